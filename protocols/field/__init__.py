@@ -1,0 +1,1 @@
+"""Drivers: one module or package per protocol, all behind the seam in `base`."""

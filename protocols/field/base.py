@@ -1,0 +1,106 @@
+"""The driver seam: everything the gateway needs of a protocol, on one screen.
+
+One driver serves one connection (a Modbus line, an OPC UA server, a broker, a camera) and all
+devices behind it. Promises, kept by every driver and tested by `tests/protocols/field/contract.py`:
+
+- `open` is called once before anything else; `close` once, last, and never raises.
+- `read` and `write` are never called at the same time; `listen` runs beside them.
+- `read` answers for every point of its task, in one source time per block, and never invents a
+  value: what could not be read comes back without a number and with a bad quality that says why.
+- A silent or refusing device is a reading of bad quality; only a dead connection is an exception
+  (ConnectionLost): the session then closes this driver and opens a new one after a pause.
+- Values are raw: decoded by type and order, not scaled. Shaping belongs to the gateway.
+- Nothing is logged here: errors are returned or raised, and the session logs them once.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from pydantic import BaseModel
+
+from protocols.model.clock import Clock, now_us
+from protocols.model.device import PeriodClass, PointProfile, Profile
+from protocols.model.reading import PointIndexes, Readings
+
+Sink = Callable[[Readings], None]
+"""Takes what a driver pushes; never blocks and never raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoundPoint:
+    """A point of a real device. `index` is its place in the manifest: what `Readings.point` holds."""
+
+    index: int
+    device: str
+    profile: PointProfile
+
+
+@dataclass(frozen=True, slots=True)
+class BoundDevice:
+    """A device behind this connection, with the technician's parameters (unit id, topic name, …)."""
+
+    key: str
+    profile: Profile
+    points: tuple[BoundPoint, ...]
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadTask:
+    """Some points of one device that are read together. `requests` is what it costs on the line."""
+
+    device: str
+    period: PeriodClass
+    points: PointIndexes
+    requests: int
+    plan: Any
+    """The driver's own precompiled plan; nobody else looks inside."""
+
+
+class Driver(ABC):
+    """One connection. Built without touching the network; `open` is the first that does."""
+
+    protocol: ClassVar[str]
+    Settings: ClassVar[type[BaseModel]]
+    """What the technician writes under `connections:`, such as host, port, credentials."""
+    Params: ClassVar[type[BaseModel]]
+    """What the technician writes per device under `params:`, such as the unit id."""
+
+    def __init__(self, settings: BaseModel, devices: tuple[BoundDevice, ...], clock: Clock = now_us) -> None:
+        self.settings = settings
+        self.devices = devices
+        self.clock = clock
+
+    @abstractmethod
+    async def open(self) -> None:
+        """Connect. Raises ConnectionLost, with host, port and the reason in words."""
+
+    def plan(self) -> tuple[ReadTask, ...]:
+        """Return what is to be polled; nothing for a driver whose devices speak by themselves."""
+        return ()
+
+    async def read(self, task: ReadTask) -> Readings:
+        """Read the points of one task now. Raises ConnectionLost only."""
+        raise NotImplementedError(f"{self.protocol} has nothing to poll")
+
+    async def listen(self, sink: Sink) -> None:
+        """Hand on what devices send, until cancelled. Returns at once where nothing is pushed.
+
+        Raises ConnectionLost when the connection ends; points it can no longer vouch for have then
+        been handed on with a bad or uncertain quality.
+        """
+
+    @abstractmethod
+    async def write(self, point: BoundPoint, value: float | str) -> float | str | None:
+        """Write a raw value once and return what the device then reads back, or None if it cannot.
+
+        Raises DeviceRefused (nothing was written), DeviceTimeout (nobody knows), ConnectionLost.
+        """
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Let go of the connection; safe after a failed open, and never raises."""

@@ -1,0 +1,1 @@
+"""What gateway and centre talk about: readings, alarms, commands, devices, manifests."""

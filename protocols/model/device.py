@@ -1,0 +1,171 @@
+"""Device profile: what one device model offers, as a technician writes it in YAML.
+
+One profile serves a driver (how to read it), the console (names, units, limits) and the simulator
+(what to serve). Source of the record: `../shared/domain/field_protocols.md` section 7.1.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from protocols.model.alarm import AlarmKind, Priority
+
+Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+Protocol = Literal["modbus", "opcua", "mqtt", "camera"]
+PeriodClass = Literal["fast", "normal", "slow"]
+DataType = Literal[
+    "bool", "i16", "u16", "i32", "u32", "i64", "u64", "f32", "f64", "bcd16", "bcd32", "ascii", "text"
+]
+WordOrder = Literal["ABCD", "CDAB", "BADC", "DCBA"]
+
+REGISTERS: dict[str, int] = {
+    "bool": 1, "i16": 1, "u16": 1, "bcd16": 1, "i32": 2, "u32": 2, "f32": 2, "bcd32": 2,
+    "i64": 4, "u64": 4, "f64": 4,
+}  # fmt: skip
+"""Registers that one value of a type occupies; `ascii` says its own `length`."""
+
+
+class Strict(BaseModel):
+    """A model for people's files: unknown keys are mistakes, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Text(Strict):
+    """A name in both languages of the product."""
+
+    zh: str = Field(min_length=1)
+    en: str = Field(min_length=1)
+
+
+class ModbusAddress(Strict):
+    """Where a point lies. `address` is the wire address (0-based), whatever the manual prints."""
+
+    fc: Literal[1, 2, 3, 4]
+    address: int = Field(ge=0, le=65535)
+    order: WordOrder = "ABCD"
+    length: int = Field(default=0, ge=0, le=125, description="registers of an ascii value")
+    bit: int | None = Field(default=None, ge=0, le=15, description="bit of the register, LSB = 0")
+
+
+class OpcUaAddress(Strict):
+    """Node of a point: the namespace by URI and the identifier (`s=…`, `i=…`), `{device}` is filled in."""
+
+    namespace: str
+    node: str = Field(pattern=r"^[sigb]=.+")
+
+
+class MqttAddress(Strict):
+    """Topic and place in the payload; `{device}` is filled in, `json` is a dotted path (`a.b[0].c`)."""
+
+    topic: str = Field(min_length=1)
+    json_path: str = ""
+    time_path: str = Field(default="", description="dotted path of the source time in the payload")
+    command_topic: str = ""
+    command_template: str = Field(default="", description='payload of a write, `{"on": {value}}`')
+
+
+class CameraAddress(Strict):
+    """Which health figure of the camera the point shows."""
+
+    measure: Literal["online", "latency_ms", "frame_age_s", "brightness", "frozen", "frame_bytes"]
+
+
+class AlarmDefault(Strict):
+    """Alarm that every device of this model has unless its gateway file says otherwise."""
+
+    key: Key
+    kind: AlarmKind
+    limit: float
+    priority: Priority
+    name: Text
+    deadband: float = Field(default=0.0, ge=0)
+    on_delay_s: float = Field(default=0.0, ge=0)
+    off_delay_s: float = Field(default=0.0, ge=0)
+    latching: bool = False
+    ack_required: bool = True
+    rtn_ack: bool = True
+    category: str = "equipment"
+    response: Text | None = None
+
+
+class PointProfile(Strict):
+    """One measured, counted or commanded quantity of the model.
+
+    value = raw * scale + offset, rounded to `decimals`; outside [min, max] it becomes uncertain.
+    """
+
+    key: Key
+    name: Text
+    type: DataType
+    unit: str = Field(default="1", description="UCUM code; 1 where the number has no unit")
+    scale: float = 1.0
+    offset: float = 0.0
+    decimals: int | None = Field(default=None, ge=0, le=9)
+    min: float | None = None
+    max: float | None = None
+    sentinels: tuple[float, ...] = ()
+    deadband: float = Field(default=0.0, ge=0, description="smaller changes are not forwarded")
+    period: PeriodClass = "normal"
+    labels: dict[int, Text] = Field(default_factory=dict, description="words for the values of an enum")
+    writable: bool = False
+    write_min: float | None = None
+    write_max: float | None = None
+    readable: bool = True
+    modbus: ModbusAddress | None = None
+    opcua: OpcUaAddress | None = None
+    mqtt: MqttAddress | None = None
+    camera: CameraAddress | None = None
+    alarms: tuple[AlarmDefault, ...] = ()
+    doc_ref: str = ""
+    verified: bool = False
+
+
+class Limits(Strict):
+    """What the device bears. Periods in seconds, pauses in milliseconds."""
+
+    max_registers: int = Field(default=125, ge=1, le=125)
+    max_gap: int = Field(default=32, ge=0, le=125)
+    timeout_ms: int = Field(default=1000, ge=10)
+    retries: int = Field(default=1, ge=0, le=5)
+    pause_after_connect_ms: int = Field(default=0, ge=0)
+    pause_between_requests_ms: int = Field(default=0, ge=0)
+
+
+class Profile(Strict):
+    """A device model. `id` is also its file name."""
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")
+    vendor: str
+    model: str
+    name: Text
+    version: int = Field(ge=1)
+    kind: str = Field(description="device type on the map: pump, gate, level, meter, air, weather, camera, …")
+    protocol: Protocol
+    limits: Limits = Limits()
+    points: tuple[PointProfile, ...] = Field(min_length=1)
+    source: str = ""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Profile:
+        seen: set[str] = set()
+        for point in self.points:
+            if point.key in seen:
+                raise ValueError(f"point {point.key!r} is listed twice; give each point its own key")
+            seen.add(point.key)
+            if getattr(point, self.protocol) is None:
+                raise ValueError(
+                    f"point {point.key!r} has no `{self.protocol}:` address; the profile's protocol needs one"
+                )
+            if point.modbus and point.type == "ascii" and not point.modbus.length:
+                raise ValueError(f"point {point.key!r} is ascii; say its `length` in registers")
+        return self
+
+    def point(self, key: str) -> PointProfile:
+        """Return the point of that key; KeyError where the model has none."""
+        for point in self.points:
+            if point.key == key:
+                return point
+        raise KeyError(key)

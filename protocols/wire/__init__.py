@@ -1,0 +1,1 @@
+"""What crosses the link between gateway and centre: batches, paths, handshake."""

@@ -1,0 +1,27 @@
+"""Every path and header of the link, once. The gateway calls, the centre answers; nothing comes inbound."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+Stream = Literal["alarms", "outcomes", "readings"]
+STREAMS: Final[tuple[Stream, ...]] = ("alarms", "outcomes", "readings")
+"""In order of urgency: alarms and outcomes overtake readings."""
+
+ENROL: Final = "/gateway/v1/enrol"
+"""POST Enrolment → Credentials. The one-time code is spent by it."""
+DECLARATIONS: Final = "/gateway/v1/declarations/{hash}"
+"""PUT Manifest.encode() → 204. Repeating it changes nothing."""
+BATCHES: Final = "/gateway/v1/batches"
+"""POST one encoded batch → Receipt; committed when it is answered."""
+INBOX: Final = "/gateway/v1/inbox"
+"""GET ?after=N&wait=S → Inbox, held open until there is something or the wait is over."""
+
+BATCH_TYPE: Final = "application/vnd.citynerve.batch+zstd"
+CLOCK_HEADER: Final = "X-CityNerve-Sent-Us"
+"""Gateway's wall clock as it sends; the centre derives the clock offset from it."""
+
+MAX_BATCH_BYTES: Final = 4 * 1024 * 1024
+MAX_BATCH_DECODED_BYTES: Final = 32 * 1024 * 1024
+MAX_BATCH_READINGS: Final = 65_536
+MAX_MANIFEST_BYTES: Final = 32 * 1024 * 1024
