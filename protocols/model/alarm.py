@@ -94,10 +94,12 @@ class Policy(NamedTuple):
     rtn_ack: bool = True
 
 
+DEFAULT_POLICY = Policy()
+
 _S, _E = AlarmState, AlarmEvent
 
 
-def step(state: AlarmState, event: AlarmEvent, policy: Policy = Policy()) -> AlarmState:
+def step(state: AlarmState, event: AlarmEvent, policy: Policy = DEFAULT_POLICY) -> AlarmState:
     """Return the state after `event`, by the complete table of alarms.md section 2.
 
     A pair that the table does not have raises Rejected (`not-allowed`, `acknowledge-first` or
@@ -106,7 +108,7 @@ def step(state: AlarmState, event: AlarmEvent, policy: Policy = Policy()) -> Ala
     match state, event:
         case _S.NORM, _E.ACT:
             return _S.UNACK if policy.ack_required else _S.ACKED
-        case (_S.RTNUN | _S.LTUNK | _S.LTACK), _E.ACT:
+        case ((_S.RTNUN | _S.LTUNK | _S.LTACK), _E.ACT):
             return _S.UNACK
         case _S.UNACK, _E.CLR:
             if policy.latching:
@@ -120,7 +122,7 @@ def step(state: AlarmState, event: AlarmEvent, policy: Policy = Policy()) -> Ala
             return _S.NORM
         case _S.LTUNK, _E.ACK:
             return _S.LTACK
-        case (_S.ACKED | _S.LTACK | _S.NORM), _E.ACK:
+        case ((_S.ACKED | _S.LTACK | _S.NORM), _E.ACK):
             return state
         case _S.ACKED, _E.REALARM:
             return _S.UNACK
@@ -128,7 +130,7 @@ def step(state: AlarmState, event: AlarmEvent, policy: Policy = Policy()) -> Ala
             return _S.NORM
         case _S.LTUNK, _E.RESET:
             raise Rejected("acknowledge-first", "a latched alarm is acknowledged before it is reset")
-        case (_S.UNACK | _S.ACKED), _E.RESET:
+        case ((_S.UNACK | _S.ACKED), _E.RESET):
             raise Rejected("still-active", "the condition still holds; the alarm cannot be reset")
         case _:
             raise Rejected("not-allowed", f"{event} is not possible while the alarm is {state}")

@@ -1,0 +1,171 @@
+"""A batch: the one thing that goes up the link, encoded once and sent as the same bytes.
+
+    zstd( msgpack( {v, stream, boot, seq, decl, made, n, …payload} ) )
+    readings: point, time, value, quality as columns (protocols.wire.columns), text as [[row, words], …]
+    alarms, outcomes: rows, a list of maps named as the model names its fields
+
+(boot, stream, seq) is the batch's name for ever: the gateway numbers a stream from 1 within one buffer
+file, whose identity is `boot`; the centre commits each name once.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import msgpack
+import msgspec
+import numpy as np
+import zstandard
+
+from protocols.errors import WireError
+from protocols.model.alarm import AlarmTransition
+from protocols.model.command import CommandOutcome
+from protocols.model.reading import Readings
+from protocols.wire.channels import (
+    MAX_BATCH_BYTES,
+    MAX_BATCH_DECODED_BYTES,
+    MAX_BATCH_READINGS,
+    Stream,
+)
+from protocols.wire.columns import decode_floats, decode_ints, encode_floats, encode_ints, encode_steps
+
+VERSION = 1
+LATEST_US = 4_102_444_800_000_000
+"""2100-01-01: a source time beyond it, or before 1970, is an error of whoever made the batch."""
+Payload = Readings | tuple[AlarmTransition, ...] | tuple[CommandOutcome, ...]
+
+_LEVEL = 3
+_rows: dict[str, type[Any]] = {
+    "alarms": tuple[AlarmTransition, ...],
+    "outcomes": tuple[CommandOutcome, ...],
+}
+
+
+class _Coders(threading.local):
+    """zstd contexts are not for two threads at once, and too large to build for every batch."""
+
+    def __init__(self) -> None:
+        self.compress = zstandard.ZstdCompressor(level=_LEVEL).compress
+        self.decompress = zstandard.ZstdDecompressor().decompress
+
+
+_coders = _Coders()
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a gateway recorded between two closings of a batch; `made_us` is its clock at the closing."""
+
+    stream: Stream
+    boot: str
+    seq: int
+    declaration: str
+    made_us: int
+    payload: Payload
+
+
+def encode(batch: Batch) -> bytes:
+    """Return the batch as it is stored and sent. An empty payload is a programming error (ValueError)."""
+    n = len(batch.payload)
+    if not n:
+        raise ValueError("a batch without content is never made")
+    message: dict[str, Any] = {
+        "v": VERSION,
+        "stream": batch.stream,
+        "boot": batch.boot,
+        "seq": batch.seq,
+        "decl": batch.declaration,
+        "made": batch.made_us,
+        "n": n,
+    }
+    payload = batch.payload
+    if isinstance(payload, Readings):
+        message["point"] = encode_steps(payload.point.astype(np.int64))
+        message["time"] = encode_steps(payload.time_us)
+        message["value"] = encode_floats(payload.value)
+        message["quality"] = encode_ints(payload.quality.astype(np.int64))
+        if payload.text:
+            message["text"] = [[row, words] for row, words in payload.text.items()]
+    else:
+        message["rows"] = msgspec.to_builtins(payload)
+    return _coders.compress(msgpack.packb(message))
+
+
+def decode(data: bytes) -> Batch:
+    """Read a batch. Raises WireError: `too-large`, `corrupt`, `version` or `shape`; nothing else."""
+    message = _unpack(data)
+    if message.get("v") != VERSION:
+        raise WireError("version", f"batch version {message.get('v')!r}; this side reads {VERSION}")
+    stream: Any = message.get("stream")
+    boot, seq, declaration, made_us = (message.get(name) for name in ("boot", "seq", "decl", "made"))
+    if stream not in get_args(Stream) or not isinstance(boot, str) or not isinstance(declaration, str):
+        raise WireError("shape", "a batch names its stream, boot and declaration as text")
+    if not 0 < len(boot) <= 64 or len(declaration) > 64 or "\0" in boot + declaration:
+        raise WireError("shape", "boot and declaration are names of at most 64 characters")
+    if type(seq) is not int or type(made_us) is not int or not 0 < seq < 1 << 62:
+        raise WireError("shape", "a batch has a positive sequence number and a time in microseconds")
+    payload: Payload = _readings(message) if stream == "readings" else _records(message, stream)
+    return Batch(stream, boot, seq, declaration, made_us, payload)
+
+
+def _unpack(data: bytes) -> dict[str, Any]:
+    if len(data) > MAX_BATCH_BYTES:
+        raise WireError("too-large", f"a batch of {len(data)} bytes; at most {MAX_BATCH_BYTES} are taken")
+    try:
+        # decompress() trusts the size a frame claims, so the claim is checked before it allocates.
+        size = zstandard.frame_content_size(data)
+        if size > MAX_BATCH_DECODED_BYTES:
+            raise WireError("too-large", f"unpacks to {size} bytes; at most {MAX_BATCH_DECODED_BYTES}")
+        if size < 0:
+            raise WireError("corrupt", "the zstd frame does not say its size")
+        unpacked = _coders.decompress(data)
+        message = msgpack.unpackb(unpacked, raw=False, strict_map_key=True)
+    except (zstandard.ZstdError, ValueError, msgpack.UnpackException, RecursionError) as error:
+        raise WireError("corrupt", f"these bytes are no batch: {error}") from error
+    if not isinstance(message, dict):
+        raise WireError("shape", f"a batch is a map, not {type(message).__name__}")
+    return message
+
+
+def _readings(message: dict[str, Any]) -> Readings:
+    n = message.get("n")
+    if type(n) is not int or not 0 < n <= MAX_BATCH_READINGS:
+        raise WireError("shape", f"a batch holds 1 to {MAX_BATCH_READINGS} readings, this one says {n!r}")
+    point = decode_ints(message.get("point"), n)
+    quality = decode_ints(message.get("quality"), n)
+    if point.min() < 0 or point.max() > np.iinfo(np.int32).max:
+        raise WireError("shape", "a point index is negative or beyond 2**31")
+    time_us = decode_ints(message.get("time"), n)
+    if time_us.min() < 0 or time_us.max() >= LATEST_US:
+        raise WireError("shape", "a source time lies before 1970 or after 2099")
+    if quality.min() < 0 or quality.max() > np.iinfo(np.uint32).max:
+        raise WireError("shape", "a quality is no 32-bit status code")
+    return Readings(
+        point.astype(np.int32),
+        time_us,
+        decode_floats(message.get("value"), n),
+        quality.astype(np.uint32),
+        _text(message.get("text", []), n),
+    )
+
+
+def _text(rows: Any, n: int) -> dict[int, str]:
+    try:
+        text = dict(msgspec.convert(rows, list[tuple[int, str]]))
+    except msgspec.ValidationError as error:
+        raise WireError("shape", f"the text rows of a batch: {error}") from error
+    if any(not 0 <= row < n or "\0" in words for row, words in text.items()):
+        raise WireError("shape", "a text row lies outside its batch, or holds a zero character")
+    return text
+
+
+def _records(message: dict[str, Any], stream: str) -> Any:
+    try:
+        rows = msgspec.convert(message.get("rows"), _rows[stream])
+    except msgspec.ValidationError as error:
+        raise WireError("shape", f"the rows of a batch of {stream}: {error}") from error
+    if not rows or len(rows) != message.get("n"):
+        raise WireError("shape", f"a batch of {stream} has {len(rows)} rows and says {message.get('n')!r}")
+    return rows
