@@ -8,6 +8,7 @@
     │   ├── DeviceTimeout    the line is there, the device stayed silent
     │   ├── DeviceRefused    the device answered with an error of its own
     │   └── BadFrame         the answer does not belong to the question or cannot be read
+    ├── StorageError         the gateway's own disk cannot keep what it is given
     └── Rejected             a request is understood and declined; `reason` is a stable code
 
 The sentence of an error is its repair instruction: where, what was expected, what to do.
@@ -84,6 +85,10 @@ class DeviceRefused(FieldError):
 
 class BadFrame(FieldError):
     """An answer that does not fit its question: wrong id, length, type or encoding."""
+
+
+class StorageError(CityNerveError):
+    """The buffer file cannot be opened or written: full disk, no rights, in use by another gateway."""
 
 
 class Rejected(CityNerveError):

@@ -1,0 +1,139 @@
+"""The seam of the store-and-forward log. Promises, tested by `tests/edge/buffer/contract.py`:
+
+- What `append` has returned survives kill -9 and a power cut, and keeps its number for ever.
+- Numbers of a stream rise by one from 1 within one `boot`; a new file has a new boot.
+- A batch leaves only by `acknowledge` (the centre has committed it) or `set_aside` (the centre will
+  never take it: kept beside the queue, counted, shown).
+- A command begins once: `begin_command` says False for every later call, after a restart too.
+- Methods block on the disk; call them from a worker thread. One thread at a time is let in.
+
+Every method may raise StorageError, which says which file and what to do.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from protocols.model.command import Command, CommandOutcome
+from protocols.wire.batch import Payload
+from protocols.wire.channels import Stream
+
+
+class Entry(NamedTuple):
+    """What is to be appended: the payload of one batch, and the declaration that explains it."""
+
+    stream: Stream
+    declaration: str
+    made_us: int
+    payload: Payload
+
+
+class Stored(NamedTuple):
+    """A batch in the log. `data` is what is sent, byte for byte; `n` counts its readings or rows."""
+
+    stream: Stream
+    seq: int
+    n: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How much of one stream waits. `oldest_us` is when its oldest batch was closed, or None."""
+
+    batches: int
+    rows: int
+    bytes: int
+    oldest_us: int | None
+
+
+class Aside(NamedTuple):
+    """A batch that the centre refused for good, and the reason it gave."""
+
+    stream: Stream
+    seq: int
+    n: int
+    bytes: int
+    reason: str
+    aside_us: int
+
+
+class Buffer(ABC):
+    """The log of one gateway. `boot` is its identity on the wire."""
+
+    boot: str
+
+    @abstractmethod
+    def append(self, entries: Sequence[Entry]) -> list[int]:
+        """Store the entries durably, all or none, in one go; return their numbers."""
+
+    @abstractmethod
+    def pending(
+        self, stream: Stream, *, newest: bool = False, limit: int = 8, exclude: Collection[int] = ()
+    ) -> list[Stored]:
+        """Return waiting batches, oldest first (or newest first), without those in `exclude`."""
+
+    @abstractmethod
+    def acknowledge(self, stream: Stream, seqs: Collection[int]) -> None:
+        """Forget batches that the centre has committed. Unknown numbers are ignored.
+
+        Not forced to disk: if it is lost, the batch is sent again and the centre knows it.
+        """
+
+    @abstractmethod
+    def set_aside(self, stream: Stream, seq: int, reason: str) -> None:
+        """Take a refused batch out of the queue and keep it with its reason."""
+
+    @abstractmethod
+    def asides(self) -> list[Aside]:
+        """Return what was set aside, oldest first."""
+
+    @abstractmethod
+    def depth(self) -> dict[Stream, Depth]:
+        """Return what waits in each stream; cheap enough for every second."""
+
+    @abstractmethod
+    def size_bytes(self) -> int:
+        """Return the bytes that the log takes on disk."""
+
+    @abstractmethod
+    def remember(self, declaration: str, encoded: bytes) -> None:
+        """Keep a declaration: a batch can outlive the configuration that explains it."""
+
+    @abstractmethod
+    def declaration(self, declaration: str) -> bytes | None:
+        """Return a remembered declaration."""
+
+    @abstractmethod
+    def save_state(self, key: str, value: bytes) -> None:
+        """Keep a small value (alarm states, learnt limits) under its key, durably."""
+
+    @abstractmethod
+    def load_state(self, key: str) -> bytes | None:
+        """Return a kept value."""
+
+    @abstractmethod
+    def begin_command(self, command: Command, number: int) -> bool:
+        """Record that a command is about to be carried out and move the inbox cursor to `number`.
+
+        Return whether this is its first time; a command that has begun before is not repeated.
+        """
+
+    @abstractmethod
+    def finish_command(self, outcome: CommandOutcome, declaration: str, made_us: int) -> int:
+        """Store the outcome and append it to the stream `outcomes` in one transaction; return its number."""
+
+    @abstractmethod
+    def interrupted_commands(self) -> list[str]:
+        """Return commands that began and have no outcome: the process died between write and record."""
+
+    @abstractmethod
+    def inbox_cursor(self) -> int:
+        """Return the number of the last inbox item taken; 0 at first."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the file; safe to call twice."""
