@@ -1,0 +1,1 @@
+"""The centre: where a city's readings, alarms, cases and commands meet."""

@@ -1,0 +1,83 @@
+"""Settings of the centre: few, each with a safe default, each from one environment variable."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from protocols.errors import ConfigError, Mistake
+
+DEFAULT_PORT = 8600
+
+
+def default_data_dir() -> Path:
+    """Return where the centre keeps its database: `/var/lib/citynerve` for root, else the user's own."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/citynerve")
+    base = os.environ.get("XDG_DATA_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "share") / "citynerve"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """How one centre runs.
+
+    data_dir      folder of the embedded PostgreSQL (CITYNERVE_DATA)
+    database_url  a PostgreSQL server instead of the embedded one (CITYNERVE_DATABASE_URL)
+    host, port    where it listens (CITYNERVE_HOST, CITYNERVE_PORT); this machine only by default
+    map_dir       folder with the city's GeoJSON for GET /map (CITYNERVE_MAP_DIR)
+    secure        cookies only over https; set it behind TLS (CITYNERVE_SECURE=1)
+    log_level     debug, info, warning or error (CITYNERVE_LOG_LEVEL)
+    """
+
+    data_dir: Path
+    database_url: str | None = None
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    map_dir: Path | None = None
+    secure: bool = False
+    log_level: str = "info"
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Config:
+        """Read the environment; every wrong variable is reported at once by ConfigError."""
+        mistakes: list[Mistake] = []
+
+        def wrong(name: str, expected: str, repair: str) -> None:
+            problem = f"{environ[name]!r} cannot be used"
+            mistakes.append(Mistake("environment", 0, 0, name, problem, expected, repair))
+
+        port = DEFAULT_PORT
+        if "CITYNERVE_PORT" in environ:
+            text = environ["CITYNERVE_PORT"]
+            if text.isdecimal() and int(text) < 65_536:
+                port = int(text)
+            else:
+                wrong("CITYNERVE_PORT", "a TCP port, 0 to 65535", f"set CITYNERVE_PORT={DEFAULT_PORT}")
+        url = environ.get("CITYNERVE_DATABASE_URL") or None
+        if url and not url.startswith(("postgresql://", "postgres://")):
+            wrong(
+                "CITYNERVE_DATABASE_URL",
+                "postgresql://user:password@host:5432/database",
+                "write the URL so, or unset it to use the embedded PostgreSQL",
+            )
+        level = environ.get("CITYNERVE_LOG_LEVEL", "info").lower()
+        if level not in {"debug", "info", "warning", "error"}:
+            wrong("CITYNERVE_LOG_LEVEL", "debug, info, warning or error", "set CITYNERVE_LOG_LEVEL=info")
+        maps = environ.get("CITYNERVE_MAP_DIR") or None
+        if maps and not Path(maps).is_dir():
+            wrong("CITYNERVE_MAP_DIR", "a folder with GeoJSON files", "name an existing folder")
+        if mistakes:
+            raise ConfigError(mistakes)
+        data = environ.get("CITYNERVE_DATA")
+        return cls(
+            data_dir=Path(data) if data else default_data_dir(),
+            database_url=url,
+            host=environ.get("CITYNERVE_HOST", "127.0.0.1"),
+            port=port,
+            map_dir=Path(maps) if maps else None,
+            secure=environ.get("CITYNERVE_SECURE", "") in {"1", "true", "yes"},
+            log_level=level,
+        )

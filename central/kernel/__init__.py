@@ -1,0 +1,1 @@
+"""The lowest floor: problems, bus, rooms, logs, leashes. It knows no table and no route."""

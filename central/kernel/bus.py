@@ -1,0 +1,85 @@
+"""The bus inside one centre: what has just been committed, told to whoever listens.
+
+Payloads by kind (all immutable, so that listeners may share them):
+    alarm    live.alarms.AlarmView       command  link.outbox.CommandView
+    gateway  link.gateways.GatewayView   event, case, overview: as casebook and monitoring publish them
+Readings do not travel here: they are columns, and the live board conflates them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, Literal, Self
+
+Kind = Literal["alarm", "gateway", "event", "case", "command", "overview"]
+KINDS: Final[tuple[Kind, ...]] = ("alarm", "gateway", "event", "case", "command", "overview")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One committed change."""
+
+    kind: Kind
+    payload: object
+
+
+class Subscription:
+    """One listener's queue: bounded; when full the oldest is dropped and `lagged` counts it."""
+
+    def __init__(self, kinds: frozenset[Kind], limit: int, leave: Callable[[Subscription], None]) -> None:
+        self.kinds = kinds
+        self.lagged = 0
+        self._queue: deque[Message] = deque(maxlen=limit)
+        self._ready = asyncio.Event()
+        self._leave = leave
+
+    def put(self, message: Message) -> None:
+        """Add a message; never waits."""
+        if len(self._queue) == self._queue.maxlen:
+            self.lagged += 1
+        self._queue.append(message)
+        self._ready.set()
+
+    def take(self) -> list[Message]:
+        """Return and remove everything that waits; empty when nothing does."""
+        taken = list(self._queue)
+        self._queue.clear()
+        self._ready.clear()
+        return taken
+
+    async def next(self) -> list[Message]:
+        """Wait until there is something, then take all of it."""
+        await self._ready.wait()
+        return self.take()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._leave(self)
+
+
+class Bus:
+    """Publish and subscribe within the process. Publishing never waits and never fails."""
+
+    def __init__(self) -> None:
+        self._listeners: set[Subscription] = set()
+
+    def publish(self, kind: Kind, payload: object) -> None:
+        """Tell every listener of `kind`. Call it after the commit, never before."""
+        message = Message(kind, payload)
+        for listener in self._listeners:
+            if kind in listener.kinds:
+                listener.put(message)
+
+    def subscribe(self, *kinds: Kind, limit: int = 1000) -> Subscription:
+        """Listen to these kinds (none given: to all) until the subscription's `with` block ends."""
+        subscription = Subscription(frozenset(kinds or KINDS), limit, self._listeners.discard)
+        self._listeners.add(subscription)
+        return subscription

@@ -1,0 +1,126 @@
+"""Shapes that every answer of the API shares: names, quality, pages, and the problems a route may give."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from datetime import datetime
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from fastapi import Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from central.kernel.problem import MEDIA_TYPE, Problem
+from protocols.model.clock import to_datetime
+from protocols.model.quality import quality_class, quality_name
+
+T = TypeVar("T")
+
+PriorityCode = Literal["P1", "P2", "P3", "P4"]
+"""P1 紧急 critical, P2 高 high, P3 中 medium, P4 低 low."""
+
+
+class Shape(BaseModel):
+    """Base of every answer: immutable, so that the live feed and the routes may share one."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+
+class Asked(BaseModel):
+    """Base of every request body: an unknown field is a mistake worth telling."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Name(Shape):
+    """A name in both languages of the product."""
+
+    zh: str = Field(description="Chinese name")
+    en: str = Field(description="English name")
+
+
+class QualityOut(Shape):
+    """What a value is worth: an OPC UA StatusCode with its class and name."""
+
+    code: int = Field(ge=0, le=0xFFFF_FFFF, description="32-bit OPC UA StatusCode")
+    class_: Literal["good", "uncertain", "bad"] = Field(
+        alias="class", serialization_alias="class", description="top two bits of the code"
+    )
+    name: str = Field(description="symbolic name such as BadTimeout, or the code as 0x%08X")
+
+    @classmethod
+    def of(cls, code: int) -> QualityOut:
+        """Describe a status code."""
+        return cls.model_validate({"code": code, "class": quality_class(code), "name": quality_name(code)})
+
+
+class Page(Shape, Generic[T]):
+    """A part of a list, newest or first by id; `next_cursor` asks for the part after it."""
+
+    items: list[T]
+    next_cursor: str | None = Field(
+        default=None, description="hand it back as `cursor` for the next page; null at the end"
+    )
+    total: int | None = Field(default=None, description="number of all matching items, where it is cheap to know")
+
+
+class ProblemOut(BaseModel):
+    """RFC 9457 problem document; `type` ends in a stable code."""
+
+    type: str = Field(examples=["/problems/not-allowed"])
+    title: str
+    status: int
+    detail: str = Field(description="what was expected and how to repair it")
+    errors: list[dict[str, str]] | None = Field(default=None, description="one entry per wrong field")
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Document the problem answers of a route, for FastAPI's `responses=`."""
+    schema = {"$ref": "#/components/schemas/ProblemOut"}
+    return {
+        status: {"description": _PHRASES[status], "content": {MEDIA_TYPE: {"schema": schema}}}
+        for status in statuses
+    }
+
+
+_PHRASES = {
+    400: "The request cannot be understood",
+    401: "Not signed in, or the session or token has ended",
+    403: "The role does not allow it, or the request came from another site",
+    404: "There is no such thing",
+    409: "Not possible in the present state; `detail` says what is",
+    422: "A field is wrong; `errors` names each",
+    429: "Too many attempts; `Retry-After` says when to try again",
+    503: "The database does not answer; repeat after `Retry-After`",
+}
+
+Limit = Annotated[int, Query(ge=1, le=1000, description="how many items at most")]
+Cursor = Annotated[str | None, Query(max_length=512, description="`next_cursor` of the page before")]
+
+
+def encode_cursor(*key: str | int) -> str:
+    """Return the sort key of the last item as an opaque cursor."""
+    return base64.urlsafe_b64encode(json.dumps(key, separators=(",", ":")).encode()).rstrip(b"=").decode()
+
+
+def decode_cursor(cursor: str, *kinds: type[str] | type[int]) -> tuple[Any, ...]:
+    """Return the sort key inside a cursor, of those types; Problem 400 for one that we did not make."""
+    try:
+        key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (binascii.Error, ValueError):
+        key = None
+    if (
+        not isinstance(key, list)
+        or len(key) != len(kinds)
+        or any(type(part) is not kind for part, kind in zip(key, kinds, strict=True))
+    ):
+        raise Problem(
+            400, "bad-cursor", "Bad cursor", "Use `next_cursor` of the previous page unchanged, or leave it out."
+        )
+    return tuple(key)
+
+
+def moment(time_us: int | None) -> datetime | None:
+    """Return a stored time as the API shows it; None stays None."""
+    return None if time_us is None else to_datetime(time_us)

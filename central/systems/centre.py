@@ -1,0 +1,45 @@
+"""What every room is given: the floors below it, as one object. Built in `central/app.py`, nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from central.config import Config
+from central.kernel.bus import Bus
+from central.link.gateways import Gateways
+from central.link.outbox import Outbox
+from central.live.alarms import AlarmBoard
+from central.live.feed import Feed
+from central.live.latest import LatestBoard
+from central.store.base import Database
+from central.store.history import History
+from protocols.model.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Centre:
+    """The parts of one running centre; `request.app.state.centre` in a route."""
+
+    config: Config
+    clock: Clock
+    database: Database
+    bus: Bus
+    latest: LatestBoard
+    alarms: AlarmBoard
+    feed: Feed
+    history: History
+    gateways: Gateways
+    outbox: Outbox
+
+
+def of(request: Request) -> Centre:
+    """Return the centre that answers this request."""
+    centre: Centre = request.app.state.centre
+    return centre
+
+
+CentreDep = Annotated[Centre, Depends(of)]
+"""`async def route(centre: CentreDep)`."""
