@@ -72,7 +72,7 @@ def test_a_full_disk_is_said_and_nothing_is_half_stored(tmp_path: Path) -> None:
     buffer = SqliteBuffer(tmp_path)
     buffer.append([entry(1.0)])
     buffer.close()
-    cap = (tmp_path / FILE_NAME).stat().st_size + 8192
+    cap = (tmp_path / FILE_NAME).stat().st_size + 2 * 8192
     small = SqliteBuffer(tmp_path, max_bytes=cap)
     with pytest.raises(StorageError, match="Free some space"):
         small.append([entry(*np.random.default_rng(1).random(8000))])
