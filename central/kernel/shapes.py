@@ -62,7 +62,7 @@ class Page(Shape, Generic[T]):
     next_cursor: str | None = Field(
         default=None, description="hand it back as `cursor` for the next page; null at the end"
     )
-    total: int | None = Field(default=None, description="number of all matching items, where it is cheap to know")
+    total: int | None = Field(default=None, description="all matching items, where cheap to know")
 
 
 class ProblemOut(BaseModel):
@@ -116,7 +116,10 @@ def decode_cursor(cursor: str, *kinds: type[str] | type[int]) -> tuple[Any, ...]
         or any(type(part) is not kind for part, kind in zip(key, kinds, strict=True))
     ):
         raise Problem(
-            400, "bad-cursor", "Bad cursor", "Use `next_cursor` of the previous page unchanged, or leave it out."
+            400,
+            "bad-cursor",
+            "Bad cursor",
+            "Use `next_cursor` of the page before unchanged, or leave it out.",
         )
     return tuple(key)
 

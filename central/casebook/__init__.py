@@ -1,0 +1,1 @@
+"""Events and cases (事件、案件): how an alarm becomes work for somebody, and every step of it kept."""
