@@ -1,0 +1,1 @@
+"""One real server per protocol; each shows a world's devices by their profiles, faults included."""
