@@ -119,7 +119,7 @@ def decode_cursor(cursor: str, *kinds: type[str] | type[int]) -> tuple[Any, ...]
             400,
             "bad-cursor",
             "Bad cursor",
-            "Use `next_cursor` of the page before unchanged, or leave it out.",
+            "Use `next_cursor` of the page before as it is, or leave it out.",
         )
     return tuple(key)
 

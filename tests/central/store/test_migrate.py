@@ -1,0 +1,50 @@
+"""The migrations make exactly the tables that the models describe, once, however many start together."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from central.link.outbox import CommandRow
+from central.live.alarms import AlarmRow, JournalRow
+from central.store.base import Base, Database
+from central.store.migrate import upgrade
+from central.store.registry import Declaration, Device, EnrolmentCode, Gateway, Point, RuleRow, Site
+
+FLOOR: tuple[type[Base], ...] = (
+    Site, Gateway, EnrolmentCode, Declaration, RuleRow, Device, Point, AlarmRow, JournalRow, CommandRow
+)  # fmt: skip
+
+
+async def test_upgrading_again_and_together_changes_nothing(database_url: str) -> None:
+    await asyncio.gather(*(upgrade(database_url) for _ in range(3)))
+
+
+async def test_models_and_migrations_agree(database: Database) -> None:
+    tables = {model.__tablename__ for model in FLOOR}
+
+    def differences(connection: Connection) -> list[object]:
+        context = MigrationContext.configure(
+            connection,
+            opts={
+                "compare_type": True,
+                "include_name": lambda name, kind, _: kind != "table" or name in tables,
+            },
+        )
+        return list(compare_metadata(context, Base.metadata))
+
+    async with database.engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+
+
+async def test_the_journal_cannot_be_rewritten(database: Database) -> None:
+    async with database.engine.connect() as connection:
+        for statement in ("DELETE FROM alarm_journal", "UPDATE alarm_journal SET actor = 'x'"):
+            with pytest.raises(DBAPIError, match="append-only"):
+                await connection.execute(text(statement))
+            await connection.rollback()
