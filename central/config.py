@@ -25,7 +25,8 @@ class Config:
     """How one centre runs.
 
     data_dir      folder of the embedded PostgreSQL (CITYNERVE_DATA)
-    database_url  a PostgreSQL server instead of the embedded one (CITYNERVE_DATABASE_URL)
+    database_url  a PostgreSQL server instead of the embedded one (CITYNERVE_DATABASE_URL, or the path of a
+                  file that holds it, CITYNERVE_DATABASE_URL_FILE: a password in a file is in no process list)
     host, port    where it listens (CITYNERVE_HOST, CITYNERVE_PORT); this machine only by default
     map_dir       folder with the city's GeoJSON for GET /map (CITYNERVE_MAP_DIR)
     secure        cookies only over https; set it behind TLS (CITYNERVE_SECURE=1)
@@ -46,7 +47,8 @@ class Config:
         mistakes: list[Mistake] = []
 
         def wrong(name: str, expected: str, repair: str) -> None:
-            problem = f"{environ[name]!r} cannot be used"
+            secret = name == "CITYNERVE_DATABASE_URL"
+            problem = "this cannot be used" if secret else f"{environ[name]!r} cannot be used"
             mistakes.append(Mistake("environment", 0, 0, name, problem, expected, repair))
 
         port = DEFAULT_PORT
@@ -57,6 +59,12 @@ class Config:
             else:
                 wrong("CITYNERVE_PORT", "a TCP port, 0 to 65535", f"set CITYNERVE_PORT={DEFAULT_PORT}")
         url = environ.get("CITYNERVE_DATABASE_URL") or None
+        if environ.get("CITYNERVE_DATABASE_URL_FILE"):
+            try:
+                url = Path(environ["CITYNERVE_DATABASE_URL_FILE"]).read_text().strip()
+            except OSError as error:
+                repair = f"{error.strerror}: name a file that this account may read"
+                wrong("CITYNERVE_DATABASE_URL_FILE", "a file that holds the URL", repair)
         if url and not url.startswith(("postgresql://", "postgres://")):
             wrong(
                 "CITYNERVE_DATABASE_URL",
