@@ -13,7 +13,7 @@ Every method may raise StorageError, which says which file and what to do.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -67,8 +67,12 @@ class Buffer(ABC):
     boot: str
 
     @abstractmethod
-    def append(self, entries: Sequence[Entry]) -> list[int]:
-        """Store the entries durably, all or none, in one go; return their numbers."""
+    def append(self, entries: Sequence[Entry], state: Mapping[str, bytes] | None = None) -> list[int]:
+        """Store the entries durably, all or none, in one go; return their numbers.
+
+        `state` is kept as by `save_state` in the same transaction: what is derived from the entries
+        (which alarms are open) never disagrees with them after a power cut.
+        """
 
     @abstractmethod
     def pending(

@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, get_args
@@ -56,8 +56,10 @@ class SqliteBuffer(Buffer):
         self._next = {stream: self._highest(stream) + 1 for stream in _STREAMS}
         self._waiting = {stream: self._count(stream) for stream in _STREAMS}
 
-    def append(self, entries: Sequence[Entry]) -> list[int]:
+    def append(self, entries: Sequence[Entry], state: Mapping[str, bytes] | None = None) -> list[int]:
         with self._transaction():
+            for key, value in (state or {}).items():
+                self._keep(key, value)
             return self._append(entries)
 
     def _append(self, entries: Sequence[Entry]) -> list[int]:
@@ -162,7 +164,10 @@ class SqliteBuffer(Buffer):
 
     def save_state(self, key: str, value: bytes) -> None:
         with self._transaction():
-            self._db.execute("INSERT OR REPLACE INTO state (key, value) VALUES (?, ?)", (key, value))
+            self._keep(key, value)
+
+    def _keep(self, key: str, value: bytes) -> None:
+        self._db.execute("INSERT OR REPLACE INTO state (key, value) VALUES (?, ?)", (key, value))
 
     def load_state(self, key: str) -> bytes | None:
         with self._gate:
