@@ -1,0 +1,276 @@
+"""Reads a gateway file and the profiles it names; every mistake in all of them is reported at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+import firmware_configs
+from edge.config.document import Document, Path_, read
+from edge.config.mistakes import explain, nearest
+from edge.config.models import ConnectionEntry, DeviceEntry, GatewayFile, SiteEntry
+from edge.config.rules import check_rules
+from protocols.errors import ConfigError, Rejected
+from protocols.field.base import Driver
+from protocols.field.registry import driver_class
+from protocols.model.device import PointProfile, Profile
+
+SHIPPED_PROFILES: Final = Path(firmware_configs.__file__).parent / "profiles"
+Entry = TypeVar("Entry", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A gateway file without mistakes, with what it refers to.
+
+    `settings` and `params` are keyed by connection and device; `drivers` by protocol. Relative paths
+    in the file are meant from the folder it lies in, and are absolute here.
+    """
+
+    file: Path
+    entry: GatewayFile
+    profiles: Mapping[str, Profile]
+    drivers: Mapping[str, type[Driver]]
+    settings: Mapping[str, BaseModel]
+    params: Mapping[str, Mapping[str, Any]]
+    state_dir: Path
+    ca_file: Path | None
+
+
+def load(path: Path, standard: Sequence[PointProfile] = ()) -> Loaded:
+    """Read the gateway file at `path`.
+
+    `standard` are the points that every device has beside those of its profile (its health). Raises
+    ConfigError with every mistake of the file and of the profiles it uses.
+    """
+    document = read(path)
+    if document.data is None:
+        raise ConfigError(document.mistakes)
+    entry = _validated(document)
+    reader = _Reader(document, standard)
+    reader.check()
+    mistakes = [*document.mistakes, *reader.profile_mistakes]
+    if mistakes or entry is None:
+        raise ConfigError(sorted(mistakes, key=lambda mistake: (mistake.file != str(path), mistake.line)))
+    here = path.resolve().parent
+    ca_file = here / entry.centre.ca_file if entry.centre and entry.centre.ca_file else None
+    return Loaded(
+        file=path,
+        entry=entry,
+        profiles={name: profile for name, profile in reader.profiles.items() if profile},
+        drivers=reader.drivers,
+        settings=reader.settings,
+        params=reader.params,
+        state_dir=here / entry.state_dir,
+        ca_file=ca_file,
+    )
+
+
+def read_profile(path: Path) -> tuple[Profile | None, Document]:
+    """Read one profile; what is wrong with it is in the document's mistakes."""
+    document = read(path)
+    if document.data is None:
+        return None, document
+    try:
+        profile = Profile.model_validate(document.data)
+    except ValidationError as error:
+        explain(document, error, Profile)
+        return None, document
+    if profile.id != path.stem:
+        document.mistake(
+            ("id",),
+            f"id {profile.id!r} is not the file's name",
+            f"id: {path.stem}",
+            "rename the file or the id",
+        )
+    for i, point in enumerate(profile.points):
+        _check_point(document, ("points", i), point)
+    return profile, document
+
+
+def _check_point(document: Document, at: Path_, point: PointProfile) -> None:
+    for low, high in (("min", "max"), ("write_min", "write_max")):
+        least, most = getattr(point, low), getattr(point, high)
+        if least is not None and most is not None and least >= most:
+            document.mistake(
+                (*at, low), f"{low} {least} is not below {high} {most}", f"{low} < {high}", "swap them"
+            )
+    if point.scale == 0:
+        document.mistake(
+            (*at, "scale"), "scale 0 loses the value", "a scale other than 0", "write 1 for no scaling"
+        )
+    if point.min is not None and point.max is not None and point.deadband >= point.max - point.min:
+        document.mistake(
+            (*at, "deadband"),
+            f"deadband {point.deadband} is as wide as the range {point.min} to {point.max}",
+            "a deadband well below the range",
+            "write 1 % of the range or less",
+        )
+
+
+def _validated(document: Document) -> GatewayFile | None:
+    try:
+        return GatewayFile.model_validate(document.data)
+    except ValidationError as error:
+        explain(document, error, GatewayFile)
+        return None
+
+
+class _Reader:
+    """Checks what pydantic cannot see: that names meet. Works on the entries that are whole by themselves."""
+
+    def __init__(self, document: Document, standard: Sequence[PointProfile]) -> None:
+        self.document = document
+        self.standard = tuple(standard)
+        self.profiles: dict[str, Profile | None] = {}
+        self.profile_mistakes: list[Any] = []
+        self.drivers: dict[str, type[Driver]] = {}
+        self.settings: dict[str, BaseModel] = {}
+        self.params: dict[str, Mapping[str, Any]] = {}
+        self.data: Mapping[str, Any] = document.data if isinstance(document.data, dict) else {}
+
+    def check(self) -> None:
+        self._unique("sites")
+        self._unique("connections")
+        self._unique("devices")
+        sites = self._keys("sites")
+        protocols = self._connections()
+        gateway_site = self._mapping(self.data.get("gateway")).get("site")
+        if isinstance(gateway_site, str) and gateway_site not in sites:
+            self._unknown(("gateway", "site"), "site", gateway_site, sites)
+        list(self._entries("sites", SiteEntry))
+        for i, device in self._entries("devices", DeviceEntry):
+            at: Path_ = ("devices", i)
+            if device.site not in sites:
+                self._unknown((*at, "site"), "site", device.site, sites)
+            profile = self._profile((*at, "profile"), device.profile)
+            protocol = protocols.get(device.connection)
+            if device.connection not in protocols:
+                self._unknown((*at, "connection"), "connection", device.connection, protocols)
+            elif profile is not None and protocol is not None and profile.protocol != protocol:
+                self.document.mistake(
+                    (*at, "connection"),
+                    f"connection {device.connection!r} speaks {protocol}, "
+                    f"but profile {device.profile!r} is for {profile.protocol}",
+                    f"a {profile.protocol} connection",
+                    "name another connection or another profile",
+                )
+            if protocol is not None:
+                self._params(i, device, protocol)
+            if profile is not None:
+                self._periods(i, device, profile)
+                check_rules(self.document, (*at, "alarms"), device, profile, self.standard)
+
+    def _connections(self) -> dict[str, str | None]:
+        found: dict[str, str | None] = dict.fromkeys(self._keys("connections"))
+        for i, connection in self._entries("connections", ConnectionEntry):
+            at: Path_ = ("connections", i)
+            found[connection.key] = connection.protocol
+            driver = self._driver((*at, "protocol"), connection.protocol)
+            if driver is None:
+                continue
+            try:
+                self.settings[connection.key] = driver.Settings.model_validate(connection.settings)
+            except ValidationError as error:
+                explain(self.document, error, driver.Settings, (*at, "settings"))
+        return found
+
+    def _driver(self, at: Path_, protocol: str) -> type[Driver] | None:
+        if protocol not in self.drivers:
+            try:
+                self.drivers[protocol] = driver_class(protocol)
+            except Rejected as error:
+                self.document.mistake(
+                    at, str(error), "an installed driver", "install the extra `citynerve[edge]`"
+                )
+                return None
+        return self.drivers[protocol]
+
+    def _params(self, i: int, device: DeviceEntry, protocol: str) -> None:
+        driver = self.drivers.get(protocol)
+        if driver is None:
+            return
+        try:
+            self.params[device.key] = driver.Params.model_validate(device.params).model_dump()
+        except ValidationError as error:
+            explain(self.document, error, driver.Params, ("devices", i, "params"))
+
+    def _periods(self, i: int, device: DeviceEntry, profile: Profile) -> None:
+        known = [point.key for point in profile.points]
+        periods = {"fast": 1.0, "normal": 5.0, "slow": 60.0, **self._mapping(self.data.get("periods"))}
+        allowed = {float(value) for value in periods.values() if isinstance(value, int | float)}
+        for key, period in device.periods.items():
+            at: Path_ = ("devices", i, "periods", key)
+            if key not in known:
+                self._unknown(at, "point", key, known)
+            elif not isinstance(period, str) and period not in allowed:
+                shown = ", ".join(f"{name} ({value:g} s)" for name, value in periods.items())
+                self.document.mistake(
+                    at,
+                    f"{period:g} s is none of this gateway's periods",
+                    f"one of {shown}",
+                    "use one of these, or change `periods:` of the gateway",
+                )
+
+    def _profile(self, at: Path_, name: str) -> Profile | None:
+        if name in self.profiles:
+            return self.profiles[name]
+        folders = [SHIPPED_PROFILES]
+        own = self.data.get("profiles")
+        if isinstance(own, str):
+            folders.insert(0, Path(self.document.file).resolve().parent / own)
+        self.profiles[name] = None
+        for folder in folders:
+            path = folder / f"{name}.yaml"
+            if "/" not in name and path.is_file():
+                profile, document = read_profile(path)
+                self.profile_mistakes += document.mistakes
+                self.profiles[name] = profile
+                return profile
+        known = [path.stem for folder in folders if folder.is_dir() for path in folder.glob("*.yaml")]
+        self._unknown(at, "profile", name, known)
+        return None
+
+    def _unknown(self, at: Path_, what: str, name: str, known: Iterable[str]) -> None:
+        self.document.mistake(
+            at, f"{what} {name!r} does not exist", f"the key of a {what}", nearest(name, known)
+        )
+
+    def _unique(self, section: str) -> None:
+        first: dict[str, int] = {}
+        for i, item in enumerate(self._list(section)):
+            key = self._mapping(item).get("key")
+            if not isinstance(key, str):
+                continue
+            if key in first:
+                line, _ = self.document.place((section, first[key], "key"))
+                self.document.mistake(
+                    (section, i, "key"),
+                    f"{section.removesuffix('s')} {key!r} exists already in line {line}",
+                    "each key once",
+                    "give one of the two another key",
+                )
+            first.setdefault(key, i)
+
+    def _entries(self, section: str, model: type[Entry]) -> Iterator[tuple[int, Entry]]:
+        for i, item in enumerate(self._list(section)):
+            try:
+                yield i, model.model_validate(item)
+            except ValidationError:
+                continue  # already reported with the whole file
+
+    def _keys(self, section: str) -> list[str]:
+        keys = (self._mapping(item).get("key") for item in self._list(section))
+        return [key for key in keys if isinstance(key, str)]
+
+    def _list(self, section: str) -> list[Any]:
+        found = self.data.get(section)
+        return found if isinstance(found, list) else []
+
+    @staticmethod
+    def _mapping(value: Any) -> Mapping[str, Any]:
+        return value if isinstance(value, dict) else {}
