@@ -13,8 +13,8 @@ FOLDER = Path(__file__).parents[2] / "deploy" / "compose"
 FILES = ("compose.yaml", "postgres.yaml")
 SERVICE_KEYS = {
     "build", "cap_drop", "command", "depends_on", "environment", "healthcheck", "image", "logging",
-    "networks", "ports", "profiles", "read_only", "restart", "secrets", "security_opt", "shm_size", "stop_grace_period",
-    "tmpfs", "user", "volumes",
+    "networks", "ports", "profiles", "read_only", "restart", "secrets", "security_opt", "shm_size",
+    "stop_grace_period", "tmpfs", "user", "volumes",
 }  # fmt: skip
 
 

@@ -46,7 +46,7 @@ def test_tls_is_today_s() -> None:
 @pytest.mark.skipif(not (NGINX and shutil.which("openssl")), reason="nginx and openssl are not here")
 def test_nginx_accepts_it(tmp_path: Path) -> None:
     assert NGINX
-    key, certificate = tmp_path / "privkey.pem", tmp_path / "fullchain.pem"
+    key, certificate = str(tmp_path / "privkey.pem"), str(tmp_path / "fullchain.pem")
     curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     subject = ["-days", "1", "-subj", "/CN=centre.example.city"]
     request = ["openssl", "req", "-x509", *curve, *subject, "-keyout", key, "-out", certificate]
@@ -64,6 +64,6 @@ def test_nginx_accepts_it(tmp_path: Path) -> None:
         f"pid {tmp_path}/nginx.pid;\nerror_log stderr;\nevents {{}}\n"
         f"http {{\n{temporary}access_log off;\n{conf}}}\n"
     )
-    command = [NGINX, "-t", "-q", "-e", "stderr", "-p", tmp_path, "-c", whole]
+    command = [NGINX, "-t", "-q", "-e", "stderr", "-p", str(tmp_path), "-c", str(whole)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
