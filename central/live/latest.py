@@ -38,6 +38,18 @@ class LatestValue:
 
 
 @dataclass(frozen=True, slots=True)
+class Conditions:
+    """What the newest readings of n series are worth, as columns of shape (n,).
+
+    time_us is NEVER, and fresh is false, where a series was never read.
+    """
+
+    time_us: NDArray[np.int64]
+    fresh: NDArray[np.bool_]
+    bad: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """How many points are in which condition; `stale` counts beside quality, `unread` has no reading."""
 
@@ -151,6 +163,16 @@ class LatestBoard:
                 stale=now - time_us > STALE_PERIODS * self._period[number] * SECOND_US,
             )
         return answer
+
+    def conditions(self, series: SeriesColumn) -> Conditions:
+        """Return the condition of each of these series, row by row."""
+        if len(series):
+            self._grow(int(series.max()))
+        return Conditions(
+            self._time[series],
+            ~self._stale(self._clock())[series],
+            (self._quality[series] & 0x8000_0000) != 0,
+        )
 
     def summary(self, series: SeriesColumn | None = None) -> Summary:
         """Count the points by condition: all registered ones, or these."""
