@@ -1,0 +1,188 @@
+"""A field of Modbus units for measurements, as a process of its own: `python -m tests.bench.field 100 50`.
+
+It prints its port, then serves until its input closes. Every register changes twice a second, so that
+no reading is thrown away as unchanged; each unit's register 0 holds a clock (milliseconds of the wall
+clock modulo 60,000), which lets a reader of the last page tell how old a value is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from protocols.model.clock import now_us
+from protocols.model.device import ModbusAddress, PointProfile, Profile, Text
+from sim_devices.faults import FaultBoard
+from sim_devices.servers.modbus import ModbusServer
+from sim_devices.world import Endpoint, Scene, SimDevice
+
+PROFILE = "bench.block"
+TICK_S = 0.5
+
+
+def profile(registers: int, alarms: int = 0) -> Profile:
+    """Return a unit of `registers` unsigned words with two decimals in one block, all polled `fast`."""
+    points = tuple(
+        PointProfile.model_validate(
+            {
+                "key": f"r{number}",
+                "name": Text(zh=f"寄存器 {number}", en=f"Register {number}"),
+                "type": "u16",
+                "scale": 0.01,
+                "decimals": 2,
+                "unit": "V",
+                "period": "fast",
+                "writable": number == registers - 1,
+                "modbus": ModbusAddress(fc=3, address=number),
+                "alarms": [
+                    {
+                        "key": f"high-{number}", "kind": "hi", "limit": 650.0, "deadband": 1.0,
+                        "priority": "P3", "name": {"zh": "过高", "en": "High"},
+                    }
+                ] if number < alarms else [],
+            }
+        )
+        for number in range(registers)
+    )  # fmt: skip
+    return Profile(
+        id=PROFILE, vendor="CityNerve", model="bench", name=Text(zh="测量", en="Bench"), version=1,
+        kind="meter", protocol="modbus", points=points,
+    )  # fmt: skip
+
+
+class Unit:
+    """A device whose registers are functions of the time."""
+
+    def __init__(self, number: int, device_profile: Profile) -> None:
+        self.key = f"unit{number}"
+        self.profile = device_profile
+        self.params: Mapping[str, Any] = {"unit": number}
+        self._number = number
+        self._written: dict[str, float] = {}
+
+    def read(self, point_key: str) -> float | str | None:
+        """Return hundredths of the millisecond clock for r0, a different sawtooth for each other register."""
+        if point_key in self._written:
+            return self._written[point_key]
+        register = int(point_key[1:])
+        tick_ms = now_us() // 1000
+        if register == 0:
+            return tick_ms % 60_000 / 100
+        return (self._number * 977 + register * 131 + tick_ms // 500 * 7) % 60_000 / 100
+
+    def write(self, point_key: str, value: float | str) -> None:
+        """Hold what was written."""
+        self._written[point_key] = float(value)
+
+
+class Field:
+    """The world of these units; nothing in it happens but time."""
+
+    start_us = 0
+    scenario = "bench"
+    scenarios = ("bench",)
+
+    def __init__(self, units: int, registers: int) -> None:
+        shape = profile(registers)
+        self._units: dict[str, SimDevice] = {f"unit{n}": Unit(n, shape) for n in range(1, units + 1)}
+
+    def set_scenario(self, name: str) -> None:
+        """There is one."""
+
+    def step(self, now_us: int) -> None:
+        """Time passes by itself."""
+
+    def devices(self) -> Mapping[str, SimDevice]:
+        """All units."""
+        return self._units
+
+    def listeners(self) -> Sequence[Endpoint]:
+        """One line."""
+        return (Endpoint("bench", "modbus", 0, tuple(self._units)),)
+
+    def scene(self, device_key: str) -> Scene:
+        """No cameras here."""
+        raise KeyError(device_key)
+
+
+async def _serve(units: int, registers: int) -> None:
+    world = Field(units, registers)
+    server = ModbusServer(world.listeners()[0], world, FaultBoard({}, []))
+    await server.start()
+    sys.stdout.write(f"{server.port}\n")
+    sys.stdout.flush()
+    while True:
+        await server.tick()
+        await asyncio.sleep(TICK_S)
+
+
+@contextmanager
+def field_process(units: int, registers: int) -> Iterator[int]:
+    """Run the field in its own process; yield its port."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.bench.field", str(units), str(registers)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield int(process.stdout.readline())
+        finally:
+            process.kill()
+
+
+def write_gateway(
+    folder: Path,
+    port: int,
+    units: int,
+    registers: int,
+    *,
+    period_s: float,
+    alarms: int = 0,
+    centre_url: str | None = None,
+    batch_s: float = 0.25,
+) -> Path:
+    """Write a gateway file and its profile for this field into `folder`; return the file.
+
+    JSON is YAML, and this much of it is read by nobody.
+    """
+    profiles = folder / "profiles"
+    profiles.mkdir(parents=True, exist_ok=True)
+    (profiles / f"{PROFILE}.yaml").write_text(
+        profile(registers, alarms).model_dump_json(exclude_defaults=True), encoding="utf-8"
+    )
+    lines = [
+        "gateway: {id: gw-bench, name: {zh: 测量, en: Bench}}",
+        f"state_dir: {folder / 'state'}",
+        f"profiles: {profiles}",
+        f"periods: {{fast: {period_s}, normal: {period_s}, slow: {period_s}}}",
+        f"batch: {{seconds: {batch_s}}}",
+        "sites: [{key: bench, name: {zh: 测量, en: Bench}, kind: bench, lon: 0.0, lat: 0.0}]",
+        f"connections: [{{key: line, protocol: modbus, settings: {{host: 127.0.0.1, port: {port}}}}}]",
+        "devices:",
+    ]
+    if centre_url:
+        lines.append("")
+        lines.insert(1, f'centre: {{url: "{centre_url}"}}')
+    lines += [
+        f"  - {{key: unit{n}, site: bench, name: {{zh: 单元, en: Unit}}, connection: line,"
+        f" profile: {PROFILE}, params: {{unit: {n}}}}}"
+        for n in range(1, units + 1)
+    ]
+    path = folder / "gateway.yaml"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+if __name__ == "__main__":
+    # Whoever started us holds our input: when it is gone, so are we.
+    threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
+    asyncio.run(_serve(int(sys.argv[1]), int(sys.argv[2])))
