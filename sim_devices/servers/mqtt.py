@@ -1,0 +1,221 @@
+"""MQTT 3.1.1 broker (amqtt) on loopback, with publishing devices behind it.
+
+The broker takes any client (paho, aiomqtt, mosquitto_sub). The devices live in the same process and
+hand their messages to it directly, as QoS of the subscriber: one JSON document per topic, at the pace
+of its fastest point, and all of them at once to a new subscriber. A device's birth and last will
+(`{"online": …}`) are retained. Clients are anonymous; messages for an absent client are not kept.
+
+We accept connections ourselves and hand them to amqtt (an `external` listener): so a port can be 0 or
+busy, and connections can be cut, without reaching into amqtt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from amqtt.adapters import StreamReaderAdapter, StreamWriterAdapter
+from amqtt.broker import Broker, BrokerContext
+from amqtt.contexts import BrokerConfig, ListenerConfig, ListenerType
+from amqtt.errors import AMQTTError, MQTTError
+from amqtt.plugins.base import BasePlugin
+from amqtt.session import IncomingApplicationMessage
+
+from protocols.model.clock import Clock, now_us
+from sim_devices.faults import FaultBoard
+from sim_devices.servers.base import SimServer, listen
+from sim_devices.servers.mqtt_device import MqttDevice
+from sim_devices.world import Endpoint, World
+
+
+class MqttServer(SimServer):
+    """One broker; its devices publish from inside."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        world: World,
+        faults: FaultBoard,
+        *,
+        host: str = "127.0.0.1",
+        clock: Clock = now_us,
+    ) -> None:
+        super().__init__(endpoint, world, faults, host=host, clock=clock)
+        self.devices = {view.key: MqttDevice(view) for view in self.views}
+        self._by_command = {topic: d for d in self.devices.values() for topic in d.command_topics}
+        self._context: BrokerContext | None = None
+        self._broker: Broker | None = None
+        self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._served: set[asyncio.Task[Any]] = set()
+        self._late: set[asyncio.Task[None]] = set()
+        self._online: dict[str, bool] = {}
+
+    @property
+    def url(self) -> str:
+        """Where a client connects."""
+        return f"mqtt://{self.host}:{self.port}"
+
+    def attach(self, context: BrokerContext) -> None:
+        """Take the broker's inside; called by our plugin while the broker is built."""
+        self._context = context
+
+    async def start(self) -> None:
+        """Listen; raises PortBusyError."""
+        # amqtt writes a warning for every client that leaves without DISCONNECT; that is daily life here.
+        for name in ("amqtt", "transitions"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        sock = listen(self.host, self.endpoint.port, f"MQTT broker {self.endpoint.key}")
+        self.port = sock.getsockname()[1]
+        self._broker = Broker(
+            BrokerConfig(
+                listeners={"default": ListenerConfig(type=ListenerType.EXTERNAL)},
+                plugins={
+                    "amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True},
+                    f"{__name__}.DevicePlugin": {"server": self},
+                },
+            )
+        )
+        await self._broker.start()
+        self._server = await asyncio.start_server(self._accept, sock=sock)
+        await self.tick()
+
+    async def tick(self) -> None:
+        """Publish what is due."""
+        if self._context is None:
+            return
+        time_us = self.clock()
+        for key, device in self.devices.items():
+            alive = not self.faults.dead(key)
+            if self._online.get(key) != alive:
+                self._online[key] = alive
+                await self._publish(device, *device.state(alive, time_us), retained=True)
+                for document in device.documents:
+                    document.due_us = 0
+            if alive:
+                await self._publish_due(device, time_us)
+
+    def cut_connections(self) -> None:
+        """Reset what is connected now."""
+        for writer in tuple(self._writers):
+            writer.transport.abort()
+
+    async def stop(self) -> None:
+        """Close the broker, every connection and the port."""
+        await self.stop_cutting()
+        for task in self._late:
+            task.cancel()
+        await asyncio.gather(*self._late, return_exceptions=True)
+        if self._server is not None:
+            self._server.close()
+        self.cut_connections()
+        if self._served:
+            await asyncio.wait(self._served, timeout=2)
+        if self._broker is not None:
+            broker, self._broker, self._context = self._broker, None, None
+            await broker.shutdown()
+        if self._server is not None:
+            await self._server.wait_closed()
+            self._server = None
+
+    def everything_due(self) -> None:
+        """A client has subscribed: let it see each device without waiting for the next period."""
+        for device in self.devices.values():
+            for document in device.documents:
+                document.due_us = 0
+
+    async def receive(self, topic: str, payload: bytes) -> None:
+        """A client has published: act where the topic is a device's command topic."""
+        device = self._by_command.get(topic)
+        if device is None or self.faults.dead(device.view.key) or self.faults.broken(device.view.key):
+            return
+        device.command(topic, payload)
+        for document in device.documents:
+            document.due_us = 0
+        await self._publish_due(device, self.clock())
+
+    async def _publish_due(self, device: MqttDevice, time_us: int) -> None:
+        broken = self.faults.broken(device.view.key)
+        for index, document in enumerate(device.documents):
+            if time_us < document.due_us:
+                continue
+            # The first repeat comes early by a part of the period, so that devices do not speak in chorus.
+            phase = hash_phase(device.view.key, index) if document.due_us == 0 else 0.0
+            document.due_us = time_us + int(document.period_us * (1.0 - 0.5 * phase))
+            payload = document.payload(time_us, broken=broken)
+            await self._publish(device, document.topic, payload, retained=document.retained)
+
+    async def _publish(self, device: MqttDevice, topic: str, payload: bytes, *, retained: bool) -> None:
+        delay_s = self.faults.delay_s(device.view.key)
+        if delay_s:
+            task = asyncio.get_running_loop().create_task(
+                self._publish_late(delay_s, topic, payload, retained)
+            )
+            self._late.add(task)
+            task.add_done_callback(self._late.discard)
+        else:
+            await self._send(topic, payload, retained)
+
+    async def _publish_late(self, delay_s: float, topic: str, payload: bytes, retained: bool) -> None:
+        await asyncio.sleep(delay_s)
+        await self._send(topic, payload, retained)
+
+    async def _send(self, topic: str, payload: bytes, retained: bool) -> None:
+        if self._context is None:
+            return
+        if self._context.subscriptions:
+            await self._context.broadcast_message(topic, payload)
+        if retained:
+            await self._context.retain_message(topic, payload, 1)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        broker, task = self._broker, asyncio.current_task()
+        if broker is None or task is None or self.refuses():
+            writer.transport.abort()
+            return
+        self._writers.add(writer)
+        self._served.add(task)
+        try:
+            with contextlib.suppress(ConnectionError, EOFError, AMQTTError, MQTTError):
+                await broker.external_connected(
+                    StreamReaderAdapter(reader), StreamWriterAdapter(writer), "default"
+                )
+        finally:
+            self._writers.discard(writer)
+            self._served.discard(task)
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+
+class DevicePlugin(BasePlugin[BrokerContext]):  # type: ignore[misc] # amqtt has no types
+    """Joins the broker to its devices; amqtt builds it by name from `BrokerConfig.plugins`."""
+
+    @dataclass
+    class Config:
+        """`server` is the MqttServer."""
+
+        server: Any
+
+    def __init__(self, context: BrokerContext) -> None:
+        super().__init__(context)
+        self._server: MqttServer = self.config.server
+        self._server.attach(context)
+
+    async def on_broker_client_subscribed(self, *, client_id: str, topic: str, qos: int) -> None:
+        """A subscriber has come."""
+        self._server.everything_due()
+
+    async def on_broker_message_broadcast(
+        self, *, client_id: str, message: IncomingApplicationMessage
+    ) -> None:
+        """A client's message is about to be distributed."""
+        await self._server.receive(message.topic, bytes(message.data))
+
+
+def hash_phase(key: str, index: int) -> float:
+    """Return a number in [0, 1) that depends on the device only: the same city speaks the same way."""
+    return (sum(key.encode()) * 37 + index * 61) % 100 / 100

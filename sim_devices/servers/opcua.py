@@ -1,0 +1,247 @@
+"""OPC UA server (asyncua): every point of a device is a variable, its value sampled at every tick.
+
+Namespaces are registered by the URI that the profile names; a node id is the profile's, with `{device}`
+filled from `params.device`. Anonymous, no message security: it listens on loopback. A write is judged
+by the world, item by item: BadOutOfRange where the device refuses, BadNotWritable where it only measures.
+asyncua keeps no percent deadband and applies an absolute one to samples; do not test deadbands on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from asyncua import ua
+from asyncua.crypto.permission_rules import User, UserRole
+from asyncua.server.address_space import AddressSpace, AttributeService
+from asyncua.server.internal_server import InternalServer
+from asyncua.server.server import Server
+from asyncua.ua.attribute_ids import AttributeIds
+from asyncua.ua.status_codes import StatusCodes
+
+from protocols.model.clock import Clock, now_us, to_datetime
+from protocols.model.device import DataType, PointProfile
+from sim_devices.faults import FaultBoard
+from sim_devices.servers.base import DeviceView, SimServer, listen
+from sim_devices.servers.registers import to_raw, to_value
+from sim_devices.world import Endpoint, World
+
+_TYPES: dict[DataType, ua.VariantType] = {
+    "bool": ua.VariantType.Boolean,
+    "i16": ua.VariantType.Int16,
+    "u16": ua.VariantType.UInt16,
+    "i32": ua.VariantType.Int32,
+    "u32": ua.VariantType.UInt32,
+    "i64": ua.VariantType.Int64,
+    "u64": ua.VariantType.UInt64,
+    "f32": ua.VariantType.Float,
+    "f64": ua.VariantType.Double,
+    "bcd16": ua.VariantType.UInt16,
+    "bcd32": ua.VariantType.UInt32,
+    "ascii": ua.VariantType.String,
+    "text": ua.VariantType.String,
+}
+_RANGES: dict[DataType, tuple[int, int]] = {
+    "i16": (-(2**15), 2**15 - 1),
+    "u16": (0, 2**16 - 1),
+    "i32": (-(2**31), 2**31 - 1),
+    "u32": (0, 2**32 - 1),
+    "i64": (-(2**63), 2**63 - 1),
+    "u64": (0, 2**64 - 1),
+    "bcd16": (0, 9999),
+    "bcd32": (0, 99_999_999),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """A variable and the point that it shows."""
+
+    node_id: ua.NodeId
+    view: DeviceView
+    point: PointProfile
+
+
+class OpcUaServer(SimServer):
+    """One OPC UA server; its devices are objects under Objects."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        world: World,
+        faults: FaultBoard,
+        *,
+        host: str = "127.0.0.1",
+        clock: Clock = now_us,
+    ) -> None:
+        super().__init__(endpoint, world, faults, host=host, clock=clock)
+        self._server: Server | None = None
+        self._nodes: dict[ua.NodeId, _Node] = {}
+        self._sampled_us: dict[str, int] = {}
+        self._open_connections = 0
+
+    @property
+    def url(self) -> str:
+        """Where a client connects."""
+        return f"opc.tcp://{self.host}:{self.port}/citynerve/{self.endpoint.key}"
+
+    async def start(self) -> None:
+        """Build the address space and listen; raises PortBusyError."""
+        probe = listen(self.host, self.endpoint.port, f"OPC UA server {self.endpoint.key}")
+        self.port = probe.getsockname()[1]
+        probe.close()
+        inner = InternalServer()
+        inner.attribute_service = _ActuatorService(inner.aspace, self._nodes, self.faults, self._show)
+        inner.allow_remote_admin = False
+        server = Server(iserver=inner)
+        server.set_endpoint(self.url)
+        server.set_server_name(f"CityNerve simulator {self.endpoint.key}")
+        server.set_identity_tokens([ua.AnonymousIdentityToken])
+        server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+        await server.init()
+        await server.set_application_uri(f"urn:citynerve:sim:{self.endpoint.key}")
+        for view in self.views:
+            await self._add_device(server, view)
+        await server.start()
+        self._server = server
+        self._open_connections = inner.max_connections
+        await self.tick()
+
+    async def tick(self) -> None:
+        """Sample every point; the source time is the wall clock's."""
+        if self._server is None:
+            return
+        time_us = self.clock()
+        moment = _stamp(time_us)
+        late = {view.key for view in self.views if not self._due(view.key, time_us)}
+        for node in self._nodes.values():
+            if node.view.key not in late:
+                await self._server.write_attribute_value(node.node_id, self._sample(node, moment))
+
+    def cut_connections(self) -> None:
+        """Reset what is connected now."""
+        if self._server is not None:
+            for transport in tuple(self._server.iserver.asyncio_transports):
+                transport.abort()
+
+    def follow_faults(self) -> None:
+        """Refuse connections under `drop:` without a period; the rest as every server."""
+        if self._server is not None:
+            self._server.iserver.max_connections = 0 if self.refuses() else self._open_connections
+        super().follow_faults()
+
+    async def stop(self) -> None:
+        """Close every connection and the port."""
+        await self.stop_cutting()
+        if self._server is not None:
+            server, self._server = self._server, None
+            await server.stop()
+
+    async def _add_device(self, server: Server, view: DeviceView) -> None:
+        device = str(view.device.params.get("device", view.key))
+        parent = None
+        for point in view.profile.points:
+            if point.opcua is None:
+                raise ValueError(f"{view.key}: point {point.key} of {view.profile.id} has no opcua address")
+            namespace = await server.register_namespace(point.opcua.namespace)
+            if parent is None:
+                parent = await server.nodes.objects.add_object(namespace, view.key)
+            text = f"ns={namespace};{point.opcua.node.replace('{device}', device)}"
+            node_id = ua.NodeId.from_string(text)
+            kind = _TYPES[point.type]
+            variable = await parent.add_variable(
+                node_id, ua.QualifiedName(point.key, namespace), ua.get_default_value(kind), kind
+            )
+            if point.writable:
+                await variable.set_writable()
+            self._nodes[node_id] = _Node(node_id, view, point)
+
+    def _due(self, device: str, time_us: int) -> bool:
+        """A slow device is sampled again only after its delay; a dead one at once, to say so."""
+        delay_s = self.faults.delay_s(device)
+        if delay_s and time_us - self._sampled_us.get(device, 0) < delay_s * 1_000_000:
+            return False
+        self._sampled_us[device] = time_us
+        return True
+
+    def _sample(self, node: _Node, moment: ua.DateTime) -> ua.DataValue:
+        if self.faults.dead(node.view.key):
+            return _bad(StatusCodes.BadNoCommunication, moment)
+        if self.faults.broken(node.view.key):
+            return _bad(StatusCodes.BadDeviceFailure, moment)
+        value = node.view.read(node.point)
+        if value is None:
+            return _bad(StatusCodes.BadSensorFailure, moment)
+        variant = ua.Variant(native(node.point, value), _TYPES[node.point.type])
+        return ua.DataValue(variant, SourceTimestamp=moment, ServerTimestamp=moment)
+
+    async def _show(self, node: _Node) -> None:
+        if self._server is not None:
+            sample = self._sample(node, _stamp(self.clock()))
+            await self._server.write_attribute_value(node.node_id, sample)
+
+
+class _ActuatorService(AttributeService):
+    """The attribute service, with writes from outside going to the world instead of to memory."""
+
+    def __init__(
+        self,
+        address_space: AddressSpace,
+        nodes: Mapping[ua.NodeId, _Node],
+        faults: FaultBoard,
+        show: Callable[[_Node], Awaitable[None]],
+    ) -> None:
+        super().__init__(address_space)
+        self._points = nodes
+        self._faults = faults
+        self._show = show
+
+    async def write(self, params: ua.WriteParameters, user: User | None = None) -> list[ua.StatusCode]:
+        """Answer each item by itself; the server's own writes (no visitor) pass as they are."""
+        if user is None or user.role == UserRole.Admin:
+            return await super().write(params)
+        return [ua.StatusCode(ua.UInt32(await self._act(item))) for item in params.NodesToWrite]
+
+    async def _act(self, item: ua.WriteValue) -> int:
+        node = self._points.get(item.NodeId)
+        if node is None or item.AttributeId != AttributeIds.Value or not node.point.writable:
+            return StatusCodes.BadNotWritable
+        if self._faults.dead(node.view.key):
+            return StatusCodes.BadNoCommunication
+        if self._faults.broken(node.view.key):
+            return StatusCodes.BadDeviceFailure
+        variant = item.Value.Value
+        if variant is None or variant.VariantType != _TYPES[node.point.type] or variant.is_array:
+            return StatusCodes.BadTypeMismatch
+        raw = variant.Value if isinstance(variant.Value, str) else float(variant.Value)
+        try:
+            node.view.write(node.point, to_value(node.point, raw))
+        except ValueError:
+            return StatusCodes.BadOutOfRange
+        await self._show(node)
+        return StatusCodes.Good
+
+
+def native(point: PointProfile, value: float | str) -> bool | int | float | str:
+    """Return the raw value in the node's own type; integers stop at the ends of their range."""
+    raw = to_raw(point, value)
+    if point.type in ("ascii", "text"):
+        return str(raw)
+    if isinstance(raw, str):
+        raise TypeError(f"point {point.key} is {point.type}, the world says {raw!r}; expected a number")
+    if point.type == "bool":
+        return bool(raw)
+    if point.type in ("f32", "f64"):
+        return float(raw)
+    low, high = _RANGES[point.type]
+    return max(low, min(high, round(raw)))
+
+
+def _bad(code: int, moment: ua.DateTime) -> ua.DataValue:
+    return ua.DataValue(
+        StatusCode=ua.StatusCode(ua.UInt32(code)), SourceTimestamp=moment, ServerTimestamp=moment
+    )
+
+
+def _stamp(time_us: int) -> ua.DateTime:
+    return ua.DateTime.fromisoformat(to_datetime(time_us).isoformat())
