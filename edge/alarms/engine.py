@@ -74,6 +74,7 @@ class AlarmEngine:
         indexes: Mapping[str, int],
         declaration: str,
         now_us: int,
+        *,
         restored: Sequence[OpenAlarm] = (),
         grace_us: int = GRACE_US,
     ) -> None:

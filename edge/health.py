@@ -1,0 +1,126 @@
+"""The gateway's own points: what it says about itself, in the same form as any device's readings.
+
+Every device gets two more (`_online`, `_latency`), and the gateway is a device of its own,
+`_gateway`. Keys that begin with '_' cannot be written by a technician, so they never collide.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from protocols.model.device import AlarmDefault, PointProfile, Text
+
+
+def _point(
+    key: str, zh: str, en: str, unit: str = "1", *, decimals: int | None = 0, deadband: float = 0.0
+) -> PointProfile:
+    # model_construct: the leading '_' is what the pattern of people's keys forbids.
+    return PointProfile.model_construct(
+        key=key, name=Text(zh=zh, en=en), type="f64", unit=unit, decimals=decimals, deadband=deadband
+    )
+
+
+def _state(key: str, zh: str, en: str, off: tuple[str, str], on: tuple[str, str]) -> PointProfile:
+    return _point(key, zh, en, deadband=0.5).model_copy(
+        update={
+            "type": "bool",
+            "labels": {0: Text(zh=off[0], en=off[1]), 1: Text(zh=on[0], en=on[1])},
+        }
+    )
+
+
+_OFFLINE, _ONLINE = ("离线", "Offline"), ("在线", "Online")
+
+DEVICE_POINTS: Final[tuple[PointProfile, ...]] = (
+    _state("_online", "通信状态", "Communication", _OFFLINE, _ONLINE),
+    _point("_latency", "响应时间", "Response time", "ms", decimals=1, deadband=5.0),
+)
+"""Health of every device, beside the points of its profile."""
+
+_SET_ASIDE = AlarmDefault(
+    key="set-aside",
+    kind="hi",
+    limit=1,
+    priority="P3",
+    name=Text(zh="中心拒收数据", en="The centre refuses batches"),
+    category="gateway",
+    response=Text(
+        zh="在网关上运行 citynerve-edge queue 查看原因。",
+        en="Run citynerve-edge queue at the gateway and read the reasons.",
+    ),
+)
+_DROPPED = AlarmDefault(
+    key="dropped",
+    kind="hi",
+    limit=1,
+    priority="P2",
+    name=Text(zh="网关丢弃数据", en="The gateway drops readings"),
+    category="gateway",
+    response=Text(zh="检查网关磁盘空间与负载。", en="Check the gateway's disk and load."),
+)
+_CLOCK = AlarmDefault(
+    key="clock-offset",
+    kind="off_normal",
+    limit=0,
+    deadband=5000,
+    on_delay_s=30,
+    priority="P3",
+    name=Text(zh="网关时钟偏差", en="The gateway's clock is off"),
+    category="gateway",
+    response=Text(zh="检查网关的时间同步（NTP）。", en="Check the gateway's time synchronisation (NTP)."),
+)
+
+
+def own_points(connections: Sequence[str]) -> tuple[PointProfile, ...]:
+    """Return the points of the device `_gateway`; one state for each connection, `line-KEY`."""
+    return (
+        _point("cpu", "处理器占用", "Processor load", "%", decimals=1),
+        _point("rss", "内存占用", "Memory in use", "MBy", decimals=1),
+        _point("uptime", "运行时间", "Running for", "s"),
+        _point("readings-rate", "采集速率", "Readings per second", "1/s", decimals=1),
+        _point("buffer-batches", "待发批次", "Batches waiting"),
+        _point("buffer-readings", "待发读数", "Readings waiting"),
+        _point("buffer-size", "缓存大小", "Size of the buffer", "MBy", decimals=2),
+        _point("lag", "发送滞后", "Age of the oldest waiting batch", "s", decimals=1),
+        _point("dropped", "丢弃读数", "Readings dropped").model_copy(update={"alarms": (_DROPPED,)}),
+        _point("set-aside", "搁置批次", "Batches refused by the centre").model_copy(
+            update={"alarms": (_SET_ASIDE,)}
+        ),
+        _point("clock-offset", "时钟偏差", "Clock offset to the centre", "ms").model_copy(
+            update={"alarms": (_CLOCK,)}
+        ),
+        _point("overruns", "错过的采集周期", "Poll cycles missed"),
+        _point("alarms-open", "活动报警", "Alarms raised"),
+        _point("devices-offline", "离线设备", "Devices offline"),
+        _state("uplink", "上行链路", "Link to the centre", _OFFLINE, _ONLINE),
+        *(_state(f"line-{key}", f"线路 {key}", f"Line {key}", _OFFLINE, _ONLINE) for key in connections),
+    )
+
+
+class Process:
+    """What this process costs: processor share since the last look, and resident memory."""
+
+    def __init__(self) -> None:
+        self.started = time.monotonic()
+        self._looked = self.started
+        self._used = time.process_time()
+
+    def look(self) -> tuple[float, float, float]:
+        """Return (processor load in % of one core, resident memory in MB, uptime in s)."""
+        now, used = time.monotonic(), time.process_time()
+        cpu = 100 * (used - self._used) / max(now - self._looked, 1e-9)
+        self._looked, self._used = now, used
+        return cpu, resident_mb(), now - self.started
+
+
+def resident_mb() -> float:
+    """Return this process's resident memory in megabytes (10**6 bytes); NaN where the system hides it."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, ValueError, IndexError):
+        return float("nan")
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6

@@ -1,0 +1,153 @@
+"""When to read what: one loop per connection, commands first, no cycle ever queued up.
+
+    Schedule (what is due) → Breaker (may it go out) → Driver.read → sink
+
+A cycle that cannot be kept is skipped and counted: a slow line gives fewer readings, never late ones.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import NoReturn
+
+import numpy as np
+import structlog
+
+from edge.session import Session
+from protocols.field.base import Driver, ReadTask, Sink
+from protocols.model.clock import Clock, now_us
+from protocols.model.device import PeriodClass
+from protocols.model.quality import Quality
+from protocols.model.reading import PointIndexes, Readings
+
+_SILENT = np.array(
+    [Quality.BAD_TIMEOUT, Quality.BAD_NO_COMMUNICATION, Quality.BAD_COMMUNICATION_ERROR], np.uint32
+)
+_REPEAT_S = 60.0
+_SMOOTHING = 0.2
+_LATE = 1e-6
+
+
+class Schedule:
+    """Which task is due next. Times are monotonic seconds; tasks are known by their position.
+
+    Devices start spread over their period, so that a hundred of them do not speak at second zero.
+    """
+
+    def __init__(self, tasks: Sequence[ReadTask], periods: Mapping[PeriodClass, float], now: float) -> None:
+        self.overruns = 0
+        """Cycles skipped because the line was still busy with earlier ones."""
+        self._periods = [periods[task.period] for task in tasks]
+        devices = list(dict.fromkeys(task.device for task in tasks))
+        phase = {device: i / len(devices) for i, device in enumerate(devices)}
+        self._heap = [(now + self._periods[i] * phase[task.device], i) for i, task in enumerate(tasks)]
+        heapq.heapify(self._heap)
+
+    def due(self) -> float | None:
+        """Return when the next task is due; None where there is none."""
+        return self._heap[0][0] if self._heap else None
+
+    def take(self, now: float) -> int:
+        """Return the task that is due and plan its next turn after `now`."""
+        due, task = self._heap[0]
+        period = self._periods[task]
+        missed = int((now - due) / period + _LATE) if now > due else 0
+        self.overruns += missed
+        heapq.heapreplace(self._heap, (due + (missed + 1) * period, task))
+        return task
+
+    def period(self, task: int) -> float:
+        """Return a task's period in seconds."""
+        return self._periods[task]
+
+
+class Poller:
+    """Drives one session's connection: `work` is what `Session.run` wants."""
+
+    def __init__(
+        self,
+        session: Session,
+        periods: Mapping[PeriodClass, float],
+        sink: Sink,
+        clock: Clock = now_us,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.overruns = 0
+        self.reads = 0
+        self.silences = 0
+        self._session = session
+        self._periods = periods
+        self._sink = sink
+        self._clock = clock
+        self._monotonic = monotonic
+        self._log = structlog.get_logger("edge.poller").bind(connection=session.key)
+
+    async def work(self, driver: Driver, tasks: tuple[ReadTask, ...]) -> NoReturn:
+        """Poll until cancelled, and serve commands before each read. Raises ConnectionLost."""
+        session, monotonic = self._session, self._monotonic
+        schedule = Schedule(tasks, self._periods, monotonic())
+        probes = _probes(tasks, schedule)
+        points = {
+            device: np.concatenate([task.points for task in tasks if task.device == device])
+            for device in probes
+        }
+        told: dict[str, float] = {}
+        while True:
+            await session.serve(driver)
+            due, now = schedule.due(), monotonic()
+            if due is None or due > now:
+                await session.idle(None if due is None else due - now)
+                continue
+            place = schedule.take(now)
+            self.overruns += schedule.overruns
+            schedule.overruns = 0
+            task = tasks[place]
+            breaker = session.breakers[task.device]
+            if not breaker.allows(now, place == probes[task.device]):
+                if breaker.open and now - told.get(task.device, 0.0) >= _REPEAT_S:
+                    told[task.device] = now
+                    self._silent(points[task.device])
+                continue
+            readings = await driver.read(task)
+            self._sink(readings)
+            self.reads += 1
+            after = monotonic()
+            if not _silent(readings):
+                self._answered(task.device, (after - now) * 1000)
+                continue
+            self.silences += 1
+            if breaker.failed(after, schedule.period(place)):
+                told[task.device] = after
+                self._silent(points[task.device])
+                self._log.warning("device does not answer; left in peace for a while", device=task.device)
+
+    def _answered(self, device: str, latency_ms: float) -> None:
+        breaker = self._session.breakers[device]
+        if breaker.failures and breaker.succeeded():
+            self._log.info("device answers again", device=device)
+        latencies = self._session.latency_ms
+        known = latencies.get(device, latency_ms)
+        latencies[device] = known + _SMOOTHING * (latency_ms - known)
+
+    def _silent(self, points: PointIndexes) -> None:
+        self._sink(Readings.bad(points, self._clock(), Quality.BAD_TIMEOUT))
+
+
+def _silent(readings: Readings) -> bool:
+    """Return whether nothing at all came from the device."""
+    quality = readings.quality
+    if not len(quality) or quality[0] < Quality.BAD:
+        return False
+    return bool(np.isin(quality & np.uint32(0xFFFF_0000), _SILENT).all())
+
+
+def _probes(tasks: Sequence[ReadTask], schedule: Schedule) -> dict[str, int]:
+    """Return each device's cheapest task: soonest due again, then fewest requests and points."""
+    probes: dict[str, int] = {}
+    cost = [(schedule.period(i), task.requests, len(task.points)) for i, task in enumerate(tasks)]
+    for i, task in enumerate(tasks):
+        if task.device not in probes or cost[i] < cost[probes[task.device]]:
+            probes[task.device] = i
+    return probes

@@ -1,0 +1,236 @@
+"""One connection being run: its driver's life, what waits for the line, and the breaker of each device.
+
+A lost connection closes the driver; a new one is opened after a growing pause. Whatever the driver
+returned or raised is logged here, once, when it changes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, Final, Literal, TypeVar
+
+import numpy as np
+import structlog
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential_jitter
+
+from edge.config.bind import BoundConnection
+from protocols.errors import ConnectionLost
+from protocols.field.base import Driver, ReadTask, Sink
+from protocols.model.clock import Clock, now_us
+from protocols.model.quality import Quality
+from protocols.model.reading import Readings
+
+Result = TypeVar("Result")
+Work = Callable[[Driver, tuple[ReadTask, ...]], Coroutine[Any, Any, None]]
+LinkState = Literal["connecting", "online", "offline"]
+
+PAUSES_S: Final = (5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+"""How long a dead device is left in peace, time after time (field_protocols.md section 1.5)."""
+FAILED_CYCLES: Final = 3
+_STEADY_S: Final = 30.0
+"""A connection that lived this long was a good one: the next pause is the shortest again."""
+_MAX_PAUSE_S: Final = 30.0
+_MAX_WAITING: Final = 256
+
+
+class Breaker:
+    """Spares a line the wait for a device that does not answer. Times are monotonic seconds.
+
+    closed → (failed cycles) → open, with growing pauses; after each pause one cheap probe is let through.
+    """
+
+    def __init__(self, jitter: Callable[[], float] = random.random) -> None:
+        self.failures = 0
+        self.open = False
+        self._jitter = jitter
+        self._skip_until = 0.0
+        self._open_until = 0.0
+        self._pauses = 0
+
+    def allows(self, now: float, probe: bool) -> bool:
+        """Return whether a task may go out now; `probe` says that it is the device's cheapest."""
+        if self.open:
+            return probe and now >= self._open_until
+        return now >= self._skip_until
+
+    def succeeded(self) -> bool:
+        """Note an answer; return whether the breaker was open until now."""
+        was_open, self.open = self.open, False
+        self.failures, self._pauses, self._skip_until = 0, 0, 0.0
+        return was_open
+
+    def failed(self, now: float, cycle_s: float) -> bool:
+        """Note a silent cycle, whose other tasks are skipped; return whether the breaker opens by it."""
+        self.failures += 1
+        self._skip_until = now + cycle_s * 0.9
+        opens = not self.open and self.failures >= FAILED_CYCLES
+        if self.open or opens:
+            pause = PAUSES_S[min(self._pauses, len(PAUSES_S) - 1)]
+            self._open_until = now + pause * (0.9 + 0.2 * self._jitter())
+            self._pauses += 1
+            self.open = True
+        return opens
+
+
+class _Request:
+    """Something that waits for the line."""
+
+    def __init__(self, act: Callable[[Driver], Awaitable[object]]) -> None:
+        self.act = act
+        self.answer: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+
+    def fail(self, error: Exception) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(error)
+
+
+class Session:
+    """A connection from the outside: `run` keeps it alive, `ask` takes the line between two reads."""
+
+    def __init__(self, connection: BoundConnection, sink: Sink, clock: Clock = now_us) -> None:
+        self.key = connection.key
+        self.connection = connection
+        self.state: LinkState = "connecting"
+        self.reason = "not opened yet"
+        self.losses = 0
+        self.breakers = {device.key: Breaker() for device in connection.devices}
+        self.latency_ms: dict[str, float] = {}
+        """Device → smoothed time of a read, in milliseconds; only for devices that are polled."""
+        self._sink = sink
+        self._clock = clock
+        self._waiting: deque[_Request] = deque()
+        self._wake = asyncio.Event()
+        self._log = structlog.get_logger("edge.session").bind(
+            connection=connection.key, protocol=connection.driver.protocol
+        )
+        self._points = np.array(
+            [
+                point.index
+                for device in connection.devices
+                for point in device.points
+                if point.profile.readable
+            ],
+            np.int32,
+        )
+
+    async def run(self, work: Work) -> None:
+        """Keep the connection open for ever; `work` drives it while it is, and must never return."""
+        while True:
+            async for attempt in AsyncRetrying(
+                retry=retry_if_exception_type(ConnectionLost),
+                wait=wait_exponential_jitter(initial=1, max=_MAX_PAUSE_S, jitter=1),
+                before_sleep=self._lost,
+            ):
+                with attempt:
+                    await self._live(work)
+
+    async def ask(self, act: Callable[[Driver], Awaitable[Result]]) -> Result:
+        """Run `act` on the driver before the next read.
+
+        Raises what `act` raises, and ConnectionLost at once where the line is down: then nothing was
+        done. Past 256 that wait, a further one is refused the same way.
+        """
+        if self.state != "online":
+            raise ConnectionLost(f"{self.key}: {self.reason}; nothing was sent", Quality.BAD_NO_COMMUNICATION)
+        if len(self._waiting) >= _MAX_WAITING:
+            raise ConnectionLost(
+                f"{self.key}: {_MAX_WAITING} requests wait already; nothing was sent", Quality.BAD_TIMEOUT
+            )
+        request = _Request(act)
+        self._waiting.append(request)
+        self._wake.set()
+        return await request.answer  # type: ignore[return-value]
+
+    async def serve(self, driver: Driver) -> None:
+        """Do what waits for the line, in order. Raises ConnectionLost where the line broke by it."""
+        while self._waiting:
+            request = self._waiting.popleft()
+            if request.answer.done():
+                continue
+            try:
+                answer = await request.act(driver)
+            except asyncio.CancelledError:
+                lost = f"{self.key}: the connection was lost meanwhile"
+                request.fail(ConnectionLost(lost, Quality.BAD_NO_COMMUNICATION))
+                raise
+            except Exception as error:
+                request.fail(error)
+                if isinstance(error, ConnectionLost):
+                    raise
+            else:
+                if not request.answer.done():
+                    request.answer.set_result(answer)
+
+    async def idle(self, seconds: float | None) -> None:
+        """Wait until the time is over or something waits for the line."""
+        if self._waiting:
+            return
+        self._wake.clear()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def _live(self, work: Work) -> None:
+        """Open the connection and work until it is lost; returns where it had been a steady one."""
+        connection = self.connection
+        driver = connection.driver(connection.settings, connection.devices, self._clock)
+        tasks = driver.plan()
+        loop = asyncio.get_running_loop()
+        opened: float | None = None
+        lost = ConnectionLost(f"{self.key}: the driver stopped", Quality.BAD_NO_COMMUNICATION)
+        try:
+            await driver.open()
+            opened = loop.time()
+            self._up()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(driver.listen(self._sink), name=f"listen:{self.key}")
+                group.create_task(work(driver, tasks), name=f"poll:{self.key}")
+        except Exception as error:
+            lost = self._blame(error)
+        finally:
+            self.state = "offline"
+            await driver.close()
+        self._down(lost, tasks, opened is not None)
+        if opened is None or loop.time() - opened < _STEADY_S:
+            raise lost
+        await asyncio.sleep(1 + random.random())  # noqa: S311
+
+    def _blame(self, error: BaseException) -> ConnectionLost:
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        if isinstance(error, ConnectionLost):
+            return error
+        self._log.error("driver failed; report this with the traceback", exc_info=error)
+        return ConnectionLost(f"{self.key}: the driver failed: {error!r}", Quality.BAD_COMMUNICATION_ERROR)
+
+    def _up(self) -> None:
+        self.state, self.reason = "online", ""
+        self._log.info("connection is open", devices=len(self.connection.devices))
+
+    def _down(self, lost: ConnectionLost, tasks: Sequence[ReadTask], was_open: bool) -> None:
+        """Say that the line is down: to the points, to whoever waits for it, and once to the log."""
+        reason = str(lost)
+        self.losses += was_open
+        if reason != self.reason:
+            self._log.warning(
+                "connection is lost" if was_open else "connection cannot be opened", reason=reason
+            )
+        self.reason = reason
+        if not was_open:
+            self._sink(Readings.bad(self._points, self._clock(), lost.quality))
+        elif tasks:
+            # Devices that speak by themselves have been judged by their driver when the line broke.
+            points = np.concatenate([task.points for task in tasks])
+            self._sink(Readings.bad(points, self._clock(), lost.quality))
+        while self._waiting:
+            self._waiting.popleft().fail(
+                ConnectionLost(f"{self.key}: {reason}; nothing was sent", lost.quality)
+            )
+
+    def _lost(self, _: RetryCallState) -> None:
+        self.state = "connecting"
