@@ -1,0 +1,230 @@
+"""One broker connection for all devices that publish to it, on aiomqtt (MQTT 3.1.1).
+
+message ─→ Routes (topic → points, paths precompiled) ─→ columns ─→ sink
+write   ─→ command topic, QoS 1 ─→ wait for the state topic to report the value
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from pathlib import Path
+from typing import ClassVar, Final
+
+import aiomqtt
+import numpy as np
+from pydantic import Field
+
+from protocols.errors import ConnectionLost, DeviceRefused, DeviceTimeout
+from protocols.field.base import BoundDevice, BoundPoint, Driver, Sink
+from protocols.field.filling import fill_device, read_password
+from protocols.field.mqtt.payload import fill_template
+from protocols.field.mqtt.routes import Routes, differs, indexes, is_wild
+from protocols.model.clock import Clock, now_us
+from protocols.model.device import MqttAddress, Strict
+from protocols.model.quality import Quality
+from protocols.model.reading import Readings
+
+KEEP_ALIVE_S: Final = 30
+ANSWER_S: Final = 5.0
+"""A broker that does not answer a connect, subscribe or publish for so long counts as gone."""
+REPORT_S: Final = 5.0
+"""A device has so long, or its profile's timeout where that is longer, to report what was written."""
+QUEUE: Final = 20_000
+"""Messages that wait for the gateway; more than that are dropped, the newest first, with a log line."""
+BATCH: Final = 500
+
+
+class MqttSettings(Strict):
+    """Where the broker is. client_id must be unique at the broker; without one the broker gives one."""
+
+    host: str = Field(min_length=1)
+    port: int = Field(default=1883, ge=1, le=65535)
+    username: str | None = None
+    password_file: Path | None = None
+    client_id: str | None = None
+
+
+class MqttParams(Strict):
+    """What stands for `{device}` in the topics of the profile."""
+
+    device: str = ""
+
+
+class MqttDriver(Driver):
+    """MQTT client; devices speak by themselves, so there is nothing to poll."""
+
+    protocol = "mqtt"
+    Settings: ClassVar = MqttSettings
+    Params: ClassVar = MqttParams
+
+    def __init__(
+        self, settings: MqttSettings, devices: tuple[BoundDevice, ...], clock: Clock = now_us
+    ) -> None:
+        super().__init__(settings, devices, clock)
+        self._mqtt = settings
+        self._where = f"MQTT broker {settings.host}:{settings.port}"
+        self._routes = Routes()
+        self._commands: dict[int, tuple[str, str]] = {}
+        self._report_s = {d.key: max(REPORT_S, d.profile.limits.timeout_ms / 1000) for d in devices}
+        self._points: list[BoundPoint] = []
+        for device in devices:
+            name = MqttParams.model_validate(dict(device.params)).device
+            for point in device.points:
+                if point.profile.mqtt is not None:
+                    self._add(point, point.profile.mqtt, name)
+        self._indexes = indexes(self._points)
+        self._last: dict[int, tuple[float, str | None]] = {}
+        self._client: aiomqtt.Client | None = None
+        self._listening = False
+        self._reports: dict[int, asyncio.Queue[float | str]] = {}
+
+    def _add(self, point: BoundPoint, address: MqttAddress, name: str) -> None:
+        if point.profile.readable:
+            self._points.append(point)
+            topic = fill_device(point, address.topic, name)
+            self._routes.add(point, topic, address.json_path, address.time_path)
+        if address.command_topic:
+            topic = fill_device(point, address.command_topic, name)
+            template = fill_device(point, address.command_template, name)
+            self._commands[point.index] = (topic, template)
+
+    async def open(self) -> None:
+        """Connect and sign in."""
+        client = aiomqtt.Client(
+            self._mqtt.host,
+            self._mqtt.port,
+            username=self._mqtt.username,
+            password=read_password(self._mqtt.password_file),
+            identifier=self._mqtt.client_id,
+            keepalive=KEEP_ALIVE_S,
+            timeout=ANSWER_S,
+            max_queued_incoming_messages=QUEUE,
+        )
+        try:
+            await client.__aenter__()
+        except (aiomqtt.MqttError, OSError) as error:
+            raise ConnectionLost(
+                f"{self._where} cannot be used: {error}; check host, port, username and password_file",
+                Quality.BAD_NO_COMMUNICATION,
+            ) from error
+        self._client = client
+
+    async def listen(self, sink: Sink) -> None:
+        """Subscribe and hand on what devices publish, until cancelled or the connection ends."""
+        client = self._client
+        if client is None:
+            raise ConnectionLost(f"{self._where} is not open", Quality.BAD_NO_COMMUNICATION)
+        self._listening = True
+        try:
+            filters = self._routes.filters()
+            if filters:
+                granted = await client.subscribe([(topic, 1) for topic in filters])
+                self._check_granted(
+                    filters, [code if isinstance(code, int) else code.value for code in granted]
+                )
+            messages = client.messages
+            async for message in messages:
+                parts = [self._take(message)]
+                while len(messages) and len(parts) < BATCH:
+                    parts.append(self._take(await anext(messages)))
+                readings = Readings.concat([part for part in parts if len(part)])
+                if len(readings):
+                    sink(readings)
+            reason = "the connection was closed"
+        except aiomqtt.MqttError as error:
+            reason = str(error.__cause__ or error)
+        finally:
+            self._listening = False
+        sink(self._unvouched())
+        raise ConnectionLost(f"{self._where}: {reason}", Quality.BAD_NO_COMMUNICATION)
+
+    async def write(self, point: BoundPoint, value: float | str) -> float | str | None:
+        """Publish the command and return what the device then reports.
+
+        The first report of the wanted value ends the wait; another value is returned only when the
+        time is over, None when nothing was reported. Reports that were retained do not count.
+        """
+        name = f"{point.device}.{point.profile.key}"
+        client = self._client
+        if client is None:
+            raise ConnectionLost(f"{self._where} is not open", Quality.BAD_NO_COMMUNICATION)
+        topic, template = self._commands.get(point.index, ("", ""))
+        if not topic or is_wild(topic):
+            raise DeviceRefused(
+                f"{name} has no command topic to write to; give `mqtt.command_topic` in the profile",
+                Quality.BAD_NOT_SUPPORTED,
+            )
+        if isinstance(value, float) and not math.isfinite(value):
+            raise DeviceRefused(f"{name}: {value!r} was not sent; give a number", Quality.BAD_OUT_OF_RANGE)
+        payload = fill_template(template, value, point.profile.type)
+        reports: asyncio.Queue[float | str] = asyncio.Queue()
+        self._reports[point.index] = reports
+        try:
+            await client.publish(topic, payload, qos=1)
+            return await self._report(reports, value, point) if self._listening else None
+        except aiomqtt.MqttCodeError as error:
+            raise ConnectionLost(f"{self._where}: {error}", Quality.BAD_NO_COMMUNICATION) from error
+        except aiomqtt.MqttError as error:
+            raise DeviceTimeout(
+                f"{name}: the broker did not confirm the command ({error})", Quality.BAD_TIMEOUT
+            ) from error
+        finally:
+            del self._reports[point.index]
+
+    async def close(self) -> None:
+        """Disconnect; safe at any time."""
+        client, self._client = self._client, None
+        if client is None:
+            return
+        try:
+            await client.__aexit__(None, None, None)
+        except (aiomqtt.MqttError, OSError):
+            # The other end is gone already; there is nobody left to say goodbye to.
+            return
+
+    def _check_granted(self, filters: list[str], codes: list[int]) -> None:
+        refused = [topic for topic, code in zip(filters, codes, strict=True) if code >= 0x80]
+        if refused:
+            raise ConnectionLost(
+                f"{self._where} refused the subscription to {', '.join(refused)}; "
+                "allow this user to read these topics",
+                Quality.BAD_CONFIGURATION_ERROR,
+            )
+
+    def _take(self, message: aiomqtt.Message) -> Readings:
+        payload = message.payload if isinstance(message.payload, bytes) else str(message.payload).encode()
+        readings = self._routes.readings(message.topic.value, payload, message.retain, self.clock())
+        for row, index in enumerate(readings.point.tolist()):
+            if readings.quality[row] >= Quality.BAD:
+                continue
+            value, text = float(readings.value[row]), readings.text.get(row)
+            self._last[index] = (value, text)
+            if index in self._reports and not message.retain:
+                self._reports[index].put_nowait(value if text is None else text)
+        return readings
+
+    async def _report(
+        self, reports: asyncio.Queue[float | str], wanted: float | str, point: BoundPoint
+    ) -> float | str | None:
+        told: float | str | None = None
+        try:
+            async with asyncio.timeout(self._report_s[point.device]):
+                while told is None or differs(told, wanted):
+                    told = await reports.get()
+        except TimeoutError:
+            return told
+        return told
+
+    def _unvouched(self) -> Readings:
+        """Return every point as it stands without a connection: last usable value, or none at all."""
+        n = len(self._points)
+        values, texts = np.full(n, np.nan), {}
+        codes = np.full(n, Quality.BAD_NO_COMMUNICATION, np.uint32)
+        for row, index in enumerate(self._indexes.tolist()):
+            if index in self._last:
+                values[row], text = self._last[index]
+                codes[row] = Quality.UNCERTAIN_NO_COMMUNICATION_LAST_USABLE_VALUE
+                if text is not None:
+                    texts[row] = text
+        return Readings.at(self._indexes, self.clock(), values, codes, texts)

@@ -1,0 +1,159 @@
+"""Which points a message feeds, and which topics must be subscribed to for that."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from protocols.errors import ConfigError, Mistake
+from protocols.field.base import BoundPoint
+from protocols.field.mqtt.payload import (
+    MISSING,
+    UNREADABLE,
+    Path,
+    Value,
+    compile_path,
+    find,
+    interpret,
+    parse,
+    plain,
+    source_time,
+)
+from protocols.model.device import DataType
+from protocols.model.quality import Quality
+from protocols.model.reading import Readings
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One point fed by a topic: where in the payload its value and its time are."""
+
+    index: int
+    kind: DataType
+    path: Path
+    time_path: Path
+
+
+class Routes:
+    """Every topic filter with the points behind it; a message finds its points by one look-up."""
+
+    def __init__(self) -> None:
+        self._exact: dict[str, list[Route]] = {}
+        self._wild: dict[str, list[Route]] = {}
+
+    def add(self, point: BoundPoint, topic: str, json_path: str, time_path: str) -> None:
+        """Feed a point from a topic or filter. Raises ConfigError for what can never match."""
+        try:
+            _check_filter(topic)
+            route = Route(point.index, point.profile.type, compile_path(json_path), compile_path(time_path))
+        except ValueError as error:
+            where, place = f"device {point.device}", f"points.{point.profile.key}.mqtt"
+            expected = "a topic filter, and dotted paths"
+            raise ConfigError(
+                [Mistake(where, 0, 0, place, str(error), expected, "correct the address in the profile")]
+            ) from error
+        group = self._wild if is_wild(topic) else self._exact
+        group.setdefault(topic, []).append(route)
+
+    def filters(self) -> list[str]:
+        """Return what to subscribe to: no filter twice, and none that another one covers."""
+        every = [*self._wild, *self._exact]
+        return [one for one in every if not any(covers(other, one) for other in self._wild if other != one)]
+
+    def readings(self, topic: str, payload: bytes, retained: bool, now_us: int) -> Readings:
+        """Return what one message says, in columns.
+
+        A part that the payload does not have is left out, as devices also send what has changed only;
+        where none of the parts is there, or the payload is not readable, all of them are bad.
+        A retained message without a time of its own may be of any age: its values are uncertain.
+        """
+        routes = self._routes(topic)
+        document = parse(payload) if any(route.path or route.time_path for route in routes) else MISSING
+        rows: list[tuple[Route, Value]] = []
+        for route in routes:
+            value = _value(route, document, payload)
+            if value is not None:
+                rows.append((route, value))
+        if not rows:
+            rows = [(route, UNREADABLE) for route in routes]
+        n = len(rows)
+        times, codes = np.full(n, now_us, np.int64), np.array([value.quality for _, value in rows], np.uint32)
+        for at, (route, _) in enumerate(rows):
+            if route.time_path:
+                stamp = source_time(find(document, route.time_path))
+                if stamp is not None:
+                    times[at] = stamp
+                elif codes[at] == Quality.GOOD:
+                    codes[at] = Quality.UNCERTAIN
+            elif retained and codes[at] == Quality.GOOD:
+                codes[at] = Quality.UNCERTAIN_LAST_USABLE_VALUE
+        return Readings(
+            np.array([route.index for route, _ in rows], np.int32),
+            times,
+            np.array([value.value for _, value in rows]),
+            codes,
+            {at: value.text for at, (_, value) in enumerate(rows) if value.text is not None},
+        )
+
+    def _routes(self, topic: str) -> list[Route]:
+        routes = self._exact.get(topic, [])
+        if self._wild:
+            routes = routes + [
+                route for wild, fed in self._wild.items() if covers(wild, topic) for route in fed
+            ]
+        return routes
+
+
+def is_wild(topic: str) -> bool:
+    """Tell whether a filter has wildcards."""
+    return "+" in topic or "#" in topic
+
+
+def covers(wide: str, narrow: str) -> bool:
+    """Tell whether a filter matches a topic, or everything that another filter matches (MQTT 5.0, 4.7)."""
+    if narrow.startswith("$") and wide[:1] in ("+", "#"):
+        return False
+    wides, narrows = wide.split("/"), narrow.split("/")
+    for at, level in enumerate(wides):
+        if level == "#":
+            return True
+        if at >= len(narrows) or narrows[at] == "#":
+            return False
+        if level not in ("+", narrows[at]):
+            return False
+    return len(wides) == len(narrows)
+
+
+def _check_filter(topic: str) -> None:
+    levels = topic.split("/")
+    if not topic or len(topic.encode()) > 65535 or "\0" in topic:
+        raise ValueError("the topic is empty, longer than 65535 bytes, or holds a null character")
+    if "#" in levels[:-1] or any(("+" in level or "#" in level) and len(level) > 1 for level in levels):
+        raise ValueError(
+            f"{topic!r} is no topic filter: `+` stands for one whole level, `#` for the last ones"
+        )
+
+
+def _value(route: Route, document: object, payload: bytes) -> Value | None:
+    """Return a point's value, or None where a readable payload does not speak of it."""
+    if not route.path:
+        return plain(payload, route.kind)
+    if document is MISSING:
+        return UNREADABLE
+    found = find(document, route.path)
+    return None if found is MISSING else interpret(found, route.kind)
+
+
+def differs(told: float | str, wanted: float | str) -> bool:
+    """Tell whether a device reports another value than was written (floats within their noise)."""
+    if isinstance(told, str) or isinstance(wanted, str):
+        return told != wanted
+    return not math.isclose(told, wanted, rel_tol=1e-6, abs_tol=1e-9)
+
+
+def indexes(points: Iterable[BoundPoint]) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+    """Return the points' places in the manifest as a column."""
+    return np.array([point.index for point in points], np.int32)

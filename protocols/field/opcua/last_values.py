@@ -1,0 +1,104 @@
+"""What each monitored point last said, as columns: for confirming it, and for the end of a connection.
+
+A polled value is old when nobody asked again. A monitored value is as good as the subscription: no
+report means no change (OPC 10000-4, 5.13.1). The rest of the product knows age only, so unchanged
+points are handed on again from time to time, as long as publish responses or keep-alives come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protocols.field.base import BoundPoint
+from protocols.field.opcua.values import sample
+from protocols.model.clock import SECOND_US
+from protocols.model.device import PeriodClass
+from protocols.model.quality import Quality
+from protocols.model.reading import Qualities, Readings, TimesUs
+
+STILL_VALID_US: Final[dict[PeriodClass, int]] = {
+    "fast": 2 * SECOND_US, "normal": 10 * SECOND_US, "slow": 120 * SECOND_US,
+}  # fmt: skip
+"""An unchanged point is handed on again after this."""
+_LAG_MOST_US: Final = 60 * SECOND_US
+
+
+class LastValues:
+    """Rows are the points in their order here, which are also the client handles of their items.
+
+    `delays_ms` is, per period class, the longest way of a change from the variable to a report.
+    """
+
+    def __init__(self, points: Sequence[BoundPoint], delays_ms: Mapping[PeriodClass, float]) -> None:
+        self._kinds = [point.profile.type for point in points]
+        self._indexes = np.array([point.index for point in points], np.int32)
+        classes = [point.profile.period for point in points]
+        self._still_valid_us = np.array([STILL_VALID_US[name] for name in classes], np.int64)
+        self._delay_us = np.array([delays_ms[name] * 1000 for name in classes], np.int64)
+        self._time = np.zeros(len(points), np.int64)
+        self._value = np.full(len(points), np.nan)
+        self._quality = np.full(len(points), Quality.BAD_NODE_ID_UNKNOWN, np.uint32)
+        self._watched = np.zeros(len(points), np.bool_)
+        self._text: dict[int, str] = {}
+        self._lag_us = 0
+
+    def watch(self, rows: Sequence[int], codes: Sequence[int]) -> None:
+        """Take note of how the server answered to the items of these rows; rows never named have none."""
+        for row, code in zip(rows, codes, strict=True):
+            self._watched[row] = code < Quality.BAD
+            if not self._watched[row]:
+                self._quality[row] = code
+
+    def refused(self, now_us: int) -> Readings:
+        """Return the points that the server does not serve, each with its reason."""
+        rows = np.flatnonzero(~self._watched)
+        return self._columns(rows, np.full(len(rows), now_us), self._quality[rows])
+
+    def take(self, items: Sequence[Any], published_us: int, now_us: int) -> Readings:
+        """Return the monitored item notifications of one publish response as columns."""
+        n = len(items)
+        rows = np.empty(n, np.intp)
+        times, values, codes = np.empty(n, np.int64), np.empty(n), np.empty(n, np.uint32)
+        texts: dict[int, str] = {}
+        for at, item in enumerate(items):
+            row = int(item.ClientHandle)
+            one = sample(item.Value, self._kinds[row], now_us)
+            rows[at], times[at], values[at], codes[at] = row, one.time_us, one.value, one.quality
+            if one.text is not None:
+                texts[at] = self._text[row] = one.text
+            if self._time[row]:
+                # Not the first report, which may tell of a change long ago: this is how late they come.
+                self._lag_us = max(self._lag_us, min(published_us - one.time_us, _LAG_MOST_US))
+            self._time[row], self._value[row], self._quality[row] = one.time_us, one.value, one.quality
+        return Readings(self._indexes[rows], times, values, codes, texts)
+
+    def still_valid(self, published_us: int) -> Readings:
+        """Return the points whose value the server has confirmed by reporting no change for a while.
+
+        Their time is the publish time less the way of a change, so that a change that follows is never
+        older than a confirmation that went before it.
+        """
+        confirmed = published_us - self._delay_us - self._lag_us
+        silent = confirmed - self._time >= self._still_valid_us
+        due = np.flatnonzero(self._watched & (self._time > 0) & silent)
+        self._time[due] = confirmed[due]
+        return self._columns(due, confirmed[due], self._quality[due])
+
+    def unvouched(self, now_us: int) -> Readings:
+        """Return every point as it stands without a connection: last usable value, or none at all."""
+        usable = (self._quality < Quality.BAD) & (self._time > 0)
+        code = np.where(
+            usable,
+            np.uint32(Quality.UNCERTAIN_NO_COMMUNICATION_LAST_USABLE_VALUE),
+            np.uint32(Quality.BAD_NO_COMMUNICATION),
+        )
+        return self._columns(np.arange(len(self._time)), np.maximum(now_us, self._time + 1), code)
+
+    def _columns(self, rows: NDArray[np.intp], times: TimesUs, codes: Qualities) -> Readings:
+        texts = {at: self._text[row] for at, row in enumerate(rows.tolist()) if row in self._text}
+        values = np.where(codes < Quality.BAD, self._value[rows], np.nan)
+        return Readings(self._indexes[rows], times, values, codes, texts)
