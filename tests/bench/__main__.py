@@ -8,7 +8,7 @@ import time
 
 from tests.bench.figure import Figure, table
 
-ALL = ("buffer",)
+ALL = ("buffer", "gateway")
 
 
 def main(names: list[str]) -> int:
