@@ -94,7 +94,7 @@ def render(
 def connection_settings(endpoint: EndpointSpec, host: str, port: int, gateway: str) -> dict[str, Any]:
     """Return what the gateway file says under `settings:` to reach a server of the city."""
     if endpoint.protocol == "opcua":
-        return {"url": f"opc.tcp://{host}:{port}/linjiang/"}
+        return {"url": f"opc.tcp://{host}:{port}/citynerve/{endpoint.key}"}
     if endpoint.protocol == "camera":
         return {"base_url": f"http://{host}:{port}"}
     if endpoint.protocol == "mqtt":
