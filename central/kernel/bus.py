@@ -37,6 +37,14 @@ class Subscription:
         self._ready = asyncio.Event()
         self._leave = leave
 
+    def notify(self, ready: asyncio.Event) -> None:
+        """Set this event, too, whenever there is something: for a listener with other things to wait for."""
+        self._ready = ready
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._leave(self)
+
     def put(self, message: Message) -> None:
         """Add a message; never waits."""
         if len(self._queue) == self._queue.maxlen:
@@ -48,12 +56,12 @@ class Subscription:
         """Return and remove everything that waits; empty when nothing does."""
         taken = list(self._queue)
         self._queue.clear()
-        self._ready.clear()
         return taken
 
     async def next(self) -> list[Message]:
         """Wait until there is something, then take all of it."""
         await self._ready.wait()
+        self._ready.clear()
         return self.take()
 
     def __enter__(self) -> Self:
@@ -62,7 +70,7 @@ class Subscription:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._leave(self)
+        self.close()
 
 
 class Bus:

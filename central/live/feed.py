@@ -1,21 +1,30 @@
-"""The live feed: what one browser wants to hear, conflated so that a slow one is never flooded."""
+"""The live feed: what one browser wants to hear, conflated so that a slow one is never flooded.
+
+Readings are not queued: each client has one flag per series, so a point that changed ten times between
+two looks is sent once, with its newest value, and a client's memory does not grow however slow it is.
+Bus messages are queued, bounded; when the queue overflows the client is told to reload (`Lagged`).
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
-from central.kernel.bus import Bus, Kind, Message
+from central.kernel.bus import Bus, Kind, Message, Subscription
 from central.live.latest import LatestBoard, LatestValue, SeriesColumn
+from protocols.errors import Rejected
 
 FLUSH_S = 0.25
 PING_S = 15.0
 MAX_CLIENTS = 500
+QUEUE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,45 +51,112 @@ FeedKind = Literal["readings"] | Kind
 
 
 class FeedClient:
-    """One open stream. Iterate it; leave its `with` block to close it."""
+    """One open stream. Iterate it within its `with` block; the iteration ends when the feed closes."""
+
+    def __init__(self, feed: Feed, series: SeriesColumn, messages: Subscription | None) -> None:
+        self._feed = feed
+        self._messages = messages
+        self._wanted = np.zeros(int(series.max()) + 1 if len(series) else 0, bool)
+        self._wanted[series] = True
+        self._changed: NDArray[np.bool_] = np.zeros(len(self._wanted), bool)
+        self._ready = asyncio.Event()
+        if messages is not None:
+            messages.notify(self._ready)
 
     def __enter__(self) -> Self:
-        raise NotImplementedError
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        raise NotImplementedError
+        self._feed.leave(self)
+        if self._messages is not None:
+            self._messages.close()
 
-    def __aiter__(self) -> AsyncIterator[FeedItem]:
-        """Yield items for as long as the centre runs; at most four ReadingsChanged a second."""
-        raise NotImplementedError
+    def mark(self, changed: SeriesColumn) -> None:
+        """Note which of the wanted series changed."""
+        within = changed[changed < len(self._wanted)]
+        within = within[self._wanted[within]]
+        if len(within):
+            self._changed[within] = True
+            self._ready.set()
+
+    def wake(self) -> None:
+        """Let the stream look whether the feed is closing."""
+        self._ready.set()
+
+    async def __aiter__(self) -> AsyncIterator[FeedItem]:
+        """Yield items until the feed closes; at most four ReadingsChanged a second."""
+        loop = asyncio.get_running_loop()
+        flushed = 0.0
+        while not self._feed.closing:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ready.wait(), PING_S)
+            if not self._ready.is_set():
+                yield Ping()
+                continue
+            self._ready.clear()
+            if self._messages is not None:
+                for item in self._take_messages(self._messages):
+                    yield item
+            if not self._changed.any():
+                continue
+            wait = flushed + FLUSH_S - loop.time()
+            if wait > 0:
+                # Messages that come meanwhile go out with the next flush: at most a quarter second later.
+                await asyncio.sleep(wait)
+                self._ready.set()
+            flushed = loop.time()
+            series = np.flatnonzero(self._changed)
+            self._changed[series] = False
+            yield ReadingsChanged(list(self._feed.latest.get_many(series.tolist()).values()))
+
+    def _take_messages(self, messages: Subscription) -> Iterable[FeedItem]:
+        taken = messages.take()
+        dropped, messages.lagged = messages.lagged, 0
+        if dropped:
+            yield Lagged(dropped)
+        yield from taken
 
 
 class Feed:
     """Hands committed readings and bus messages to every open stream."""
 
     def __init__(self, latest: LatestBoard, bus: Bus) -> None:
-        self._latest = latest
+        self.latest = latest
+        self.closing = False
         self._bus = bus
-        self._closing = asyncio.Event()
+        self._clients: set[FeedClient] = set()
 
     @property
     def clients(self) -> int:
         """How many streams are open."""
-        raise NotImplementedError
+        return len(self._clients)
 
     def open(self, series: Iterable[int], kinds: Iterable[Kind]) -> FeedClient:
         """Open a stream of the newest values of these series (none: no readings) and these bus kinds.
 
         Raises Rejected(`too-many-clients`) beyond MAX_CLIENTS.
         """
-        raise NotImplementedError
+        if len(self._clients) >= MAX_CLIENTS:
+            raise Rejected("too-many-clients", f"{MAX_CLIENTS} live streams are open; close one and try again")
+        chosen = tuple(kinds)
+        messages = self._bus.subscribe(*chosen, limit=QUEUE) if chosen else None
+        client = FeedClient(self, np.fromiter(series, np.int32), messages)
+        self._clients.add(client)
+        return client
+
+    def leave(self, client: FeedClient) -> None:
+        """Forget a stream; done by the end of its `with` block."""
+        self._clients.discard(client)
 
     def publish(self, changed: SeriesColumn) -> None:
         """Mark series as changed for whoever watches them. Called by the pipeline after a commit."""
-        raise NotImplementedError
+        for client in self._clients:
+            client.mark(changed)
 
     def close(self) -> None:
         """End every stream, so that the server can stop."""
-        raise NotImplementedError
+        self.closing = True
+        for client in self._clients:
+            client.wake()

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from central.store.base import Database
 from central.store.history import newest_readings
+from central.store.readings import SeriesReadings
 from protocols.model.clock import SECOND_US, Clock
 from protocols.model.quality import CLASS_MASK
 
@@ -107,19 +108,9 @@ class LatestBoard:
             if number < len(self._known):
                 self._known[number] = False
 
-    def apply(
-        self,
-        series: SeriesColumn,
-        time_us: NDArray[np.int64],
-        value: NDArray[np.float64],
-        quality: NDArray[np.uint32],
-        text: dict[int, str],
-        received_us: int,
-    ) -> SeriesColumn:
-        """Take committed readings: columns of shape (n,), sorted by (series, time); text by row.
-
-        Returns the series whose newest value changed, each once.
-        """
+    def apply(self, readings: SeriesReadings, received_us: int) -> SeriesColumn:
+        """Take committed readings; return the series whose newest value changed, each once."""
+        series, time_us, text = readings.series, readings.time_us, readings.text
         if not len(series):
             return series
         self._grow(int(series[-1]))
@@ -128,8 +119,8 @@ class LatestBoard:
         newer = time_us[ends] >= self._time[newest]
         rows, changed = ends[newer], newest[newer]
         self._time[changed] = time_us[rows]
-        self._value[changed] = value[rows]
-        self._quality[changed] = quality[rows]
+        self._value[changed] = readings.value[rows]
+        self._quality[changed] = readings.quality[rows]
         self._received[changed] = received_us
         if text or self._text:
             for row, number in zip(rows.tolist(), changed.tolist(), strict=True):
