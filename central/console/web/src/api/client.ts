@@ -1,0 +1,74 @@
+/** One thin wrapper over fetch: same-origin, cookie session, RFC 9457 problems as errors. */
+
+/** An answer of the centre that is not a success. `message` is the sentence that says how to repair it. */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    readonly title: string,
+    detail: string,
+  ) {
+    super(detail || title)
+    this.name = 'ApiError'
+  }
+}
+
+export type Query = Record<string, string | number | boolean | readonly string[] | null | undefined>
+
+const BASE = '/api/v1'
+let onUnauthorised: () => void = () => undefined
+
+/** Tell the client what to do when the centre no longer knows the session. */
+export function whenUnauthorised(action: () => void): void {
+  onUnauthorised = action
+}
+
+/** Return `path` with the query; lists repeat their key, null and undefined are left out. */
+export function address(path: string, query: Query = {}): string {
+  const search = new URLSearchParams()
+  for (const [key, value] of Object.entries(query)) {
+    if (value === null || value === undefined || value === '') continue
+    if (typeof value === 'object') for (const item of value) search.append(key, item)
+    else search.append(key, String(value))
+  }
+  const text = search.toString()
+  return BASE + path + (text ? `?${text}` : '')
+}
+
+async function problem(response: Response): Promise<ApiError> {
+  let body: { type?: string; title?: string; detail?: string } = {}
+  if (response.headers.get('content-type')?.includes('json')) {
+    body = (await response.json()) as typeof body
+  }
+  const code = body.type?.split('/').pop() ?? `http-${response.status}`
+  return new ApiError(response.status, code, body.title ?? response.statusText, body.detail ?? '')
+}
+
+async function send<T>(method: string, url: string, body?: unknown, signal?: AbortSignal): Promise<T> {
+  let response: Response
+  try {
+    response = await fetch(url, {
+      method,
+      signal,
+      credentials: 'same-origin',
+      headers: body === undefined ? { accept: 'application/json' } : { accept: 'application/json', 'content-type': 'application/json' },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    })
+  } catch (cause) {
+    if (signal?.aborted) throw cause
+    throw new ApiError(0, 'unreachable', 'unreachable', '')
+  }
+  if (!response.ok) {
+    const error = await problem(response)
+    if (error.status === 401 && !url.endsWith('/session')) onUnauthorised()
+    throw error
+  }
+  if (response.status === 204) return undefined as T
+  return (await response.json()) as T
+}
+
+export const api = {
+  get: <T>(path: string, query?: Query, signal?: AbortSignal) => send<T>('GET', address(path, query), undefined, signal),
+  post: <T>(path: string, body: unknown = {}) => send<T>('POST', address(path), body),
+  remove: (path: string) => send<undefined>('DELETE', address(path)),
+}

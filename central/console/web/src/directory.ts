@@ -1,0 +1,61 @@
+/** Names of sites, devices and units by id, loaded once and shared by every page. */
+import { reactive, ref } from 'vue'
+import { api } from '@/api/client'
+import type { CityMap, Device, Name, Page, Site, Unit } from '@/api/types'
+
+const sites = reactive(new Map<string, Site>())
+const devices = reactive(new Map<string, Device>())
+const units = reactive(new Map<string, Unit>())
+const city = ref<CityMap | null>(null)
+const LOOK_AGAIN_MS = 10_000
+let askedAt = 0
+
+async function fill<T extends { id: string }>(path: string, into: Map<string, T>): Promise<void> {
+  let cursor: string | null = null
+  do {
+    const page: Page<T> = await api.get<Page<T>>(path, { limit: 1000, cursor })
+    for (const item of page.items) into.set(item.id, item)
+    cursor = page.next_cursor
+  } while (cursor)
+}
+
+/** Load everything again, at most once in ten seconds: an unknown id is a reason to look again. */
+export async function loadDirectory(force = false): Promise<void> {
+  const at = Date.now()
+  if (!force && at - askedAt < LOOK_AGAIN_MS) return
+  askedAt = at
+  await Promise.all([fill('/sites', sites), fill('/devices', devices), fill('/units', units)])
+}
+
+/** Load the city's map once. */
+export async function loadCity(): Promise<void> {
+  city.value ??= await api.get<CityMap>('/map')
+}
+
+export function forgetDirectory(): void {
+  sites.clear()
+  devices.clear()
+  units.clear()
+  askedAt = 0
+}
+
+const raw = (id: string): Name => ({ zh: id, en: id })
+
+function find<T extends { name: Name }>(map: Map<string, T>, id: string | null | undefined): Name {
+  if (!id) return raw('—')
+  const known = map.get(id)
+  if (!known && askedAt > 0) void loadDirectory()
+  return known?.name ?? raw(id)
+}
+
+export function useDirectory() {
+  return {
+    sites,
+    devices,
+    units,
+    city,
+    siteName: (id: string | null | undefined) => find(sites, id),
+    deviceName: (id: string | null | undefined) => find(devices, id),
+    unitName: (id: string | null | undefined) => find(units, id),
+  }
+}

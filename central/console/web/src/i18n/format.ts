@@ -1,0 +1,92 @@
+/** Numbers, units, times and spans as people read them. */
+import { computed } from 'vue'
+import { useDirectory } from '@/directory'
+import type { Name } from '@/api/types'
+import { useWords } from './index'
+
+/** UCUM codes that are written differently on a screen than in a file. */
+const UNITS: Record<string, string> = {
+  '1': '', 'V.A{reactive}': 'var', 'kV.A.h{reactive}': 'kvarh', 'N.m': 'N·m', '/h': '/h', Cel: '°C', 'm3/h': 'm³/h', 'm3/s': 'm³/s', m3: 'm³', 'ug/m3': 'µg/m³', 'mg/m3': 'mg/m³', '[pH]': 'pH', deg: '°', 'kW.h': 'kWh', 'W/m2': 'W/m²', Ohm: 'Ω', 'uS/cm': 'µS/cm', '[ppm]': 'ppm', 'l/s': 'L/s', L: 'L', l: 'L', 'l/min': 'L/min', 'kV.A': 'kVA', 'V.A': 'VA', '[NTU]': 'NTU', 'dB[SPL]': 'dB', 'dB(A)': 'dB(A)', 'r/min': 'r/min', '{rpm}': 'r/min', '{count}': '', By: 'B', kBy: 'kB', 'kvar': 'kvar', lx: 'lx', '/min': '/min',
+}
+
+export function unitText(unit: string): string {
+  return UNITS[unit] ?? unit.replace(/^\{(.*)\}$/, '$1')
+}
+
+export interface Shown {
+  decimals?: number | null
+  unit?: string
+  labels?: Record<string, Name>
+}
+
+export function useFormat() {
+  const { t, name, locale } = useWords()
+  const { city } = useDirectory()
+  const zone = computed(() => city.value?.time_zone ?? Intl.DateTimeFormat().resolvedOptions().timeZone)
+  const tag = computed(() => (locale.value === 'zh' ? 'zh-CN' : 'en-GB'))
+
+  function times(options: Intl.DateTimeFormatOptions) {
+    return computed(() => new Intl.DateTimeFormat(tag.value, { timeZone: zone.value, hourCycle: 'h23', ...options }))
+  }
+  const clockTime = times({ hour: '2-digit', minute: '2-digit', second: '2-digit' })
+  const dayTime = times({ month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit' })
+  const fullTime = times({ year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit' })
+  const day = times({ year: 'numeric', month: 'short', day: 'numeric', weekday: 'short' })
+  const dayKey = times({ year: 'numeric', month: '2-digit', day: '2-digit' })
+
+  const at = (value: string | number) => new Date(value)
+
+  /** The hour today, the day before that. */
+  function time(value: string | number | null | undefined): string {
+    if (value === null || value === undefined) return '—'
+    const date = at(value)
+    return dayKey.value.format(date) === dayKey.value.format(new Date()) ? clockTime.value.format(date) : dayTime.value.format(date)
+  }
+
+  function number(value: number, decimals?: number | null): string {
+    const digits = decimals ?? (Number.isInteger(value) ? 0 : Math.abs(value) >= 100 ? 1 : 2)
+    return new Intl.NumberFormat(tag.value, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value)
+  }
+
+  /** A value in words: its label where it has one, else the number; no unit. */
+  function bare(value: number | string | null | undefined, shown: Shown = {}): string {
+    if (value === null || value === undefined || value === '') return '—'
+    if (typeof value === 'string') return value
+    const label = shown.labels?.[String(value)]
+    return label ? name(label) : number(value, shown.decimals)
+  }
+
+  function full(value: number | string | null | undefined, shown: Shown = {}): string {
+    const text = bare(value, shown)
+    const unit = unitText(shown.unit ?? '')
+    if (typeof value !== 'number' || !unit || shown.labels?.[String(value)]) return text
+    return unit === '%' || unit === '°' ? text + unit : `${text} ${unit}`
+  }
+
+  /** Seconds as a length of time. */
+  function span(seconds: number): string {
+    const s = Math.max(0, Math.round(seconds))
+    if (s < 60) return t('span.s', { n: s })
+    if (s < 600) return t('span.mins', { m: Math.floor(s / 60), s: s % 60 })
+    if (s < 3600) return t('span.min', { n: Math.floor(s / 60) })
+    if (s < 86_400) return t('span.hmin', { h: Math.floor(s / 3600), m: Math.floor((s % 3600) / 60) })
+    return t('span.d', { n: Math.floor(s / 86_400) })
+  }
+
+  /** Seconds since something. */
+  function ago(seconds: number): string {
+    const s = Math.max(0, Math.floor(seconds))
+    if (s < 2) return t('age.now')
+    if (s < 60) return t('age.s', { n: s })
+    if (s < 3600) return t('age.min', { n: Math.floor(s / 60) })
+    if (s < 86_400) return t('age.h', { n: Math.floor(s / 3600) })
+    return t('age.d', { n: Math.floor(s / 86_400) })
+  }
+
+  return {
+    time, number, bare, full, span, ago, zone,
+    clock: (value: number) => clockTime.value.format(at(value)),
+    day: (value: number) => day.value.format(at(value)),
+    exact: (value: string | number | null | undefined) => (value === null || value === undefined ? '—' : fullTime.value.format(at(value))),
+  }
+}

@@ -1,0 +1,49 @@
+import { createRouter, createWebHistory } from 'vue-router'
+import { whenUnauthorised } from '@/api/client'
+import { forgetDirectory } from '@/directory'
+import { currentUser, forget } from '@/session'
+import Shell from '@/shell/Shell.vue'
+
+export const router = createRouter({
+  history: createWebHistory(),
+  scrollBehavior: (_to, _from, saved) => saved ?? { top: 0 },
+  routes: [
+    { path: '/sign-in', name: 'sign-in', component: () => import('@/rooms/sign-in/SignIn.vue'), meta: { open: true } },
+    {
+      path: '/',
+      component: Shell,
+      children: [
+        { path: '', name: 'overview', component: () => import('@/rooms/monitoring/Overview.vue') },
+        { path: 'devices', name: 'devices', component: () => import('@/rooms/monitoring/DeviceList.vue') },
+        { path: 'devices/:id', name: 'device', props: true, component: () => import('@/rooms/monitoring/DevicePage.vue') },
+        { path: 'alarms', name: 'alarms', component: () => import('@/rooms/monitoring/AlarmList.vue') },
+        { path: 'alarms/:id', name: 'alarm', props: true, component: () => import('@/rooms/monitoring/AlarmPage.vue') },
+        { path: 'gateways', name: 'gateways', component: () => import('@/rooms/monitoring/Gateways.vue') },
+        { path: 'cases', name: 'cases', component: () => import('@/rooms/dispatch/CaseList.vue') },
+        { path: 'cases/:id', name: 'case', props: true, component: () => import('@/rooms/dispatch/CasePage.vue') },
+        { path: 'events', name: 'events', component: () => import('@/rooms/dispatch/EventList.vue') },
+        { path: ':rest(.*)*', name: 'missing', component: () => import('@/shell/Missing.vue') },
+      ],
+    },
+  ],
+})
+
+function toSignIn(next: string) {
+  return { name: 'sign-in', query: next === '/' ? {} : { next } }
+}
+
+router.beforeEach(async (to) => {
+  if (to.meta.open) return true
+  try {
+    return (await currentUser()) ? true : toSignIn(to.fullPath)
+  } catch {
+    return true // the centre is away: the page says so and tries again
+  }
+})
+
+whenUnauthorised(() => {
+  forget()
+  forgetDirectory()
+  const here = router.currentRoute.value
+  if (here.name !== 'sign-in') void router.push(toSignIn(here.fullPath))
+})

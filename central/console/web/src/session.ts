@@ -1,0 +1,53 @@
+/** Who is signed in, and what that person may do. */
+import { computed, ref } from 'vue'
+import { ApiError, api } from '@/api/client'
+import type { Role, Session, User } from '@/api/types'
+import { startFeed, stopFeed } from '@/live/feed'
+
+const user = ref<User | null>(null)
+const RANK: Record<Role, number> = { viewer: 0, operator: 1, admin: 2 }
+let asked: Promise<User | null> | null = null
+
+async function load(): Promise<User | null> {
+  try {
+    const session = await api.get<Session>('/session')
+    user.value = session.user
+    startFeed()
+  } catch (cause) {
+    if (!(cause instanceof ApiError) || cause.status !== 401) {
+      asked = null
+      throw cause
+    }
+  }
+  return user.value
+}
+
+/** Return the signed-in user, asking the centre once. */
+export function currentUser(): Promise<User | null> {
+  asked ??= load()
+  return asked
+}
+
+export async function signIn(username: string, password: string): Promise<void> {
+  const session = await api.post<Session>('/session', { username, password })
+  user.value = session.user
+  asked = Promise.resolve(session.user)
+  startFeed()
+}
+
+/** Forget the session on this page; the centre has already forgotten it. */
+export function forget(): void {
+  user.value = null
+  asked = Promise.resolve(null)
+  stopFeed()
+}
+
+export async function signOut(): Promise<void> {
+  await api.remove('/session')
+  forget()
+}
+
+export function useSession() {
+  const may = (role: Role) => user.value !== null && RANK[user.value.role] >= RANK[role]
+  return { user, operator: computed(() => may('operator')), admin: computed(() => may('admin')) }
+}
