@@ -5,17 +5,24 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from datetime import datetime
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from collections.abc import Sequence
+from typing import Annotated, Any, Generic, Literal, Protocol, TypeVar
 
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from central.kernel.problem import MEDIA_TYPE, Problem
-from protocols.model.clock import to_datetime
 from protocols.model.quality import quality_class, quality_name
 
 T = TypeVar("T")
+
+
+class _HasId(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+Named = TypeVar("Named", bound=_HasId)
 
 PriorityCode = Literal["P1", "P2", "P3", "P4"]
 """P1 紧急 critical, P2 高 high, P3 中 medium, P4 低 low."""
@@ -124,6 +131,9 @@ def decode_cursor(cursor: str, *kinds: type[str] | type[int]) -> tuple[Any, ...]
     return tuple(key)
 
 
-def moment(time_us: int | None) -> datetime | None:
-    """Return a stored time as the API shows it; None stays None."""
-    return None if time_us is None else to_datetime(time_us)
+def cut_page(items: Sequence[Named], limit: int, cursor: str | None) -> tuple[list[Named], str | None]:
+    """Return the page after the cursor of a list that is sorted by id, and the cursor of the next one."""
+    after = "" if cursor is None else decode_cursor(cursor, str)[0]
+    rest = [item for item in items if item.id > after]
+    shown = rest[:limit]
+    return shown, encode_cursor(shown[-1].id) if len(rest) > limit else None

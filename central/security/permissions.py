@@ -1,0 +1,95 @@
+"""Permissions as parameter types: a route that declares `who: MayCommand` is closed to everybody else.
+
+The person behind a request is found by session cookie (browsers) or bearer token (programs). An unsafe
+request that rides on a cookie must come from our own page, see `origin`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Final
+
+from fastapi import Depends, Request
+from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
+
+from central.kernel.problem import Problem
+from central.security.origin import SAFE_METHODS, judge
+from central.security.parts import Security
+from central.security.principal import Principal
+from central.security.roles import Permission
+
+COOKIE: Final = "cn_session"
+
+_cookie = APIKeyCookie(
+    name=COOKIE, scheme_name="session", description="cookie set by POST /session", auto_error=False
+)
+_bearer = HTTPBearer(scheme_name="token", description="API token, `cnt_…`", auto_error=False)
+
+CookieValue = Annotated[str | None, Depends(_cookie)]
+BearerValue = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+
+
+def security_of(request: Request) -> Security:
+    """Return the centre's security, for routes and permissions."""
+    security: Security = request.app.state.centre.security
+    return security
+
+
+SecurityPart = Annotated[Security, Depends(security_of)]
+
+
+def require_own_origin(request: Request, *, strict: bool) -> None:
+    """Refuse a request from another site; with `strict` also one that does not say where it is from."""
+    verdict = judge(request.headers)
+    if verdict == "other" or (strict and verdict == "unknown"):
+        raise Problem(
+            403,
+            "cross-site",
+            "Not from this console",
+            "Send `Origin` or `Sec-Fetch-Site` of the centre's own address, or use an API token.",
+        )
+
+
+def _requires(permission: Permission) -> Callable[..., Awaitable[Principal]]:
+    async def check(
+        request: Request, cookie: CookieValue, bearer: BearerValue, security: SecurityPart
+    ) -> Principal:
+        if bearer is not None:
+            principal = await security.sessions.by_token(bearer.credentials)
+        elif cookie is not None:
+            if request.method not in SAFE_METHODS:
+                require_own_origin(request, strict=True)
+            principal = await security.sessions.by_cookie(cookie)
+        else:
+            principal = None
+        if principal is None:
+            raise Problem(
+                401,
+                "not-signed-in",
+                "Not signed in",
+                "Sign in with POST /api/v1/session, or send a valid API token.",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+        request.state.principal = principal
+        if not principal.may(permission):
+            raise Problem(
+                403,
+                "role",
+                "Your role does not allow this",
+                f"A {principal.role} may not do `{permission}`; ask an administrator for another role.",
+            )
+        return principal
+
+    check.permission = permission  # type: ignore[attr-defined]  # read by the test that walks the routes
+    return check
+
+
+MayRead = Annotated[Principal, Depends(_requires(Permission.READ))]
+MayAcknowledge = Annotated[Principal, Depends(_requires(Permission.ACKNOWLEDGE))]
+MayShelve = Annotated[Principal, Depends(_requires(Permission.SHELVE))]
+MayHandleCases = Annotated[Principal, Depends(_requires(Permission.HANDLE_CASES))]
+MayCommand = Annotated[Principal, Depends(_requires(Permission.COMMAND))]
+MayOwnTokens = Annotated[Principal, Depends(_requires(Permission.OWN_TOKENS))]
+MayManageUsers = Annotated[Principal, Depends(_requires(Permission.MANAGE_USERS))]
+MayManageGateways = Annotated[Principal, Depends(_requires(Permission.MANAGE_GATEWAYS))]
+MayReadAudit = Annotated[Principal, Depends(_requires(Permission.READ_AUDIT))]

@@ -1,0 +1,89 @@
+"""Alarms as people see and answer them: the board's occurrences, linked to their event and case."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from central.casebook.queries import Link, links
+from central.kernel.problem import not_found
+from central.live.alarms import AlarmBoard, AlarmQuery, AlarmView
+from central.store.base import Database
+from central.store.history import History
+from central.systems.monitoring import schemas, views
+from central.systems.monitoring.past import evidence
+from central.systems.monitoring.registry import Registry
+from protocols.model.clock import from_datetime
+
+
+class AlarmDesk:
+    """Lists occurrences, tells their whole story, and passes on what people decide about them."""
+
+    def __init__(self, board: AlarmBoard, registry: Registry, history: History, database: Database) -> None:
+        self._board = board
+        self._registry = registry
+        self._history = history
+        self._database = database
+
+    async def page(self, query: AlarmQuery) -> schemas.AlarmPage:
+        """Return a page of occurrences, the newest raised first."""
+        page = await self._board.list(query)
+        return schemas.AlarmPage(
+            items=await self.show(page.items), next_cursor=page.next_cursor, total=page.total
+        )
+
+    async def show(self, found: Sequence[AlarmView]) -> list[schemas.Alarm]:
+        """Show occurrences with their links, in their order."""
+        led = await self._links(found)
+        return [views.alarm(view, led.get(view.id)) for view in found]
+
+    async def detail(self, alarm_id: str) -> schemas.AlarmDetail:
+        """Return one occurrence with its rule, its journal and the samples around its beginning."""
+        found = await self._board.evidence(alarm_id)
+        if found is None:
+            raise not_found("alarm", alarm_id)
+        view = found.alarm
+        rule = views.rule(found.rule, view.declaration)
+        point = (await self._registry.city()).points.get(view.point)
+        samples = []
+        if point is not None:
+            samples = await evidence(self._history, point.series, from_datetime(view.raised_at))
+        led = await self._links([view])
+        return schemas.AlarmDetail.model_validate(
+            {
+                **views.alarm_fields(view, led.get(view.id)),
+                "rule": rule,
+                "journal": [views.journal(entry) for entry in found.journal],
+                "evidence": samples,
+                "response": rule.response,
+            }
+        )
+
+    async def acknowledge(self, alarm_id: str, actor: str, comment: str) -> schemas.Alarm:
+        """Acknowledge (确认)."""
+        try:
+            view = await self._board.acknowledge(alarm_id, actor, comment)
+        except KeyError:
+            raise not_found("alarm", alarm_id) from None
+        return (await self.show([view]))[0]
+
+    async def shelve(self, alarm_id: str, actor: str, minutes: int, reason: str) -> schemas.Alarm:
+        """Shelve (搁置)."""
+        try:
+            view = await self._board.shelve(alarm_id, actor, minutes, reason)
+        except KeyError:
+            raise not_found("alarm", alarm_id) from None
+        return (await self.show([view]))[0]
+
+    async def unshelve(self, alarm_id: str, actor: str) -> schemas.Alarm:
+        """End the shelving (解除搁置)."""
+        try:
+            view = await self._board.unshelve(alarm_id, actor)
+        except KeyError:
+            raise not_found("alarm", alarm_id) from None
+        return (await self.show([view]))[0]
+
+    async def _links(self, found: Sequence[AlarmView]) -> dict[str, Link]:
+        if not found:
+            return {}
+        async with self._database.session() as session:
+            return await links(session, [view.id for view in found])

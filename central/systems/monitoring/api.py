@@ -1,0 +1,237 @@
+"""Routes of monitoring: overview, map, sites, devices, points, values, history, gateways, live feed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, status
+from fastapi.responses import StreamingResponse
+from pydantic import AwareDatetime
+
+from central.kernel.bus import KINDS
+from central.kernel.problem import not_found
+from central.kernel.shapes import Cursor, Limit, cut_page, problems
+from central.link.schemas import Gateway, GatewayPage
+from central.security.permissions import MayManageGateways, MayRead
+from central.store.history import Resolution
+from central.systems.monitoring import live, past, schemas
+from central.systems.monitoring.parts import Room
+from protocols.model.clock import from_datetime, to_datetime
+
+router = APIRouter(tags=["monitoring"])
+
+PointIds = Annotated[list[str], Query(default_factory=list, description="point ids", max_length=1000)]
+DeviceIds = Annotated[
+    list[str], Query(default_factory=list, description="device ids: all their points", max_length=200)
+]
+SiteIds = Annotated[
+    list[str], Query(default_factory=list, description="site ids: all their points", max_length=200)
+]
+Words = Annotated[str | None, Query(max_length=200, description="words in the id or a name")]
+DEFAULT_SPAN = timedelta(hours=1)
+
+
+@router.get("/overview", operation_id="getOverview", responses=problems(401, 403, 503))
+async def get_overview(who: MayRead, room: Room) -> schemas.Overview:
+    """Return the city in numbers."""
+    return await room.overview.overview()
+
+
+@router.get("/map", operation_id="getMap", responses=problems(401, 403, 503))
+async def get_map(who: MayRead, room: Room) -> schemas.CityMap:
+    """Return the city's own map: districts, roads, water and parks as GeoJSON."""
+    return await room.city_map()
+
+
+@router.get("/sites", operation_id="listSites", responses=problems(400, 401, 403, 422, 503))
+async def list_sites(who: MayRead, room: Room, limit: Limit = 100, cursor: Cursor = None) -> schemas.SitePage:
+    """List sites by id, each with its worst active alarm."""
+    sites = await room.monitoring.sites()
+    items, following = cut_page(sites, limit, cursor)
+    return schemas.SitePage(items=items, next_cursor=following, total=len(sites))
+
+
+@router.get("/sites/{site_id}", operation_id="getSite", responses=problems(401, 403, 404, 503))
+async def get_site(site_id: str, who: MayRead, room: Room) -> schemas.SiteDetail:
+    """Return one site with its devices."""
+    return await room.monitoring.site(site_id)
+
+
+@router.get("/devices", operation_id="listDevices", responses=problems(400, 401, 403, 422, 503))
+async def list_devices(
+    *,
+    who: MayRead,
+    room: Room,
+    site: str | None = None,
+    gateway: str | None = None,
+    kind: str | None = None,
+    q: Words = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> schemas.DevicePage:
+    """List devices by id."""
+    devices = await room.monitoring.devices(site=site, gateway=gateway, kind=kind, q=q)
+    items, following = cut_page(devices, limit, cursor)
+    return schemas.DevicePage(items=items, next_cursor=following, total=len(devices))
+
+
+@router.get("/devices/{device_id}", operation_id="getDevice", responses=problems(401, 403, 404, 503))
+async def get_device(device_id: str, who: MayRead, room: Room) -> schemas.DeviceDetail:
+    """Return one device with its points, their newest values and their rules."""
+    return await room.monitoring.device(device_id)
+
+
+@router.get("/points", operation_id="listPoints", responses=problems(400, 401, 403, 422, 503))
+async def list_points(
+    *,
+    who: MayRead,
+    room: Room,
+    device: str | None = None,
+    q: Words = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> schemas.PointPage:
+    """List points by id, with their newest values."""
+    points = await room.monitoring.points(device=device, q=q)
+    items, following = cut_page(points, limit, cursor)
+    return schemas.PointPage(items=items, next_cursor=following, total=len(points))
+
+
+@router.get("/points/{point_id}", operation_id="getPoint", responses=problems(401, 403, 404, 503))
+async def get_point(point_id: str, who: MayRead, room: Room) -> schemas.Point:
+    """Return one point with its newest value and its rules."""
+    return await room.monitoring.point(point_id)
+
+
+@router.get("/latest", operation_id="listLatest", responses=problems(401, 403, 422, 503))
+async def list_latest(
+    who: MayRead, room: Room, point: PointIds, device: DeviceIds, site: SiteIds
+) -> schemas.LatestPage:
+    """Return the newest readings of points, devices and sites, with age and quality."""
+    return schemas.LatestPage(items=await room.monitoring.latest(points=point, devices=device, sites=site))
+
+
+@router.get("/history", operation_id="getHistory", responses=problems(401, 403, 404, 422, 503))
+async def get_history(
+    *,
+    who: MayRead,
+    room: Room,
+    point: Annotated[list[str], Query(min_length=1, max_length=past.MAX_POINTS)],
+    from_: Annotated[
+        AwareDatetime | None, Query(alias="from", description="left out: an hour before `to`")
+    ] = None,
+    to: Annotated[AwareDatetime | None, Query(description="not included; left out: now")] = None,
+    resolution: Annotated[
+        Literal["auto"] | Resolution, Query(description="auto: about a thousand values per point")
+    ] = "auto",
+    limit: Annotated[int, Query(ge=1, le=50_000, description="values per point at most")] = 10_000,
+) -> schemas.History:
+    """Return the past of up to eight points, raw or rolled up, always with unit and quality."""
+    until = to or to_datetime(room.clock())
+    since = from_ or until - DEFAULT_SPAN
+    points = [await room.monitoring.find_point(item) for item in point]
+    return await past.history(
+        room.history,
+        points,
+        from_us=from_datetime(since),
+        to_us=from_datetime(until),
+        resolution=resolution,
+        limit=limit,
+    )
+
+
+@router.get("/gateways", operation_id="listGateways", responses=problems(401, 403, 503))
+async def list_gateways(who: MayRead, room: Room) -> GatewayPage:
+    """List gateways by id: state, lag, backlog, clock offset."""
+    found = await room.gateways.list()
+    return GatewayPage(items=[Gateway.of(item) for item in found], total=len(found))
+
+
+@router.post(
+    "/gateways",
+    operation_id="createGateway",
+    status_code=status.HTTP_201_CREATED,
+    responses=problems(401, 403, 409, 422, 503),
+)
+async def create_gateway(
+    asked: schemas.NewGateway, who: MayManageGateways, room: Room
+) -> schemas.EnrolmentCode:
+    """Expect a gateway: returns the one-time code that its technician enters."""
+    name = asked.name
+    code = await room.gateways.new_code(
+        asked.id, who.username, name.zh if name else None, name.en if name else None
+    )
+    return schemas.EnrolmentCode(
+        id=code.gateway, enrolment_code=code.enrolment_code, expires_at=code.expires_at
+    )
+
+
+@router.post(
+    "/gateways/{gateway_id}/enrolment-code",
+    operation_id="renewEnrolmentCode",
+    status_code=status.HTTP_201_CREATED,
+    responses=problems(401, 403, 404, 409, 503),
+)
+async def renew_enrolment_code(gateway_id: str, who: MayManageGateways, room: Room) -> schemas.EnrolmentCode:
+    """Make a new one-time code for a known gateway, for instance after its disk was changed."""
+    if await room.gateways.get(gateway_id) is None:
+        raise not_found("gateway", gateway_id)
+    code = await room.gateways.new_code(gateway_id, who.username)
+    return schemas.EnrolmentCode(
+        id=code.gateway, enrolment_code=code.enrolment_code, expires_at=code.expires_at
+    )
+
+
+@router.post(
+    "/gateways/{gateway_id}/revoke",
+    operation_id="revokeGateway",
+    responses=problems(401, 403, 404, 409, 503),
+)
+async def revoke_gateway(gateway_id: str, who: MayManageGateways, room: Room) -> Gateway:
+    """End a gateway's token at once; what it sends afterwards is refused."""
+    try:
+        return Gateway.of(await room.gateways.revoke(gateway_id, who.username))
+    except KeyError:
+        raise not_found("gateway", gateway_id) from None
+
+
+@router.get(
+    "/live",
+    operation_id="openLive",
+    response_class=StreamingResponse,
+    responses={
+        200: {
+            "description": "Server-Sent Events: `hello`, `readings`, `alarm`, `gateway`, `event`, `case`, "
+            "`command`, `overview`, `lagged`; each `data:` is the JSON of the schema of that name",
+            "content": {"text/event-stream": {}},
+        },
+        **problems(401, 403, 409, 422, 503),
+    },
+)
+async def open_live(
+    *,
+    who: MayRead,
+    room: Room,
+    point: PointIds,
+    device: DeviceIds,
+    site: SiteIds,
+    kinds: Annotated[
+        str | None, Query(description="comma separated: readings,alarm,gateway,event,case,command,overview")
+    ] = None,
+) -> StreamingResponse:
+    """Open the live feed. Readings come for the points named, by themselves, by device or by site."""
+    wanted = live.parse_kinds(kinds)
+    points = await room.monitoring.choose(points=point, devices=device, sites=site)
+    stream = live.LiveStream(
+        room.feed,
+        room.alarms,
+        room.clock,
+        points=points if "readings" in wanted else [],
+        kinds=[kind for kind in KINDS if kind in wanted],
+    )
+    return StreamingResponse(
+        stream.events(),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )

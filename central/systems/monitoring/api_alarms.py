@@ -1,0 +1,78 @@
+"""Routes of alarms: list, whole story, acknowledge, shelve."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from central.kernel.shapes import Cursor, Limit, PriorityCode, problems
+from central.live.alarms import AlarmQuery, StateFilter
+from central.security.permissions import MayAcknowledge, MayRead, MayShelve
+from central.systems.monitoring import schemas
+from central.systems.monitoring.parts import Room
+
+router = APIRouter(tags=["alarms"])
+
+
+@router.get("/alarms", operation_id="listAlarms", responses=problems(400, 401, 403, 422, 503))
+async def list_alarms(
+    *,
+    who: MayRead,
+    room: Room,
+    state: StateFilter = "open",
+    priority: PriorityCode | None = None,
+    site: str | None = None,
+    device: str | None = None,
+    shelved: bool | None = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> schemas.AlarmPage:
+    """List alarms, the newest raised first. `open`: not closed yet; `unacked`: waiting for somebody."""
+    return await room.alarms.page(
+        AlarmQuery(
+            state=state,
+            priority=priority,
+            site=site,
+            device=device,
+            shelved=shelved,
+            limit=limit,
+            cursor=cursor,
+        )
+    )
+
+
+@router.get("/alarms/{alarm_id}", operation_id="getAlarm", responses=problems(401, 403, 404, 503))
+async def get_alarm(alarm_id: str, who: MayRead, room: Room) -> schemas.AlarmDetail:
+    """Return one alarm with what it rests on: rule version, samples around it, and every step since."""
+    return await room.alarms.detail(alarm_id)
+
+
+@router.post(
+    "/alarms/{alarm_id}/acknowledge",
+    operation_id="acknowledgeAlarm",
+    responses=problems(401, 403, 404, 409, 422, 503),
+)
+async def acknowledge_alarm(
+    alarm_id: str, who: MayAcknowledge, room: Room, asked: schemas.Acknowledge | None = None
+) -> schemas.Alarm:
+    """Acknowledge an alarm (确认); one that is acknowledged already stays as it is."""
+    return await room.alarms.acknowledge(alarm_id, who.username, asked.comment if asked else "")
+
+
+@router.post(
+    "/alarms/{alarm_id}/shelve",
+    operation_id="shelveAlarm",
+    responses=problems(401, 403, 404, 409, 422, 503),
+)
+async def shelve_alarm(alarm_id: str, asked: schemas.Shelve, who: MayShelve, room: Room) -> schemas.Alarm:
+    """Shelve an alarm (搁置) for a time, with a reason; it comes back by itself."""
+    return await room.alarms.shelve(alarm_id, who.username, asked.minutes, asked.reason)
+
+
+@router.post(
+    "/alarms/{alarm_id}/unshelve",
+    operation_id="unshelveAlarm",
+    responses=problems(401, 403, 404, 409, 503),
+)
+async def unshelve_alarm(alarm_id: str, who: MayShelve, room: Room) -> schemas.Alarm:
+    """End the shelving of an alarm; an active one annunciates again."""
+    return await room.alarms.unshelve(alarm_id, who.username)

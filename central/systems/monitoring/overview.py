@@ -1,0 +1,179 @@
+"""The city in numbers, and the beat that tells every open screen when they change."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import structlog
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from central.casebook import queries
+from central.kernel.bus import Bus
+from central.kernel.shapes import Name, QualityOut
+from central.link.gateways import Gateways
+from central.live.alarms import AlarmBoard, AlarmRow
+from central.live.latest import LatestBoard
+from central.store.base import Database
+from central.systems.monitoring import schemas
+from central.systems.monitoring.condition import judge_devices
+from central.systems.monitoring.figures import DEFAULT_PATTERNS, choose
+from central.systems.monitoring.registry import City, Registry
+from protocols.model.alarm import ACTIVE_STATES
+from protocols.model.clock import SECOND_US, Clock, to_datetime
+
+log = structlog.get_logger(__name__)
+
+BEAT_S: Final = 1.0
+RATE_SPAN_US: Final = 10 * SECOND_US
+
+
+class Rate:
+    """Readings per second over the last ten seconds, from a counter that only rises."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._marks: deque[tuple[int, int]] = deque()
+
+    def per_second(self, total: int) -> float:
+        """Note the counter's value now, and return the rate since the oldest mark within the span."""
+        now = self._clock()
+        self._marks.append((now, total))
+        while len(self._marks) > 2 and self._marks[1][0] <= now - RATE_SPAN_US:
+            self._marks.popleft()
+        then, before = self._marks[0]
+        return 0.0 if now <= then else round((total - before) * SECOND_US / (now - then), 1)
+
+
+class OverviewDesk:
+    """Counts the city; every count comes from the board, the registry or the casebook, none is kept here."""
+
+    def __init__(
+        self,
+        *,
+        registry: Registry,
+        latest: LatestBoard,
+        alarms: AlarmBoard,
+        gateways: Gateways,
+        database: Database,
+        clock: Clock,
+        committed: Callable[[], int],
+        patterns: Sequence[str] = DEFAULT_PATTERNS,
+    ) -> None:
+        self._registry = registry
+        self._latest = latest
+        self._alarms = alarms
+        self._gateways = gateways
+        self._database = database
+        self._clock = clock
+        self._committed = committed
+        self._patterns = tuple(patterns)
+        self._rate = Rate(clock)
+
+    async def overview(self) -> schemas.Overview:
+        """Count everything now."""
+        city = await self._registry.city()
+        now_us = self._clock()
+        now = to_datetime(now_us)
+        states = [condition.state for condition in judge_devices(city, self._latest).values()]
+        points = self._latest.summary()
+        alarms = await self._alarms.counts()
+        worst = await self._alarms.worst_by_site()
+        gateways = await self._gateways.list()
+        active = await self._active_points()
+        async with self._database.session() as session:
+            cases = await queries.counts(session, now)
+        return schemas.Overview(
+            server_time=now,
+            sites=schemas.SiteCounts(
+                total=len(city.sites), with_alarm=sum(1 for _, count, _ in worst.values() if count)
+            ),
+            devices=schemas.DeviceCounts(
+                total=len(states),
+                online=states.count("active"),
+                stale=states.count("stale"),
+                bad=states.count("fault"),
+            ),
+            points=schemas.PointCounts(
+                total=points.total,
+                good=points.good,
+                uncertain=points.uncertain,
+                bad=points.bad,
+                stale=points.stale,
+                unread=points.unread,
+            ),
+            alarms=schemas.AlarmCounts(
+                active=alarms.active,
+                unacked=alarms.unacked,
+                shelved=alarms.shelved,
+                by_priority=schemas.PriorityCounts(
+                    **{code: alarms.by_priority.get(code, 0) for code in ("P1", "P2", "P3", "P4")}
+                ),
+            ),
+            cases=schemas.CaseCounts(open=cases.open, overdue=cases.overdue),
+            gateways=schemas.GatewayCounts(
+                total=len(gateways), online=sum(item.state in {"online", "degraded"} for item in gateways)
+            ),
+            readings_per_s=self._rate.per_second(self._committed()),
+            key_figures=self._figures(city, active),
+        )
+
+    def _figures(self, city: City, active: dict[str, str]) -> list[schemas.KeyFigure]:
+        chosen = choose(city, active, self._patterns)
+        values = self._latest.get_many([figure.point.series for figure in chosen])
+        shown = []
+        for figure in chosen:
+            value = values.get(figure.point.series)
+            if value is None:
+                continue
+            shown.append(
+                schemas.KeyFigure.model_validate(
+                    {
+                        "point": figure.point.id,
+                        "device": figure.point.device,
+                        "site": figure.site,
+                        "name": Name(zh=figure.point.name_zh, en=figure.point.name_en),
+                        "value": value.value,
+                        "unit": figure.point.unit,
+                        "decimals": figure.point.decimals,
+                        "time": to_datetime(value.time_us),
+                        "quality": QualityOut.of(value.quality),
+                        "stale": value.stale,
+                        "priority": figure.priority,
+                    }
+                )
+            )
+        return shown
+
+    async def _active_points(self) -> dict[str, str]:
+        statement = (
+            select(AlarmRow.point, func.min(AlarmRow.priority))
+            .where(AlarmRow.closed_at.is_(None), AlarmRow.state.in_(ACTIVE_STATES))
+            .where(AlarmRow.shelved_until.is_(None))
+            .group_by(AlarmRow.point)
+        )
+        async with self._database.session() as session:
+            return dict((await session.execute(statement)).tuples().all())
+
+
+async def beat(
+    desk: OverviewDesk, bus: Bus, listening: Callable[[], bool], period_s: float = BEAT_S
+) -> None:
+    """Publish `overview` once a period while somebody listens and the numbers changed; runs until cancelled."""
+    last: schemas.Overview | None = None
+    while True:
+        await asyncio.sleep(period_s)
+        if not listening():
+            last = None
+            continue
+        try:
+            now = await desk.overview()
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("overview.skipped", error=str(error))
+            continue
+        if last is None or now.model_copy(update={"server_time": last.server_time}) != last:
+            bus.publish("overview", now)
+            last = now

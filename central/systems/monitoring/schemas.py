@@ -1,0 +1,392 @@
+"""Monitoring as the API shows it: sites, devices, points, values, history, alarms, the overview."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import Field
+
+from central.kernel.shapes import Asked, Name, Page, PriorityCode, QualityOut, Shape
+from protocols.model.alarm import AlarmEvent, AlarmKind, AlarmState
+
+SiteState = Literal["normal", "alarm", "stale", "offline"]
+DeviceState = Literal["active", "stale", "fault", "retired"]
+ValueType = Literal["number", "bool", "text"]
+
+
+class Site(Shape):
+    """A place on the map, with its worst alarm."""
+
+    id: str
+    name: Name
+    kind: str = Field(description="pumping_station, underpass, sluice, air_station, …")
+    district: str
+    lon: float = Field(description="degrees, WGS 84")
+    lat: float = Field(description="degrees, WGS 84")
+    devices: int = Field(description="number of devices in use")
+    worst_priority: PriorityCode | None = Field(description="of its active alarms")
+    active_alarms: int
+    unacked_alarms: int
+    state: SiteState = Field(
+        description="alarm: an alarm is active; offline: no gateway of it is reached; "
+        "stale: most of its points are too old; else normal"
+    )
+
+
+class SitePage(Page[Site]):
+    """Sites by id."""
+
+
+class Device(Shape):
+    """A device and how it is doing."""
+
+    id: str = Field(description="`gateway.device`")
+    key: str
+    name: Name
+    site: str
+    gateway: str
+    kind: str
+    profile: str = Field(description="device model's profile")
+    protocol: str
+    vendor: str
+    model: str
+    state: DeviceState = Field(
+        description="stale: no point has a fresh value; fault: it answers, but nothing good; "
+        "retired: no gateway declares it any more"
+    )
+    worst_priority: PriorityCode | None = Field(description="of its active alarms")
+    last_time: datetime | None = Field(description="newest source time of its points")
+
+
+class DevicePage(Page[Device]):
+    """Devices by id."""
+
+
+class SiteDetail(Site):
+    """A site with its devices."""
+
+    device_list: list[Device]
+
+
+class Latest(Shape):
+    """The newest reading of a point, with its age and what it is worth."""
+
+    point: str
+    value: float | None = Field(description="in the point's unit; null where there is no number")
+    text: str | None = Field(description="for points that speak text")
+    time: datetime = Field(description="source time")
+    received_at: datetime = Field(description="when the centre had committed it")
+    quality: QualityOut
+    stale: bool = Field(description="older than three of the point's periods")
+    age_s: float = Field(description="now minus source time, seconds, as of the answer")
+
+
+class LatestPage(Page[Latest]):
+    """Newest readings by point; a point that was never read is left out."""
+
+
+class Rule(Shape):
+    """An alarm rule as the gateway declared it. Limits in the point's unit, delays in seconds."""
+
+    id: str
+    point: str
+    kind: AlarmKind
+    limit: float = Field(description="for no_data: seconds without a good reading")
+    priority: PriorityCode
+    name: Name
+    deadband: float
+    on_delay_s: float
+    off_delay_s: float
+    latching: bool
+    ack_required: bool
+    rtn_ack: bool
+    category: str
+    response: Name | None = Field(description="what the operator should do")
+    declaration: str = Field(description="hash of the gateway's declaration that holds this version")
+
+
+class PointBrief(Shape):
+    """A point with its newest reading."""
+
+    id: str = Field(description="`gateway.device.point`")
+    key: str
+    device: str
+    name: Name
+    unit: str = Field(description="UCUM code; 1 where the number has no unit")
+    value_type: ValueType
+    decimals: int | None
+    min: float | None = Field(description="lower end of the instrument's range")
+    max: float | None = Field(description="upper end of the instrument's range")
+    period_s: float = Field(description="longest normal time between two readings, seconds")
+    writable: bool
+    write_min: float | None
+    write_max: float | None
+    labels: dict[str, Name] = Field(description="words for the values of an enumeration")
+    latest: Latest | None
+
+
+class PointPage(Page[PointBrief]):
+    """Points by id."""
+
+
+class Point(PointBrief):
+    """A point with its alarm rules."""
+
+    rules: list[Rule]
+
+
+class DeviceDetail(Device):
+    """A device with its points."""
+
+    points: list[Point]
+    open_alarms: int
+
+
+class Series(Shape):
+    """The past of one point as columns in time order: t, value, quality, or rolled up t, n, min, max, avg, last."""
+
+    point: str
+    unit: str
+    t: list[int] = Field(description="source time, or start of the bucket; milliseconds since 1970 UTC")
+    value: list[float | None] | None = Field(default=None, description="raw values; null without a number")
+    quality: list[int] | None = Field(default=None, description="OPC UA StatusCode of each raw reading")
+    text: dict[int, str] | None = Field(default=None, description="row -> text, for points that speak text")
+    n: list[int] | None = Field(default=None, description="good and uncertain numbers in the bucket")
+    bad: list[int] | None = Field(default=None, description="readings of bad quality in the bucket")
+    min: list[float | None] | None = None
+    max: list[float | None] | None = None
+    avg: list[float | None] | None = None
+    last: list[float | None] | None = None
+    truncated: bool = Field(description="there was more than `limit`; ask for a shorter span")
+
+
+class History(Shape):
+    """The past of up to eight points at one resolution."""
+
+    resolution: Literal["raw", "1m", "1h", "1d"]
+    series: list[Series]
+
+
+class Alarm(Shape):
+    """One occurrence of an alarm. `state` is the ISA-18.2 state; shelving lies beside it."""
+
+    id: str
+    rule_id: str
+    name: Name
+    point: str
+    device: str
+    site: str
+    gateway: str
+    kind: AlarmKind
+    priority: PriorityCode
+    category: str
+    state: AlarmState
+    active: bool
+    acked: bool
+    shelved_until: datetime | None
+    limit: float = Field(description="in `unit`")
+    deadband: float = Field(description="in `unit`")
+    unit: str = Field(description="UCUM code of the point's unit")
+    raised_at: datetime = Field(description="source time")
+    cleared_at: datetime | None = Field(description="source time")
+    acked_at: datetime | None
+    acked_by: str | None
+    raise_value: float | None
+    last_value: float | None
+    event_id: str | None = Field(description="the event that it opened or joined")
+    case_id: str | None = Field(description="the case of that event")
+    late: bool = Field(description="it reached the centre after an outage")
+
+
+class AlarmPage(Page[Alarm]):
+    """Alarms, the newest raised first."""
+
+
+class JournalEntry(Shape):
+    """One step of an occurrence."""
+
+    at: datetime = Field(description="when it happened: source time for the gateway's steps")
+    recorded_at: datetime = Field(description="when the centre stored it")
+    event: AlarmEvent | str
+    from_: str = Field(alias="from", serialization_alias="from")
+    to: str
+    actor: str = Field(description="user name, or who decided by itself: gateway, system")
+    comment: str
+    value: float | None
+    quality: QualityOut | None
+    late: bool
+
+
+class EvidenceSample(Shape):
+    """A stored reading around the moment at which the alarm was raised."""
+
+    time: datetime
+    value: float | None
+    quality: QualityOut
+
+
+class AlarmDetail(Alarm):
+    """An occurrence with what it rests on: rule version, samples, and every step since."""
+
+    rule: Rule
+    journal: list[JournalEntry]
+    evidence: list[EvidenceSample] = Field(description="raw readings from two minutes before to two after")
+    response: Name | None = Field(description="what the operator should do")
+
+
+class Acknowledge(Asked):
+    """Why, where there is something to say."""
+
+    comment: str = Field(default="", max_length=1000)
+
+
+class Shelve(Asked):
+    """For how long, and why."""
+
+    minutes: int = Field(ge=1, le=1440)
+    reason: str = Field(min_length=1, max_length=1000)
+
+
+class NewGateway(Asked):
+    """A gateway to expect."""
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", description="its key, as in its own file")
+    name: NameIn | None = None
+
+
+class NameIn(Asked):
+    """A name to give."""
+
+    zh: str = Field(min_length=1, max_length=100)
+    en: str = Field(min_length=1, max_length=100)
+
+
+class EnrolmentCode(Shape):
+    """A one-time code for the technician, shown once."""
+
+    id: str
+    enrolment_code: str
+    expires_at: datetime
+
+
+class SiteCounts(Shape):
+    """Sites by condition."""
+
+    total: int
+    with_alarm: int
+
+
+class DeviceCounts(Shape):
+    """Devices by condition: online (active), stale, bad (fault)."""
+
+    total: int
+    online: int
+    stale: int
+    bad: int
+
+
+class PointCounts(Shape):
+    """Points by quality; stale and unread are counted beside it."""
+
+    total: int
+    good: int
+    uncertain: int
+    bad: int
+    stale: int
+    unread: int = Field(description="no reading since they were declared")
+
+
+class PriorityCounts(Shape):
+    """Active alarms by priority."""
+
+    P1: int
+    P2: int
+    P3: int
+    P4: int
+
+
+class AlarmCounts(Shape):
+    """Open alarms by condition."""
+
+    active: int
+    unacked: int
+    shelved: int
+    by_priority: PriorityCounts
+
+
+class CaseCounts(Shape):
+    """Open cases, and those of them past their due time."""
+
+    open: int
+    overdue: int
+
+
+class GatewayCounts(Shape):
+    """Gateways by condition; degraded ones are online."""
+
+    total: int
+    online: int
+
+
+class KeyFigure(Shape):
+    """One number worth a place on the first screen."""
+
+    point: str
+    device: str
+    site: str
+    name: Name
+    value: float | None
+    unit: str
+    decimals: int | None
+    time: datetime
+    quality: QualityOut
+    stale: bool
+    priority: PriorityCode | None = Field(description="of the worst alarm active on it")
+
+
+class Overview(Shape):
+    """The city in numbers."""
+
+    server_time: datetime
+    sites: SiteCounts
+    devices: DeviceCounts
+    points: PointCounts
+    alarms: AlarmCounts
+    cases: CaseCounts
+    gateways: GatewayCounts
+    readings_per_s: float = Field(description="readings committed per second, over the last ten seconds")
+    key_figures: list[KeyFigure]
+
+
+class Hello(Shape):
+    """The first event of every live stream."""
+
+    server_time: datetime
+
+
+class LaggedOut(Shape):
+    """The stream lost messages; load the page's data again."""
+
+    dropped: int
+
+
+class LatestBatch(Shape):
+    """Newest readings, one per point that changed."""
+
+    items: list[Latest]
+
+
+class CityMap(Shape):
+    """The city's own map, so that no tile server is needed. Layers are GeoJSON (RFC 7946), WGS 84."""
+
+    name: Name
+    time_zone: str
+    bounds: tuple[float, float, float, float] = Field(description="west, south, east, north, degrees")
+    districts: dict[str, Any]
+    roads: dict[str, Any]
+    water: dict[str, Any]
+    parks: dict[str, Any]
+
+
+NewGateway.model_rebuild()
