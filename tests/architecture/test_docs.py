@@ -7,10 +7,15 @@ import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import typer
+from pydantic import BaseModel
+
+from edge.config.models import GatewayFile
+from protocols.field.registry import driver_class
+from protocols.model.device import Profile, Protocol
 
 ROOT = Path(__file__).parents[2]
 DOCS = [
@@ -18,6 +23,7 @@ DOCS = [
     *sorted((ROOT / "docs").glob("*.md")),
 ]
 PROGRAMS = {"citynerve": "central.cli", "citynerve-edge": "edge.cli", "citynerve-sim": "sim_devices.cli"}
+BOTH_LANGUAGES = {"zh", "en"}
 
 
 def commands() -> Iterator[tuple[str, Any]]:
@@ -84,6 +90,41 @@ def test_no_environment_variable_is_invented() -> None:
     known = {name for file in sources for name in re.findall(r"CITYNERVE_[A-Z_]*[A-Z]", file.read_text())}
     named = {name for file in DOCS for name in re.findall(r"CITYNERVE_[A-Z_]*[A-Z]", file.read_text())}
     assert named <= known
+
+
+def fields(model: type[BaseModel]) -> Iterator[str]:
+    """Every key that a file of this model may have, down to the leaves."""
+
+    def models(annotation: Any) -> Iterator[type[BaseModel]]:
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            yield annotation
+        for inner in get_args(annotation):
+            yield from models(inner)
+
+    for name, field in model.model_fields.items():
+        yield name
+        for inner in models(field.annotation):
+            yield from fields(inner)
+
+
+def drivers_settings() -> Iterator[str]:
+    for protocol in get_args(Protocol):
+        driver = driver_class(protocol)
+        yield from fields(driver.Settings)
+        yield from fields(driver.Params)
+
+
+@pytest.mark.parametrize("model", [GatewayFile, Profile], ids=lambda model: model.__name__)
+def test_every_key_of_a_persons_file_is_documented(model: type[BaseModel]) -> None:
+    documented = text("docs/configuration.md")
+    missing = sorted({name for name in fields(model) if f"`{name}`" not in documented} - BOTH_LANGUAGES)
+    assert not missing, f"docs/configuration.md does not tell of: {', '.join(missing)}"
+
+
+def test_every_setting_of_a_driver_is_documented() -> None:
+    documented = text("docs/configuration.md")
+    missing = sorted({name for name in drivers_settings() if f"`{name}`" not in documented})
+    assert not missing, f"docs/configuration.md does not tell of: {', '.join(missing)}"
 
 
 def test_documented_commands_exist() -> None:
