@@ -13,7 +13,7 @@ from central.link.gateways import GatewayView
 from central.link.outbox import CommandView
 from central.link.schemas import Command, Gateway
 from central.live.alarms import AlarmView
-from central.live.feed import Feed, FeedItem, Lagged, Ping, ReadingsChanged
+from central.live.feed import MAX_CLIENTS, Feed, FeedItem, Lagged, Ping, ReadingsChanged
 from central.systems.monitoring import schemas, views
 from central.systems.monitoring.alarms import AlarmDesk
 from central.systems.monitoring.registry import PointRecord
@@ -39,12 +39,17 @@ class LiveStream:
         self._desk = desk
         self._clock = clock
         self._points = {point.series: point for point in points}
-        # Opened before the answer begins, so that "too many" is still a proper refusal.
-        self._client = feed.open(list(self._points), kinds)
+        self._feed = feed
+        self._kinds = tuple(kinds)
+        if feed.clients >= MAX_CLIENTS:
+            detail = f"{feed.clients} live streams are open. Close a tab, or ask again later."
+            raise Problem(
+                503, "too-many-clients", "Too many live streams", detail, headers={"Retry-After": "10"}
+            )
 
     async def events(self) -> AsyncIterator[bytes]:
         """Yield events in the wire format of HTML's `text/event-stream` until either side ends it."""
-        with self._client as client:
+        with self._feed.open(list(self._points), self._kinds) as client:
             hello = schemas.Hello(server_time=to_datetime(self._clock()))
             yield f"retry: {RETRY_MS}\n".encode() + encode("hello", hello)
             async for item in client:

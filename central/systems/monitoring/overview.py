@@ -159,10 +159,8 @@ class OverviewDesk:
             return dict((await session.execute(statement)).tuples().all())
 
 
-async def beat(
-    desk: OverviewDesk, bus: Bus, listening: Callable[[], bool], period_s: float = BEAT_S
-) -> None:
-    """Publish `overview` once a period while somebody listens and the numbers changed; runs until cancelled."""
+async def beat(desk: OverviewDesk, bus: Bus, listening: Callable[[], bool], period_s: float = BEAT_S) -> None:
+    """Publish `overview` once a period, while somebody listens and the numbers change; until cancelled."""
     last: schemas.Overview | None = None
     while True:
         await asyncio.sleep(period_s)

@@ -76,7 +76,7 @@ Version = tuple[tuple[str, str | None], ...]
 
 @dataclass(frozen=True)
 class City:
-    """The registry at one version. Sites and devices are in the order of ids, points as they were declared."""
+    """The registry at one version: sites and devices in the order of ids, points as they were declared."""
 
     version: Version
     sites: dict[str, SiteRecord]
@@ -113,7 +113,7 @@ class City:
 
 
 class Registry:
-    """Hands out the present City. The gateways' declarations are its version: a check costs one small query."""
+    """Hands out the present City. The gateways' declarations are its version: a check is one query."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

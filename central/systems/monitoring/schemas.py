@@ -144,7 +144,7 @@ class DeviceDetail(Device):
 
 
 class Series(Shape):
-    """The past of one point as columns in time order: t, value, quality, or rolled up t, n, min, max, avg, last."""
+    """The past of one point as columns in time order: values with quality, or rolled up buckets."""
 
     point: str
     unit: str

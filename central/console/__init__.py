@@ -1,0 +1,97 @@
+"""Serves the built console (central/console/static): files, the application's page for every other path.
+
+A page's address belongs to the console's own router, so a path without a file answers `index.html`;
+paths of the API and of the gateways never do. No file comes from anywhere else (see CSP).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse, Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+STATIC: Final = Path(__file__).with_name("static")
+RESERVED: Final = ("api", "gateway", "healthz", "metrics")
+"""First parts of paths that are never the console's."""
+
+CSP: Final = "; ".join(
+    (
+        "default-src 'self'",
+        "script-src 'self'",
+        # Naive UI writes its styles at run time; styles cannot run code.
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data: blob:",
+        "font-src 'self' data:",
+        "connect-src 'self'",
+        # MapLibre draws in workers that it makes from blobs.
+        "worker-src 'self' blob:",
+        "object-src 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    )
+)
+PAGE_HEADERS: Final = {
+    "Content-Security-Policy": CSP,
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=(self)",
+    "Cache-Control": "no-cache",
+}
+HASHED: Final = "public, max-age=31536000, immutable"
+"""For files below assets/, whose names change with their content."""
+
+NOT_BUILT: Final = """<!doctype html>
+<html lang="zh-CN"><meta charset="utf-8"><title>CityNerve</title>
+<body style="background:#060b14;color:#d7e1f0;font:16px/1.6 system-ui;margin:15vh auto;max-width:36rem">
+<h1>控制台尚未构建<br>The console is not built</h1>
+<p>在源码目录运行 <code>python hatch_build.py</code>，然后刷新本页。API 已经可用。</p>
+<p>Run <code>python hatch_build.py</code> in the source folder and reload. The API works already.</p>
+"""
+
+
+class ConsoleFiles(StaticFiles):
+    """Static files with a fall-back page, and with the headers that keep the page to itself."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(directory=folder, check_dir=False)
+        self._folder = folder
+
+    async def check_config(self) -> None:
+        """Allow a folder that is not there yet: the console may be built while the centre runs."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """Answer a file, else the page, else 404."""
+        if path.split("/", 1)[0] in RESERVED:
+            raise HTTPException(
+                404, f"There is no {scope['path']!r}; /api/v1/openapi.json lists what there is."
+            )
+        if path != "." and not path.startswith("."):
+            try:
+                response = await super().get_response(path, scope)
+            except HTTPException as error:
+                if error.status_code != 404 or "." in path.rsplit("/", 1)[-1]:
+                    raise
+            else:
+                if path.startswith("assets/"):
+                    response.headers["Cache-Control"] = HASHED
+                return response
+        return await self._page(scope)
+
+    async def _page(self, scope: Scope) -> Response:
+        if not (self._folder / "index.html").is_file():
+            return HTMLResponse(NOT_BUILT, 503, PAGE_HEADERS)
+        response = await super().get_response("index.html", scope)
+        response.headers.update(PAGE_HEADERS)
+        return response
+
+
+def mount(app: FastAPI, folder: Path = STATIC) -> None:
+    """Serve the console at `/`. Call it last: it answers every path that nothing before it answered."""
+    app.mount("/", ConsoleFiles(folder), name="console")
