@@ -12,7 +12,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from protocols.model.device import AlarmDefault, PointProfile, Text
+from protocols.model.quality import Quality
 
 
 def _point(
@@ -99,6 +103,30 @@ def own_points(connections: Sequence[str]) -> tuple[PointProfile, ...]:
         _state("uplink", "上行链路", "Link to the centre", _OFFLINE, _ONLINE),
         *(_state(f"line-{key}", f"线路 {key}", f"Line {key}", _OFFLINE, _ONLINE) for key in connections),
     )
+
+
+class Pulse:
+    """Which devices are heard: from the last quality of their points, all devices in one pass.
+
+    member: shape (points,), the position of a point's device, or -1 for points about health itself.
+    """
+
+    def __init__(self, member: NDArray[np.int32], devices: int) -> None:
+        self._rows = np.flatnonzero(member >= 0)
+        self._member = member[self._rows]
+        self._devices = devices
+
+    def look(
+        self, latest_us: NDArray[np.int64], quality: NDArray[np.uint32]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return (heard, tried) of shape (devices,): has a point a usable value, has any been read."""
+        codes = quality[self._rows]
+        usable = (codes < Quality.BAD) & (codes != Quality.UNCERTAIN_NO_COMMUNICATION_LAST_USABLE_VALUE)
+        tried = latest_us[self._rows] > 0
+        return self._any(usable & tried), self._any(tried)
+
+    def _any(self, rows: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        return np.bincount(self._member[rows], minlength=self._devices) > 0
 
 
 class Process:

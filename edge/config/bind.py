@@ -21,7 +21,7 @@ OWN: Final = "_gateway"
 """Key of the gateway as a device of its own; a technician's keys cannot begin with '_'."""
 HEARTBEAT_S: Final = 60.0
 """A reading that does not change is forwarded at least this often."""
-OWN_PERIOD_S: Final = 10.0
+OWN_PERIOD_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,8 +87,18 @@ def read_profile(path: Path) -> tuple[Profile | None, Document]:
             f"id: {path.stem}",
             "rename the file or the id",
         )
+    seen: set[str] = set()
     for i, point in enumerate(profile.points):
         _check_point(document, ("points", i), point)
+        for j, alarm in enumerate(point.alarms):
+            if alarm.key in seen:
+                document.mistake(
+                    ("points", i, "alarms", j, "key"),
+                    f"alarm {alarm.key!r} is listed twice in this profile",
+                    "each key once in a profile, because it names the rule of the device",
+                    "give one of the two another key",
+                )
+            seen.add(alarm.key)
     return profile, document
 
 
@@ -131,6 +141,7 @@ class _Reader:
         self.drivers: dict[str, type[Driver]] = {}
         self.settings: dict[str, BaseModel] = {}
         self.params: dict[str, Mapping[str, Any]] = {}
+        self._folder = Path(document.file).resolve().parent
         self.data: Mapping[str, Any] = document.data if isinstance(document.data, dict) else {}
 
     def check(self) -> None:
@@ -139,6 +150,14 @@ class _Reader:
         self._unique("devices")
         sites = self._keys("sites")
         protocols = self._connections()
+        ca_file = self._mapping(self.data.get("centre")).get("ca_file")
+        if isinstance(ca_file, str) and not (self._folder / ca_file).is_file():
+            self.document.mistake(
+                ("centre", "ca_file"),
+                f"there is no file {ca_file!r}",
+                "a PEM file with the centre's authority",
+                "copy it here, or remove the line where the system knows the authority",
+            )
         gateway_site = self._mapping(self.data.get("gateway")).get("site")
         if isinstance(gateway_site, str) and gateway_site not in sites:
             self._unknown(("gateway", "site"), "site", gateway_site, sites)
@@ -222,7 +241,7 @@ class _Reader:
         folders = [SHIPPED_PROFILES]
         own = self.data.get("profiles")
         if isinstance(own, str):
-            folders.insert(0, Path(self.document.file).resolve().parent / own)
+            folders.insert(0, self._folder / own)
         self.profiles[name] = None
         for folder in folders:
             path = folder / f"{name}.yaml"

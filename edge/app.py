@@ -1,0 +1,245 @@
+"""The gateway whole: the only place where its parts meet. One TaskGroup, every task with a name.
+
+sessions → pollers → pipeline (shape, judge, store) → sender → centre
+devices  ← sessions ← commands ← receiver ← centre
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import structlog
+
+from edge.buffer.sqlite import SqliteBuffer
+from edge.commands import Commands
+from edge.config.bind import OWN, OWN_PERIOD_S, Plan, bind
+from edge.config.load import load
+from edge.health import DEVICE_POINTS, Process, Pulse, own_points
+from edge.link.client import CentreClient
+from edge.link.credentials import Token
+from edge.link.receiver import Receiver
+from edge.link.road import Road
+from edge.link.sender import Sender
+from edge.pipeline import Pipeline
+from edge.poller import Poller
+from edge.session import Session
+from protocols.errors import ConfigError, Mistake, Rejected
+from protocols.field.base import ReadTask
+from protocols.model.clock import SECOND_US, Clock, now_us
+from protocols.model.reading import Readings
+
+_ENROLMENT_LOOK_S: Final = 2.0
+
+
+def open_plan(path: Path) -> Plan:
+    """Read and bind a gateway file. Raises ConfigError with every mistake in it."""
+    loaded = load(path, DEVICE_POINTS)
+    keys = [connection.key for connection in loaded.entry.connections]
+    return bind(loaded, DEVICE_POINTS, own_points(keys))
+
+
+def read_tasks(plan: Plan) -> dict[str, tuple[ReadTask, ...]]:
+    """Return what each connection's driver will poll. Raises ConfigError for addresses it cannot read."""
+    tasks: dict[str, tuple[ReadTask, ...]] = {}
+    mistakes: list[Mistake] = []
+    for connection in plan.connections:
+        try:
+            tasks[connection.key] = connection.driver(connection.settings, connection.devices).plan()
+        except ConfigError as error:
+            mistakes += error.mistakes
+    if mistakes:
+        raise ConfigError(mistakes)
+    return tasks
+
+
+class Gateway:
+    """One running gateway. `run` returns after SIGTERM, SIGINT or `stop`, with everything written."""
+
+    def __init__(self, plan: Plan, clock: Clock = now_us) -> None:
+        self.plan = plan
+        self.clock = clock
+        self.buffer = SqliteBuffer(plan.loaded.state_dir, clock)
+        self.sender: Sender | None = None
+        self.receiver: Receiver | None = None
+        self.road = Road("up")
+        self.pipeline = Pipeline(plan, self.buffer, clock, self._stored)
+        self.sessions = {
+            connection.key: Session(connection, self.pipeline.put, clock) for connection in plan.connections
+        }
+        self.pollers = {
+            key: Poller(session, plan.periods, self.pipeline.put, clock)
+            for key, session in self.sessions.items()
+        }
+        self.commands = Commands(
+            plan,
+            self.pipeline.shaper,
+            self.sessions,
+            self.buffer,
+            sink=self.pipeline.put,
+            clock=clock,
+            stored=self._stored,
+        )
+        self._process = Process()
+        self._asides = len(self.buffer.asides())
+        self._received = 0
+        self._devices = [device for connection in plan.connections for device in connection.devices]
+        self._pulse = Pulse(_members(plan), len(self._devices))
+        self._stop: asyncio.Event | None = None
+        self._stopped = False
+        self._log = structlog.get_logger("edge.app")
+
+    def stop(self) -> None:
+        """Ask the gateway to end; `run` returns when everything is written."""
+        self._stopped = True
+        if self._stop is not None:
+            self._stop.set()
+
+    async def run(self) -> None:
+        """Run until told to stop. Raises an ExceptionGroup where a part failed that must not."""
+        self._stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        if self._stopped:
+            self._stop.set()
+        try:
+            await self._prepare()
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(work, name=name) for name, work in self._parts()]
+                await self._stop.wait()
+                self._log.info("stopping")
+                for task in tasks:
+                    task.cancel()
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+            await self.pipeline.finish()
+            self.buffer.close()
+        self._log.info("stopped", waiting_for_storage=self.pipeline.storage_error or "nothing")
+
+    async def _prepare(self) -> None:
+        plan = self.plan
+        if self.buffer.quarantined:
+            self._log.error("buffer was damaged; a new one is begun", kept_as=str(self.buffer.quarantined))
+        await asyncio.to_thread(self.buffer.remember, plan.declaration, plan.declared)
+        await self.commands.recover()
+        self._log.info(
+            "gateway starts",
+            gateway=plan.gateway,
+            devices=len(self._devices),
+            points=len(plan.points),
+            rules=len(plan.rules),
+            declaration=plan.declaration,
+        )
+
+    def _parts(self) -> Sequence[tuple[str, Coroutine[Any, Any, None]]]:
+        parts: list[tuple[str, Coroutine[Any, Any, None]]] = [
+            ("pipeline", self.pipeline.run()),
+            ("health", self._tell_health()),
+        ]
+        parts += [
+            (f"session:{key}", session.run(self.pollers[key].work)) for key, session in self.sessions.items()
+        ]
+        if self.plan.loaded.entry.centre is not None:
+            parts.append(("link", self._link(self.plan.loaded.entry.centre.url)))
+        else:
+            self._log.info("no centre is configured; readings are kept here")
+        return parts
+
+    async def _link(self, url: str) -> None:
+        """Wait until the gateway is enrolled, then send and receive for ever."""
+        loaded = self.plan.loaded
+        token = Token(loaded.state_dir, self.plan.gateway)
+        told = ""
+        while True:
+            try:
+                if token() is not None:
+                    break
+                reason = f"not enrolled; run: citynerve-edge enrol {loaded.file} CODE"
+            except Rejected as error:
+                reason = str(error)
+            if reason != told:
+                self._log.warning("link waits for credentials", reason=reason)
+                told = reason
+            await asyncio.sleep(_ENROLMENT_LOOK_S)
+        async with CentreClient(url, loaded.ca_file, token, self.clock) as centre:
+            self.sender = Sender(self.buffer, centre, self.road, self.plan.declaration)
+            self.receiver = Receiver(
+                centre,
+                Road("down"),
+                await asyncio.to_thread(self.buffer.inbox_cursor),
+                begin=self.commands.begin,
+                execute=self.commands.execute,
+                clock=self.clock,
+            )
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self.sender.run(), name="sender")
+                group.create_task(self.receiver.run(), name="receiver")
+
+    def _stored(self) -> None:
+        if self.sender is not None:
+            self.sender.wake()
+
+    async def _tell_health(self) -> None:
+        while True:
+            await asyncio.sleep(OWN_PERIOD_S)
+            self.pipeline.put(await self._health())
+
+    async def _health(self) -> Readings:
+        """Measure the gateway and each device; columns like any driver's."""
+        now, pipeline = self.clock(), self.pipeline
+        depth = await asyncio.to_thread(self.buffer.depth)
+        size = await asyncio.to_thread(self.buffer.size_bytes)
+        heard, tried = self._pulse.look(pipeline.shaper.latest_us, pipeline.shaper.latest_quality)
+        cpu, rss, uptime = self._process.look()
+        oldest = min((d.oldest_us for d in depth.values() if d.oldest_us is not None), default=now)
+        received, self._received = pipeline.received - self._received, pipeline.received
+        figures = {
+            "cpu": cpu,
+            "rss": rss,
+            "uptime": uptime,
+            "readings-rate": received / OWN_PERIOD_S,
+            "buffer-batches": sum(d.batches for d in depth.values()),
+            "buffer-readings": depth["readings"].rows,
+            "buffer-size": size / 1e6,
+            "lag": max(now - oldest, 0) / SECOND_US,
+            "dropped": pipeline.dropped,
+            "set-aside": self._asides + (self.sender.set_aside if self.sender else 0),
+            "overruns": sum(poller.overruns for poller in self.pollers.values()),
+            "alarms-open": pipeline.alarms_open,
+            "devices-offline": int((tried & ~heard).sum()),
+            "uplink": self.road.state == "up",
+        }
+        if self.receiver and self.receiver.offset_us is not None:
+            figures["clock-offset"] = self.receiver.offset_us / 1000
+        for key, session in self.sessions.items():
+            figures[f"line-{key}"] = session.state == "online"
+        values = {f"{OWN}.{key}": float(value) for key, value in figures.items()}
+        for i in np.flatnonzero(tried).tolist():
+            values[f"{self._devices[i].key}._online"] = float(heard[i])
+        for session in self.sessions.values():
+            for device, milliseconds in session.latency_ms.items():
+                values[f"{device}._latency"] = milliseconds
+        point = np.array([self.plan.indexes[name] for name in values], np.int32)
+        return Readings.at(point, now, np.array(list(values.values())))
+
+
+def _members(plan: Plan) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+    """Return for each point the position of its device among those that are read; -1 for health."""
+    member = np.full(len(plan.points), -1, np.int32)
+    devices = [device for connection in plan.connections for device in connection.devices]
+    for i, device in enumerate(devices):
+        member[[point.index for point in device.points]] = i
+    return member
+
+
+async def run_gateway(path: Path) -> None:
+    """Run the gateway that a file describes, until a signal ends it."""
+    plan = open_plan(path)
+    read_tasks(plan)
+    await Gateway(plan).run()

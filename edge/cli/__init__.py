@@ -1,0 +1,36 @@
+"""`citynerve-edge`: one file per command group.
+
+Exit codes, for scripts: 0 done · 1 it was tried and failed (the reason is on standard error) ·
+2 the command line or a file is wrong (every mistake is listed).
+"""
+
+from __future__ import annotations
+
+import typer
+
+from edge.cli import check, enrol, point, queue, run, schema
+
+app = typer.Typer(
+    name="citynerve-edge",
+    help=(
+        "The CityNerve gateway: polls devices, judges alarms, keeps every reading, forwards it.\n\n"
+        "Exit codes: 0 done, 1 tried and failed, 2 the command line or a file is wrong.\n\n"
+        "Example: citynerve-edge check gateway.yaml && citynerve-edge run gateway.yaml"
+    ),
+    no_args_is_help=True,
+    add_completion=False,
+    # rich costs a gateway megabytes at run time, and logs nothing that plain text cannot say.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command("run")(run.run)
+app.command("check")(check.check)
+app.command("queue")(queue.queue)
+app.command("enrol")(enrol.enrol)
+app.command("schema")(schema.schema)
+app.add_typer(point.app, name="point")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,30 @@
+"""Enrolment: an operator's one-time code becomes this gateway's credentials."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+
+from edge.link.client import CentreClient
+from edge.link.credentials import save
+from protocols.errors import Rejected
+from protocols.wire.handshake import Enrolment
+
+
+async def enrol(url: str, ca_file: Path | None, gateway: str, code: str, folder: Path) -> Path:
+    """Spend `code` at the centre and keep the credentials in `folder`; return their file.
+
+    Raises CentreError where the centre refuses or cannot be reached; the code is then not lost
+    unless it says `code-spent`.
+    """
+    async with CentreClient(url, ca_file) as centre:
+        credentials = await centre.enrol(
+            Enrolment(code=code, gateway=gateway, software=f"citynerve {version('citynerve')}")
+        )
+    if credentials.gateway != gateway:
+        raise Rejected(
+            "other-gateway",
+            f"the code was made for gateway {credentials.gateway!r}, this file is {gateway!r}; "
+            "ask for a code for this one, or correct `gateway: id`",
+        )
+    return save(folder, credentials)

@@ -1,0 +1,207 @@
+"""Carries the log to the centre, urgent first, newest and oldest beside each other.
+
+    alarms, outcomes   one after the other, in order: what happened is told as it happened
+    readings, live     the newest batch, always
+    readings, backlog  the oldest ones, a few at a time, while nothing urgent waits
+
+A batch leaves the log only by a receipt that names it. A batch that the centre can never take is set
+aside with the reason it gave; everything else is tried again for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Final, NoReturn, TypeVar
+
+import structlog
+
+from edge.buffer.base import Buffer, Stored
+from edge.link.client import CentreClient, CentreError
+from edge.link.road import Road
+from protocols.errors import StorageError, WireError
+from protocols.wire.batch import decode
+from protocols.wire.channels import Stream
+
+Result = TypeVar("Result")
+BACKLOG_LANES: Final = 3
+_KEPT: Final = frozenset({401, 403, 404, 405, 407, 408, 409, 425, 429})
+"""Refusals of the gateway, the address or the moment; every other 4xx is about the batch itself."""
+_DECLARED_AGAIN_S: Final = 30.0
+_STORAGE_RETRY_S: Final = 1.0
+
+
+class Sender:
+    """Sends what waits in the buffer; `wake` it after each append."""
+
+    def __init__(
+        self,
+        buffer: Buffer,
+        centre: CentreClient,
+        road: Road,
+        declaration: str,
+    ) -> None:
+        self.sent = 0
+        self.duplicates = 0
+        self.set_aside = 0
+        self._buffer = buffer
+        self._centre = centre
+        self._road = road
+        self._declaration = declaration
+        self._more = asyncio.Event()
+        self._calm = asyncio.Event()
+        self._travelling: set[int] = set()
+        self._received: dict[Stream, list[int]] = {}
+        self._to_forget = asyncio.Event()
+        self._claiming = asyncio.Lock()
+        self._declaring = asyncio.Lock()
+        self._declared_s: dict[str, float] = {}
+        self._log = structlog.get_logger("edge.link")
+
+    def wake(self) -> None:
+        """Say that there is something new in the log."""
+        # A fresh event for those who look from now on: nobody can clear what another still waits for.
+        told, self._more = self._more, asyncio.Event()
+        told.set()
+
+    async def run(self) -> NoReturn:
+        """Send until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._forget(), name="send:forget")
+            group.create_task(self._announce(), name="send:announce")
+            group.create_task(self._urgent(), name="send:urgent")
+            group.create_task(self._live(), name="send:live")
+            for lane in range(BACKLOG_LANES):
+                group.create_task(self._backlog(), name=f"send:backlog-{lane}")
+        raise AssertionError("the lanes of the sender never end")
+
+    async def _announce(self) -> None:
+        """Show the present configuration at the centre before there is a reading to explain."""
+        while not await self._declare(self._declaration):
+            pass
+
+    async def _urgent(self) -> NoReturn:
+        while True:
+            more = self._more
+            waiting = await self._pending("alarms") or await self._pending("outcomes")
+            if waiting is None:
+                self._calm.set()
+                await more.wait()
+                continue
+            self._calm.clear()
+            if await self._deliver(waiting):
+                await self._disk(self._buffer.acknowledge, waiting.stream, [waiting.seq])
+
+    async def _live(self) -> NoReturn:
+        while True:
+            await self._one_reading(newest=True)
+
+    async def _backlog(self) -> NoReturn:
+        while True:
+            await self._calm.wait()
+            await self._one_reading(newest=False)
+
+    async def _one_reading(self, *, newest: bool) -> None:
+        await self._road.clear()
+        more = self._more
+        async with self._claiming:
+            batch = await self._pending("readings", newest=newest)
+            if batch is not None:
+                self._travelling.add(batch.seq)
+        if batch is None:
+            await more.wait()
+        elif await self._deliver(batch):
+            self._received.setdefault(batch.stream, []).append(batch.seq)
+            self._to_forget.set()
+        else:
+            self._travelling.discard(batch.seq)
+
+    async def _forget(self) -> NoReturn:
+        """Delete what has been received; what comes meanwhile goes together in the next transaction."""
+        while True:
+            await self._to_forget.wait()
+            self._to_forget.clear()
+            received, self._received = self._received, {}
+            for stream, seqs in received.items():
+                await self._disk(self._buffer.acknowledge, stream, seqs)
+                self._travelling.difference_update(seqs)
+
+    async def _deliver(self, stored: Stored) -> bool:
+        """Try one batch once; return whether the centre has it. False where it stays, or is set aside."""
+        await self._road.clear()
+        try:
+            receipt = await self._centre.send(stored.data)
+        except CentreError as error:
+            await self._refused(stored, error)
+            return False
+        if (receipt.stream, receipt.seq) != (stored.stream, stored.seq):
+            self._road.failed(
+                CentreError(
+                    0, "wrong-receipt", f"asked for {stored.stream} {stored.seq}, received {receipt.seq}"
+                )
+            )
+            return False
+        self._road.passed()
+        self.sent += 1
+        self.duplicates += receipt.duplicate
+        return True
+
+    async def _refused(self, stored: Stored, error: CentreError) -> None:
+        if error.status == 409 and error.code == "declare-first":
+            await self._explain(stored, error)
+        elif 400 <= error.status < 500 and error.status not in _KEPT:
+            await self._put_aside(stored, str(error))
+        else:
+            self._road.failed(error)
+
+    async def _explain(self, stored: Stored, error: CentreError) -> None:
+        """Declare what a batch refers to; it is then sent again."""
+        try:
+            name = decode(stored.data).declaration
+        except WireError as unreadable:
+            await self._put_aside(stored, f"cannot be read here either: {unreadable}")
+            return
+        if await self._disk(self._buffer.declaration, name) is None:
+            await self._put_aside(stored, f"its declaration {name} is not in the buffer any more")
+            return
+        now = asyncio.get_running_loop().time()
+        if now - self._declared_s.get(name, -_DECLARED_AGAIN_S) < _DECLARED_AGAIN_S:
+            self._road.failed(error)  # it took the declaration and forgot it: no hot loop
+        elif await self._declare(name):
+            self._declared_s[name] = now
+
+    async def _declare(self, name: str) -> bool:
+        async with self._declaring:
+            await self._road.clear()
+            manifest = await self._disk(self._buffer.declaration, name)
+            if manifest is None:
+                return True
+            try:
+                await self._centre.declare(name, manifest)
+            except CentreError as error:
+                # Without the declaration no batch can be taken: all wait, and the reason is shown.
+                self._road.failed(error)
+                return False
+            self._road.passed()
+            return True
+
+    async def _put_aside(self, stored: Stored, reason: str) -> None:
+        self._log.error("batch is set aside", stream=stored.stream, seq=stored.seq, reason=reason)
+        await self._disk(self._buffer.set_aside, stored.stream, stored.seq, reason)
+        self.set_aside += 1
+
+    async def _pending(self, stream: Stream, *, newest: bool = False) -> Stored | None:
+        exclude = frozenset(self._travelling) if stream == "readings" else frozenset()
+        ask = partial(self._buffer.pending, stream, newest=newest, limit=1, exclude=exclude)
+        found = await self._disk(ask)
+        return found[0] if found else None
+
+    async def _disk(self, act: Callable[..., Result], *arguments: object) -> Result:
+        """Do something with the buffer, again and again until the disk lets it be done."""
+        while True:
+            try:
+                return await asyncio.to_thread(act, *arguments)
+            except StorageError as error:
+                self._log.error("buffer cannot be used", reason=str(error))
+                await asyncio.sleep(_STORAGE_RETRY_S)
