@@ -33,6 +33,9 @@ format: setup ## let ruff rewrite the Python files as `make check` wants them
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+docs: setup ## write docs/commands.md anew from the commands
+	@$(BIN)/python -m tests.architecture.reference
+
 bench: setup ## measure speed: a table of figure, limit and ratio
 	@$(BIN)/python -m tests.bench $(ARGS)
 
@@ -62,5 +65,5 @@ requirements/dev.lock:
 requirements/central.lock requirements/edge.lock requirements/sim.lock: requirements/%.lock: requirements/dev.lock
 	$(COMPILE) --extra $* --constraint requirements/dev.lock
 
-.PHONY: help setup demo test check format bench wheel lock clean
+.PHONY: help setup demo test check format docs bench wheel lock clean
 .SUFFIXES:

@@ -1,0 +1,96 @@
+"""Writes docs/commands.md from the commands themselves: `make docs`. A test holds the file to it."""
+
+from __future__ import annotations
+
+import importlib
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "commands.md"
+PROGRAMS = {"citynerve": "central.cli", "citynerve-edge": "edge.cli", "citynerve-sim": "sim_devices.cli"}
+COMMON = {"--help", "--install-completion", "--show-completion"}
+HEAD = """\
+# Commands
+
+Written by `make docs` from the commands themselves. Every one also answers `--help`.
+"""
+
+
+def programs() -> Iterator[tuple[str, Any]]:
+    """Each program's name with its click command."""
+    for name, module in PROGRAMS.items():
+        yield name, typer.main.get_command(importlib.import_module(module).app)
+
+
+def commands() -> Iterator[tuple[str, Any]]:
+    """Every visible command, as it is typed (`citynerve-edge point read`), with its click command."""
+
+    def walk(name: str, command: Any) -> Iterator[tuple[str, Any]]:
+        # Asked by attribute, not by class: typer brings a click of its own.
+        if hasattr(command, "commands"):
+            for verb, inner in command.commands.items():
+                yield from walk(f"{name} {verb}", inner)
+        elif not command.hidden:
+            yield name, command
+
+    for program, command in programs():
+        yield from walk(program, command)
+
+
+def render() -> str:
+    """The whole page."""
+    parts = [HEAD]
+    for program, command in programs():
+        parts.append(f"## {program}\n")
+        parts += [paragraphs(command.help)]
+        for name, inner in commands():
+            if name.split()[0] == program:
+                parts.append(section(name, inner))
+    return "\n".join(parts)
+
+
+def section(name: str, command: Any) -> str:
+    """One command: how it is typed, what it does, its arguments and options."""
+    visible = [p for p in command.params if not getattr(p, "hidden", False) and not COMMON & set(p.opts)]
+    arguments = [p for p in visible if p.param_type_name == "argument"]
+    options = [p for p in visible if p.param_type_name == "option"]
+    typed = " ".join([name, *(spelled(p) for p in arguments), *(["[OPTIONS]"] if options else [])])
+    lines = [f"### `{typed}`\n", paragraphs(command.help)]
+    lines += [f"- `{spelled(p)}` {described(p)}" for p in arguments if described(p)]
+    lines += [f"- `{', '.join([*p.opts, *p.secondary_opts])}` {described(p)}" for p in options]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def spelled(argument: Any) -> str:
+    """FILE, or [FOLDER] where it may be left out."""
+    name = str(argument.metavar or argument.name.upper()).strip("[]{}")
+    return name if argument.required else f"[{name}]"
+
+
+def described(parameter: Any) -> str:
+    """The parameter's help, with its default where that says something on every machine."""
+    help_text = " ".join((parameter.help or "").split())
+    default = parameter.default
+    if isinstance(default, str | int | float) and not isinstance(default, bool) and default != "":
+        return f"{help_text} Default: `{default}`."
+    return help_text
+
+
+def paragraphs(help_text: str | None) -> str:
+    """Help as Markdown paragraphs; an example becomes code."""
+    out = []
+    for paragraph in textwrap.dedent(help_text or "").strip().replace("\b", "").split("\n\n"):
+        text = " ".join(paragraph.split())
+        if text.startswith("Example:"):
+            text = f"```sh\n{text.removeprefix('Example:').strip()}\n```"
+        out.append(text + "\n")
+    return "\n".join(out)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(render(), encoding="utf-8")
