@@ -5,9 +5,11 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import structlog
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from psycopg_pool import PoolTimeout
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from starlette.exceptions import HTTPException
@@ -23,6 +25,15 @@ MEDIA_TYPE = "application/problem+json"
 TYPE_BASE = "/problems/"
 RETRY_AFTER_S = 2
 UNAVAILABLE = "The database does not answer at the moment. Nothing was stored; send the same again."
+
+CONNECTION_FAILURES = (
+    OperationalError,
+    InterfaceError,
+    PoolExhausted,
+    PoolTimeout,
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+)
 
 
 class Problem(Exception):
@@ -88,7 +99,7 @@ def is_connection_failure(error: BaseException) -> bool:
     """Tell whether the database was not reached, or went away under a statement."""
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
-    return isinstance(error, OperationalError | InterfaceError | PoolExhausted)
+    return isinstance(error, CONNECTION_FAILURES)
 
 
 def install(app: FastAPI) -> None:
@@ -116,7 +127,7 @@ def install(app: FastAPI) -> None:
             for item in error.errors()
         ]
         detail = "; ".join(f"{item['field']}: {item['problem']}" for item in fields)
-        return Problem(422, "invalid", "The request does not fit its schema", detail, errors=fields).response()
+        return Problem(422, "invalid", "The request is not valid", detail, errors=fields).response()
 
     async def database(request: Request, error: Exception) -> JSONResponse:
         if is_connection_failure(error):
@@ -133,6 +144,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Rejected, rejected)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(RequestValidationError, invalid)
-    app.add_exception_handler(DBAPIError, database)
-    app.add_exception_handler(PoolExhausted, database)
+    for kind in (DBAPIError, *CONNECTION_FAILURES):
+        app.add_exception_handler(kind, database)
     app.add_exception_handler(Exception, unexpected)

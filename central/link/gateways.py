@@ -2,20 +2,45 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+import hashlib
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Literal
 
+import structlog
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+
 from central.kernel.bus import Bus
+from central.kernel.problem import Problem
+from central.link.presence import Presence
+from central.live.latest import LatestBoard
 from central.store.base import Database
-from protocols.model.clock import Clock
+from central.store.registry import Device, EnrolmentCode, Gateway, Point
+from protocols.errors import Rejected
+from protocols.model.clock import SECOND_US, Clock, from_datetime, to_datetime
 from protocols.wire.handshake import Credentials, Enrolment
 
+log = structlog.get_logger(__name__)
+
 GatewayState = Literal["pending", "online", "degraded", "offline", "revoked"]
-CODE_LIFETIME_S = 24 * 3600
-ONLINE_S = 30
+CODE_LIFETIME = timedelta(hours=24)
+ONLINE_US = 30 * SECOND_US
 DEGRADED_BATCHES = 30
 DEGRADED_OFFSET_MS = 2_000.0
+CACHE_US = 10 * SECOND_US
+"""How long a token is believed without asking the database, should another process revoke it."""
+KEY = re.compile(r"^[a-z0-9][a-z0-9_-]{0,62}$")
+OWN_DEVICE = "_gateway"
+"""Key of the device under which a gateway reports about itself."""
+BACKLOG_BATCHES = "buffer-batches"
+BACKLOG_READINGS = "buffer-readings"
+SET_ASIDE = "set-aside"
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,25 +71,37 @@ class NewCode:
     """A one-time code, shown once."""
 
     gateway: str
-    enrolment_code: str
+    enrolment_code: str = field(repr=False)
     expires_at: datetime
 
 
-class Gateways:
-    """Enrols, authenticates and watches gateways. Changes of state are published on the bus as `gateway`."""
+@dataclass(frozen=True, slots=True)
+class _Known:
+    gateway: str
+    revoked: bool
+    until_us: int
 
-    def __init__(self, database: Database, bus: Bus, clock: Clock) -> None:
+
+class Gateways:
+    """Enrols, authenticates and watches gateways. Changes of state are told on the bus as `gateway`."""
+
+    def __init__(self, database: Database, bus: Bus, clock: Clock, latest: LatestBoard) -> None:
         self._database = database
         self._bus = bus
         self._clock = clock
+        self._latest = latest
+        self._tokens: dict[str, _Known] = {}
+        self._told: dict[str, GatewayView] = {}
+        self.presence = Presence(database, clock)
 
-    async def list(self) -> list[GatewayView]:
+    async def list(self) -> Sequence[GatewayView]:
         """Return every gateway, by id."""
-        raise NotImplementedError
+        return await self._views(None)
 
     async def get(self, gateway: str) -> GatewayView | None:
         """Return one gateway, or None."""
-        raise NotImplementedError
+        found = await self._views(gateway)
+        return found[0] if found else None
 
     async def new_code(
         self, gateway: str, actor: str, name_zh: str | None = None, name_en: str | None = None
@@ -73,16 +110,216 @@ class Gateways:
 
         A revoked gateway may enrol again with it. Raises Rejected(`bad-key`) for an impossible id.
         """
-        raise NotImplementedError
+        if not KEY.match(gateway):
+            raise Rejected(
+                "bad-key", f"{gateway!r} is no gateway id; use 1 to 63 lower-case letters, digits, - and _"
+            )
+        now = to_datetime(self._clock())
+        code = "-".join("".join(secrets.choice(_ALPHABET) for _ in range(5)) for _ in range(4))
+        async with self._database.session() as session:
+            await session.execute(
+                insert(Gateway)
+                .values(
+                    id=gateway,
+                    name_zh=name_zh or gateway,
+                    name_en=name_en or gateway,
+                    state="pending",
+                    created_at=now,
+                )
+                .on_conflict_do_nothing()
+            )
+            session.add(
+                EnrolmentCode(
+                    code_hash=_code_hash(code),
+                    gateway=gateway,
+                    created_at=now,
+                    created_by=actor,
+                    expires_at=now + CODE_LIFETIME,
+                )
+            )
+        log.info("gateway.code_made", gateway=gateway, actor=actor)
+        return NewCode(gateway, code, now + CODE_LIFETIME)
 
     async def enrol(self, request: Enrolment) -> Credentials:
-        """Spend a code and answer a token. Raises Problem 401 `code-spent`: wrong, spent, expired alike."""
-        raise NotImplementedError
+        """Spend a code and answer a token; an earlier token of the gateway ends.
+
+        Raises Problem 401 `code-spent`: wrong, spent and expired codes get one answer.
+        """
+        now = to_datetime(self._clock())
+        token = f"cng_{secrets.token_urlsafe(32)}"
+        async with self._database.session() as session:
+            spent = await session.scalar(
+                update(EnrolmentCode)
+                .where(
+                    EnrolmentCode.code_hash == _code_hash(request.code),
+                    EnrolmentCode.gateway == request.gateway,
+                    EnrolmentCode.spent_at.is_(None),
+                    EnrolmentCode.expires_at > now,
+                )
+                .values(spent_at=now)
+                .returning(EnrolmentCode.gateway)
+            )
+            if spent is None:
+                raise Problem(
+                    401,
+                    "code-spent",
+                    "The enrolment code is not valid",
+                    "It is wrong, expired, spent already, or made for another gateway. Ask an administrator"
+                    " for a new one: Gateways page, or `citynerve gateway enrol-code ID`.",
+                )
+            await session.execute(
+                update(Gateway)
+                .where(Gateway.id == request.gateway)
+                .values(
+                    state="active",
+                    token_hash=_token_hash(token),
+                    software=request.software[:200],
+                    enrolled_at=now,
+                    revoked_at=None,
+                )
+            )
+        self._tokens.clear()
+        log.info("gateway.enrolled", gateway=request.gateway, software=request.software[:200])
+        await self._tell(request.gateway)
+        return Credentials(gateway=request.gateway, token=token)
 
     async def revoke(self, gateway: str, actor: str) -> GatewayView:
         """End a gateway's token at once. Raises KeyError for an unknown gateway."""
-        raise NotImplementedError
+        async with self._database.session() as session:
+            revoked = await session.scalar(
+                update(Gateway)
+                .where(Gateway.id == gateway)
+                .values(state="revoked", revoked_at=to_datetime(self._clock()))
+                .returning(Gateway.id)
+            )
+            if revoked is None:
+                raise KeyError(gateway)
+        self._tokens.clear()
+        log.warning("gateway.revoked", gateway=gateway, actor=actor)
+        return await self._tell(gateway)
 
     async def authenticate(self, token: str) -> str:
         """Return the gateway of a token. Raises Problem 401 `unknown-gateway` or 403 `revoked`."""
-        raise NotImplementedError
+        hashed = _token_hash(token)
+        now = self._clock()
+        known = self._tokens.get(hashed)
+        if known is None or known.until_us < now:
+            async with self._database.session() as session:
+                statement = select(Gateway.id, Gateway.state).where(Gateway.token_hash == hashed)
+                found = (await session.execute(statement)).one_or_none()
+            if found is None:
+                raise Problem(
+                    401,
+                    "unknown-gateway",
+                    "Unknown gateway",
+                    "This token is not, or no longer, a gateway's. Enrol the gateway again with a new code.",
+                    headers={"WWW-Authenticate": "Bearer"},
+                )
+            known = _Known(found.id, found.state == "revoked", now + CACHE_US)
+            self._tokens[hashed] = known
+        if known.revoked:
+            raise Problem(
+                403,
+                "revoked",
+                "Gateway revoked",
+                f"An administrator revoked {known.gateway!r}. Its data stays in its buffer; enrol it again"
+                " with a new code to go on.",
+            )
+        return known.gateway
+
+    async def tell_changes(self) -> None:
+        """Tell the bus every gateway whose view changed since the last call. Called by a timer."""
+        for view in await self.list():
+            if self._told.get(view.id) != view:
+                self._told[view.id] = view
+                self._bus.publish("gateway", view)
+
+    async def _tell(self, gateway: str) -> GatewayView:
+        view = (await self._views(gateway))[0]
+        self._told[gateway] = view
+        self._bus.publish("gateway", view)
+        return view
+
+    async def _views(self, gateway: str | None) -> Sequence[GatewayView]:
+        own = [f"{OWN_DEVICE}.{key}" for key in (BACKLOG_BATCHES, BACKLOG_READINGS, SET_ASIDE)]
+        only = [] if gateway is None else [gateway]
+        async with self._database.session() as session:
+            rows = await session.scalars(
+                select(Gateway).where(*(Gateway.id == name for name in only)).order_by(Gateway.id)
+            )
+            counts = {
+                row[0]: (row[1], row[2])
+                for row in await session.execute(
+                    select(Point.gateway, func.count(), func.count(Point.device.distinct()))
+                    .join(Device, Device.id == Point.device)
+                    .where(Point.retired_at.is_(None), Device.key != OWN_DEVICE)
+                    .group_by(Point.gateway)
+                )
+            }
+            series = dict(
+                (
+                    await session.execute(
+                        select(Point.id, Point.series).where(
+                            Point.key.in_([BACKLOG_BATCHES, BACKLOG_READINGS, SET_ASIDE]),
+                            Point.retired_at.is_(None),
+                        )
+                    )
+                ).tuples()
+            )
+            gateways = rows.all()
+        latest = self._latest.get_many(series.values())
+
+        def figure(name: str, key: str) -> int | None:
+            found = latest.get(series.get(f"{name}.{key}", -1))
+            return None if found is None or found.value is None else int(found.value)
+
+        return [
+            self._view(row, counts.get(row.id, (0, 0)), [figure(row.id, key) for key in own])
+            for row in gateways
+        ]
+
+    def _view(self, row: Gateway, counts: tuple[int, int], figures: Sequence[int | None]) -> GatewayView:
+        now = self._clock()
+        seen = self.presence.of(row.id)
+        last_us = seen.last_us or (from_datetime(row.last_seen) if row.last_seen else None)
+        offset = row.clock_offset_ms if seen.offset_ms is None else seen.offset_ms
+        return GatewayView(
+            id=row.id,
+            name_zh=row.name_zh,
+            name_en=row.name_en,
+            state=_state(row.state, last_us, now, offset, figures[0]),
+            last_seen=None if last_us is None else to_datetime(last_us),
+            lag_s=None if not seen.newest_us else max(0, round((now - seen.newest_us) / SECOND_US, 1)),
+            backlog_batches=figures[0],
+            backlog_readings=figures[1],
+            clock_offset_ms=None if offset is None else round(offset, 1),
+            software=row.software,
+            points=counts[0],
+            devices=counts[1],
+            set_aside=figures[2],
+        )
+
+
+def _state(
+    stored: str, last_us: int | None, now_us: int, offset_ms: float | None, backlog: int | None
+) -> GatewayState:
+    if stored == "revoked":
+        return "revoked"
+    if stored == "pending":
+        return "pending"
+    if last_us is None or now_us - last_us > ONLINE_US:
+        return "offline"
+    if (backlog or 0) > DEGRADED_BATCHES or abs(offset_ms or 0.0) > DEGRADED_OFFSET_MS:
+        return "degraded"
+    return "online"
+
+
+def _code_hash(code: str) -> str:
+    """Hash a code as it is meant: people type lower case, and leave out or add dashes."""
+    plain = code.upper().replace("-", "").replace(" ", "").translate(str.maketrans("OIL", "011"))
+    return hashlib.sha256(plain.encode()).hexdigest()
+
+
+def _token_hash(token: str) -> str:
+    # 256 random bits need no slow hash: there is nothing to guess.
+    return hashlib.sha256(token.encode()).hexdigest()

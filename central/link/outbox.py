@@ -2,85 +2,47 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+import asyncio
+import math
+import uuid
+from collections.abc import Sequence
+from datetime import timedelta
 
-from sqlalchemy import BigInteger, ForeignKey, Index
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import Mapped, mapped_column
+import structlog
+from sqlalchemy import select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from central.kernel.bus import Bus
-from central.store.base import Base, Database
-from protocols.model.clock import Clock
+from central.kernel.shapes import decode_cursor, encode_cursor
+from central.link.command_rows import CommandPage, CommandRow, CommandView, view
+from central.store.base import Database
+from central.store.registry import Gateway, Point
+from protocols.errors import Rejected
+from protocols.model.clock import Clock, from_datetime, to_datetime
+from protocols.model.command import Command, CommandOutcome, CommandState
 from protocols.wire.handshake import InboxItem
 
+__all__ = ["CommandPage", "CommandRow", "CommandView", "Outbox"]
 
-class CommandRow(Base):
-    """One command; `number` rises by gateway in commit order. Value and read_back: number or text."""
+log = structlog.get_logger(__name__)
 
-    __tablename__ = "commands"
+MAX_EXPIRY_S = 3600.0
+MAX_INBOX = 100
+OUTCOME_GRACE_S = 15.0
+"""A delivered command may be answered so long after its expiry before it is shown as unknown."""
 
-    id: Mapped[str] = mapped_column(primary_key=True)
-    gateway: Mapped[str] = mapped_column(ForeignKey("gateways.id"))
-    number: Mapped[int] = mapped_column(BigInteger)
-    device: Mapped[str] = mapped_column(index=True)
-    point: Mapped[str] = mapped_column(index=True)
-    value: Mapped[float | str] = mapped_column(JSONB)
-    expected: Mapped[float | None]
-    unit: Mapped[str]
-    state: Mapped[str]
-    issued_at: Mapped[datetime]
-    issued_by: Mapped[str]
-    expires_at: Mapped[datetime]
-    delivered_at: Mapped[datetime | None]
-    finished_at: Mapped[datetime | None]
-    read_back: Mapped[float | str | None] = mapped_column(JSONB(none_as_null=True))
-    reason: Mapped[str]
-    detail: Mapped[str]
-
-    __table_args__ = (
-        Index("uq_commands_number", "gateway", "number", unique=True),
-        Index("ix_commands_waiting", "gateway", "number", postgresql_where="finished_at IS NULL"),
-        Index("ix_commands_issued", "issued_at", "id"),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class CommandView:
-    """A command as screens see it; state is `protocols.model.command.CommandState`."""
-
-    id: str
-    point: str
-    device: str
-    gateway: str
-    value: float | str
-    unit: str
-    state: str
-    issued_at: datetime
-    issued_by: str
-    expires_at: datetime
-    delivered_at: datetime | None
-    finished_at: datetime | None
-    read_back: float | str | None
-    reason: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class CommandPage:
-    """Commands, the newest first; next_cursor None at the end."""
-
-    items: list[CommandView]
-    next_cursor: str | None
+_OPEN = (CommandState.PENDING.value, CommandState.DELIVERED.value)
 
 
 class Outbox:
-    """Sends commands and keeps what became of them. Every change is published on the bus as `command`."""
+    """Sends commands and keeps what became of them. Every change is told on the bus as `command`."""
 
     def __init__(self, database: Database, bus: Bus, clock: Clock) -> None:
         self._database = database
         self._bus = bus
         self._clock = clock
+        self._arrived: dict[str, asyncio.Event] = {}
+        self._closing = False
 
     async def send(
         self,
@@ -96,25 +58,214 @@ class Outbox:
         Raises KeyError for an unknown point; Rejected: `not-writable`, `out-of-limits`, `wrong-type`,
         `retired`, `revoked`, `expiry`.
         """
-        raise NotImplementedError
+        if not 0 < expires_in_s <= MAX_EXPIRY_S:
+            raise Rejected("expiry", f"a command lives for up to {MAX_EXPIRY_S:.0f} s, not {expires_in_s:g}")
+        now = to_datetime(self._clock())
+        async with self._database.session() as session:
+            target = await session.scalar(select(Point).where(Point.id == point))
+            if target is None:
+                raise KeyError(point)
+            _check(target, value)
+            # The row lock makes numbers become visible in their order, so no inbox skips one.
+            number = await session.scalar(
+                update(Gateway)
+                .where(Gateway.id == target.gateway, Gateway.state != "revoked")
+                .values(last_command=Gateway.last_command + 1)
+                .returning(Gateway.last_command)
+            )
+            if number is None:
+                raise Rejected("revoked", f"gateway {target.gateway!r} is revoked; enrol it again first")
+            row = CommandRow(
+                id=str(uuid.uuid4()),
+                gateway=target.gateway,
+                number=number,
+                device=target.device,
+                point=point,
+                value=value,
+                expected=expected,
+                unit=target.unit,
+                state=CommandState.PENDING.value,
+                issued_at=now,
+                issued_by=issued_by,
+                expires_at=now + timedelta(seconds=expires_in_s),
+                delivered_at=None,
+                finished_at=None,
+                read_back=None,
+                reason="",
+                detail="",
+            )
+            session.add(row)
+        sent = view(row)
+        log.info("command.sent", command=sent.id, point=point, value=value, issued_by=issued_by)
+        self._event(sent.gateway).set()
+        self._bus.publish("command", sent)
+        return sent
 
     async def get(self, command_id: str) -> CommandView | None:
         """Return one command, or None."""
-        raise NotImplementedError
+        async with self._database.session() as session:
+            row = await session.get(CommandRow, command_id)
+            return None if row is None else view(row)
 
     async def list(
-        self, *, device: str | None = None, point: str | None = None, limit: int = 100, cursor: str | None = None
+        self,
+        *,
+        device: str | None = None,
+        point: str | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
     ) -> CommandPage:
-        """Return commands, the newest first. Raises Rejected(`bad-cursor`)."""
-        raise NotImplementedError
+        """Return commands, the newest first. Problem 400 for a cursor that was not made here."""
+        page = select(CommandRow)
+        if device is not None:
+            page = page.where(CommandRow.device == device)
+        if point is not None:
+            page = page.where(CommandRow.point == point)
+        if cursor is not None:
+            issued_us, last = decode_cursor(cursor, int, str)
+            page = page.where(tuple_(CommandRow.issued_at, CommandRow.id) < (to_datetime(issued_us), last))
+        page = page.order_by(CommandRow.issued_at.desc(), CommandRow.id.desc()).limit(limit + 1)
+        async with self._database.session() as session:
+            rows = (await session.scalars(page)).all()
+        following = None
+        if len(rows) > limit:
+            following = encode_cursor(from_datetime(rows[limit - 1].issued_at), rows[limit - 1].id)
+        return CommandPage([view(row) for row in rows[:limit]], following)
 
-    async def fetch(self, gateway: str, after: int, wait_s: float) -> list[InboxItem]:
+    async def fetch(self, gateway: str, after: int, wait_s: float) -> Sequence[InboxItem]:
         """Return what waits for a gateway beyond `after`, at once or as soon as there is something.
 
-        Marks what it returns as delivered. Empty when `wait_s` is over.
+        Marks what it returns as delivered. Empty when `wait_s` is over, or the centre stops.
         """
-        raise NotImplementedError
+        deadline = asyncio.get_running_loop().time() + wait_s
+        while True:
+            arrived = self._event(gateway)
+            arrived.clear()
+            items = await self._deliver(gateway, after)
+            left = deadline - asyncio.get_running_loop().time()
+            if items or left <= 0 or self._closing:
+                return items
+            try:
+                await asyncio.wait_for(arrived.wait(), left)
+            except TimeoutError:
+                return []
 
     async def expire(self) -> int:
-        """Mark undelivered commands whose time is over as `expired`; return how many. Called by a timer."""
-        raise NotImplementedError
+        """End the commands whose time is over; return how many. Called by a timer.
+
+        One that was never delivered has expired; one that was delivered and never answered is unknown.
+        """
+        now = to_datetime(self._clock())
+        grace = timedelta(seconds=OUTCOME_GRACE_S)
+        endings = (
+            (CommandState.PENDING, now, CommandState.EXPIRED, "the gateway did not fetch it in time"),
+            (CommandState.DELIVERED, now - grace, CommandState.UNKNOWN, "the gateway has not answered"),
+        )
+        ended: list[CommandRow] = []
+        async with self._database.session() as session:
+            for state, before, final, detail in endings:
+                statement = (
+                    update(CommandRow)
+                    .where(CommandRow.state == state.value, CommandRow.expires_at <= before)
+                    .values(state=final.value, finished_at=now, reason=final.value, detail=detail)
+                    .returning(CommandRow)
+                )
+                ended.extend(await session.scalars(statement))
+        for row in ended:
+            self._bus.publish("command", view(row))
+        return len(ended)
+
+    async def apply(
+        self, session: AsyncSession, gateway: str, outcomes: Sequence[CommandOutcome]
+    ) -> Sequence[str]:
+        """Keep a gateway's outcomes inside the caller's transaction; return the ids that changed.
+
+        What the gateway says it did is the truth, so it also replaces `expired` and `unknown`. An
+        outcome of a command that this gateway was never sent is ignored, and logged.
+        """
+        changed: list[str] = []
+        for outcome in outcomes:
+            found = await session.scalar(
+                update(CommandRow)
+                .where(CommandRow.id == outcome.command, CommandRow.gateway == gateway)
+                .values(
+                    state=outcome.state.value,
+                    finished_at=to_datetime(outcome.finished_us),
+                    read_back=outcome.read_back,
+                    reason=outcome.reason,
+                    detail=outcome.detail,
+                )
+                .returning(CommandRow.id)
+            )
+            if found is None:
+                log.warning("command.unknown_outcome", gateway=gateway, command=outcome.command)
+            else:
+                changed.append(found)
+        return changed
+
+    async def publish(self, command_ids: Sequence[str]) -> None:
+        """Tell the bus the present state of these commands; called after the commit."""
+        if not command_ids:
+            return
+        async with self._database.session() as session:
+            rows = (await session.scalars(select(CommandRow).where(CommandRow.id.in_(command_ids)))).all()
+        for row in rows:
+            self._bus.publish("command", view(row))
+
+    def close(self) -> None:
+        """Answer every long poll now, so that the server can stop."""
+        self._closing = True
+        for event in self._arrived.values():
+            event.set()
+
+    def _event(self, gateway: str) -> asyncio.Event:
+        return self._arrived.setdefault(gateway, asyncio.Event())
+
+    async def _deliver(self, gateway: str, after: int) -> Sequence[InboxItem]:
+        now = to_datetime(self._clock())
+        async with self._database.session() as session:
+            waiting = select(CommandRow).where(
+                CommandRow.gateway == gateway,
+                CommandRow.number > after,
+                CommandRow.finished_at.is_(None),
+                CommandRow.state.in_(_OPEN),
+                CommandRow.expires_at > now,
+            )
+            rows = (await session.scalars(waiting.order_by(CommandRow.number).limit(MAX_INBOX))).all()
+            fresh = [row for row in rows if row.state == CommandState.PENDING.value]
+            for row in fresh:
+                row.state, row.delivered_at = CommandState.DELIVERED.value, now
+        for row in fresh:
+            self._bus.publish("command", view(row))
+        return [InboxItem(number=row.number, command=_command(row)) for row in rows]
+
+
+def _command(row: CommandRow) -> Command:
+    return Command(
+        id=row.id,
+        point=row.point.removeprefix(f"{row.gateway}."),
+        value=row.value,
+        issued_us=from_datetime(row.issued_at),
+        expires_us=from_datetime(row.expires_at),
+        issued_by=row.issued_by,
+        expected=row.expected,
+    )
+
+
+def _check(point: Point, value: float | str) -> None:
+    if point.retired_at is not None:
+        raise Rejected("retired", f"point {point.id!r} is no longer declared by its gateway")
+    if not point.writable:
+        raise Rejected("not-writable", f"point {point.id!r} can only be read")
+    if point.value_type == "text":
+        if not isinstance(value, str):
+            raise Rejected("wrong-type", f"point {point.id!r} takes text, not {value!r}")
+        return
+    if isinstance(value, str) or not math.isfinite(value):
+        raise Rejected("wrong-type", f"point {point.id!r} takes a number, not {value!r}")
+    if point.value_type == "bool" and value not in {0, 1}:
+        raise Rejected("out-of-limits", f"point {point.id!r} takes 0 or 1, not {value:g}")
+    low, high = point.write_min, point.write_max
+    if (low is not None and value < low) or (high is not None and value > high):
+        allowed = f"{'' if low is None else low} … {'' if high is None else high} {point.unit}"
+        raise Rejected("out-of-limits", f"point {point.id!r} takes {allowed}, not {value:g}")

@@ -140,7 +140,7 @@ class AlarmBoard:
         )
         async with self._database.session() as session:
             rows = (await session.execute(statement)).all()
-        active, unacked, shelved = (sum(row[column] for row in rows) for column in (1, 2, 3))
+        active, unacked, shelved = (sum(int(row[column]) for row in rows) for column in (1, 2, 3))
         by_priority = dict.fromkeys(("P1", "P2", "P3", "P4"), 0) | {row[0]: row[1] for row in rows}
         return AlarmCounts(active, unacked, shelved, by_priority)
 
@@ -183,7 +183,7 @@ class AlarmBoard:
             if row.closed_at is not None:
                 raise Rejected("closed", "the alarm is closed; there is nothing to shelve")
             if row.shelved_until is not None:
-                raise Rejected("already-shelved", f"it is shelved already, until {row.shelved_until:%H:%M} UTC")
+                raise Rejected("already-shelved", f"it is shelved until {row.shelved_until:%H:%M} UTC")
             now = to_datetime(self._clock())
             row.shelved_until = now + timedelta(minutes=minutes)
             row.shelved_by, row.shelve_reason = actor, reason

@@ -139,7 +139,7 @@ class Feed:
         Raises Rejected(`too-many-clients`) beyond MAX_CLIENTS.
         """
         if len(self._clients) >= MAX_CLIENTS:
-            raise Rejected("too-many-clients", f"{MAX_CLIENTS} live streams are open; close one and try again")
+            raise Rejected("too-many-clients", f"{MAX_CLIENTS} live streams are open; close one first")
         chosen = tuple(kinds)
         messages = self._bus.subscribe(*chosen, limit=QUEUE) if chosen else None
         client = FeedClient(self, np.fromiter(series, np.int32), messages)

@@ -74,7 +74,7 @@ def require_reach(folder: Path, account: Account) -> None:
             str(folder),
             f"the account {account.name!r}, which runs PostgreSQL for root, cannot enter {blocked}",
             "a data folder that it can reach",
-            "choose another folder with --data, such as /var/lib/citynerve, or run the centre as a plain user",
+            "choose one with --data, such as /var/lib/citynerve, or run the centre as a plain user",
         )
 
 

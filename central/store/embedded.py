@@ -106,8 +106,7 @@ async def embedded_server(
     for a folder that is in use or cannot be reached. `settings` go over SETTINGS (`fsync` in a test).
     """
     account = choose_account()
-    _make_folder(data_dir)
-    data_dir = data_dir.resolve()
+    data_dir = _make_folder(data_dir)
     require_reach(data_dir, account)
     with (data_dir / "centre.lock").open("a+") as lock:
         try:
@@ -294,9 +293,10 @@ class EmbeddedServer:
         )  # fmt: skip
 
 
-def _make_folder(data_dir: Path) -> None:
+def _make_folder(data_dir: Path) -> Path:
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
+        return data_dir.resolve()
     except OSError as error:
         raise ConfigError(
             [

@@ -83,7 +83,7 @@ _IN_DIRTY_DAYS = """
 
 def _select(table: str) -> str:
     return (
-        f"\nSELECT {_TIME_US.format('bucket')}, n, sum, min, max, last, bad FROM {table}"  # noqa: S608
+        f"\nSELECT {_TIME_US.format('bucket')}, n, sum, min, max, last, bad FROM {table}"
         " ORDER BY bucket LIMIT %(limit)s"
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, ForeignKey, Identity, Index, Integer
+from sqlalchemy import ARRAY, BigInteger, ForeignKey, Identity, Index, Integer, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -138,4 +138,4 @@ class Point(Base):
     labels: Mapped[dict[str, list[str]]] = mapped_column(JSONB)
     retired_at: Mapped[datetime | None]
 
-    __table_args__ = (Index("ix_points_live", "gateway", postgresql_where="retired_at IS NULL"),)
+    __table_args__ = (Index("ix_points_live", "gateway", postgresql_where=text("retired_at IS NULL")),)
