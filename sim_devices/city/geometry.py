@@ -63,9 +63,7 @@ def band(line: Sequence[Point], widths: Sequence[float]) -> Line:
     return [*left, *reversed(right), left[0]]
 
 
-def blob(
-    centre: Point, radius_x: float, radius_y: float, seed: int, rough: float = 0.16, turn: float = 0.0
-) -> Line:
+def blob(centre: Point, radii: Point, seed: int, *, rough: float, turn: float = 0.0) -> Line:
     """Return a closed natural outline around a centre."""
     source = random.Random(seed)  # noqa: S311 - a shape, not a secret
     knots: Line = []
@@ -74,7 +72,7 @@ def blob(
         angle = math.tau * i / 14
         lobes = 0.55 * math.sin(2 * angle + phase) + 0.35 * math.sin(3 * angle + third)
         grow = 1.0 + rough * (lobes + 0.25 * source.uniform(-1.0, 1.0))
-        x, y = radius_x * grow * math.cos(angle), radius_y * grow * math.sin(angle)
+        x, y = radii[0] * grow * math.cos(angle), radii[1] * grow * math.sin(angle)
         knots.append(
             (
                 centre[0] + x * math.cos(turn) - y * math.sin(turn),

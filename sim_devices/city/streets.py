@@ -11,6 +11,7 @@ import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from sim_devices.city.geometry import Line, Point
 
@@ -73,7 +74,7 @@ class Streets:
 
     def add(self, line: Sequence[Point]) -> None:
         """Let a street that exists keep others at their distance."""
-        for (ax, ay), (bx, by) in zip(line, line[1:], strict=False):
+        for (ax, ay), (bx, by) in pairwise(line):
             length = math.hypot(bx - ax, by - ay)
             pieces = max(1, math.ceil(length / STEP_KM))
             for k in range(pieces):
