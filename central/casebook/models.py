@@ -112,7 +112,7 @@ class Case(Base):
     reworks: Mapped[int] = mapped_column(default=0)
     chain: Mapped[bytes]
 
-    event: Mapped[Event | None] = relationship(lazy="selectin", back_populates="case")
+    event: Mapped[Event | None] = relationship(lazy="selectin")
     tasks: Mapped[list[Task]] = relationship(lazy="selectin", order_by="Task.number", back_populates="case")
     steps: Mapped[list[CaseStep]] = relationship(lazy="selectin", order_by="CaseStep.number")
 

@@ -1,0 +1,55 @@
+"""Cursors and quality as the API shows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from central.kernel.problem import Problem
+from central.kernel.shapes import QualityOut, cut_page, decode_cursor, encode_cursor
+from protocols.model.quality import Quality
+
+
+@dataclass(frozen=True)
+class Thing:
+    id: str
+
+
+@given(st.integers(), st.text(max_size=40))
+def test_a_cursor_comes_back_as_it_was(number: int, text: str) -> None:
+    assert decode_cursor(encode_cursor(number, text), int, str) == (number, text)
+
+
+@given(st.text(max_size=60))
+def test_a_foreign_cursor_is_a_bad_request(text: str) -> None:
+    try:
+        assert len(decode_cursor(text, int, str)) == 2
+    except Problem as problem:
+        assert (problem.status, problem.code) == (400, "bad-cursor")
+
+
+def test_a_cursor_of_another_list_is_refused() -> None:
+    with pytest.raises(Problem, match="bad-cursor"):
+        decode_cursor(encode_cursor("id"), int, str)
+
+
+@given(st.sets(st.text("abc-.", min_size=1, max_size=4)), st.integers(1, 5))
+def test_pages_hold_each_item_once_and_in_order(ids: set[str], limit: int) -> None:
+    things = [Thing(item) for item in sorted(ids)]
+    seen: list[Thing] = []
+    cursor: str | None = None
+    while True:
+        items, cursor = cut_page(things, limit, cursor)
+        assert len(items) <= limit
+        seen += items
+        if cursor is None:
+            break
+    assert seen == things
+
+
+def test_quality_says_class_and_name() -> None:
+    shown = QualityOut.of(Quality.BAD_TIMEOUT).model_dump(by_alias=True)
+    assert shown == {"code": 0x800A_0000, "class": "bad", "name": "BadTimeout"}
