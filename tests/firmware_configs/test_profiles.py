@@ -1,0 +1,114 @@
+"""Every shipped profile: valid, named after its file, and sane where the model cannot check it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+import firmware_configs
+from protocols.model.device import REGISTERS, PointProfile, Profile
+
+FOLDER = Path(firmware_configs.__file__).parent / "profiles"
+FILES = sorted(FOLDER.glob("*.yaml"))
+VERIFIED_MODELS = {
+    "eastron.sdm630", "eastron.sdm120", "epever.tracer", "seeed.sensecap_one", "qdy30a", "tuf2000m",
+    "xy_md02", "senseair.s8", "waveshare.relay8", "moxa.e1200",
+}  # fmt: skip
+BIT_AREAS, REGISTER_AREAS = {1, 2}, {3, 4}
+
+
+def read(path: Path) -> Profile:
+    return Profile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
+def test_the_models_that_were_asked_for_are_there() -> None:
+    assert {path.stem for path in FILES} >= VERIFIED_MODELS
+    assert all(
+        any(point.verified for point in read(FOLDER / f"{name}.yaml").points) for name in VERIFIED_MODELS
+    )
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_profile_is_valid_and_named_after_its_file(path: Path) -> None:
+    assert read(path).id == path.stem
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_points_say_where_they_come_from_and_alarms_say_what_to_do(path: Path) -> None:
+    profile = read(path)
+    assert profile.source
+    keys = [alarm.key for point in profile.points for alarm in point.alarms]
+    assert len(keys) == len(set(keys)), "an alarm key names a rule of the device; use it once"
+    for point in profile.points:
+        assert point.doc_ref or not point.verified, f"{point.key} is verified by which page?"
+        for alarm in point.alarms:
+            assert alarm.response is not None, f"{point.key}.{alarm.key} asks for no action"
+            assert alarm.kind in ("off_normal", "no_data") or alarm.deadband > 0
+            assert point.min is None or alarm.kind == "no_data" or point.min <= alarm.limit
+            assert point.max is None or alarm.kind == "no_data" or alarm.limit <= point.max
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_writable_points_can_be_written_and_have_limits(path: Path) -> None:
+    for point in read(path).points:
+        if not point.writable:
+            continue
+        if point.type != "text":
+            assert point.write_min is not None
+            assert point.write_max is not None
+        assert point.modbus is None or point.modbus.fc in (1, 3)
+        assert point.mqtt is None or point.mqtt.command_topic
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_modbus_points_do_not_overlap_and_scaled_ranges_fit_the_register(path: Path) -> None:
+    taken: dict[tuple[int, int], str] = {}
+    for point in read(path).points:
+        if point.modbus is None:
+            continue
+        area = BIT_AREAS if point.type == "bool" else REGISTER_AREAS
+        assert point.modbus.fc in area
+        for address in range(point.modbus.address, point.modbus.address + REGISTERS[point.type]):
+            assert taken.setdefault((point.modbus.fc, address), point.key) == point.key
+        assert fits(point), f"{point.key}: {point.min} to {point.max} does not fit {point.type}"
+
+
+def fits(point: PointProfile) -> bool:
+    ranges = {
+        "i16": (-(2**15), 2**15 - 1),
+        "u16": (0, 2**16 - 1),
+        "u32": (0, 2**32 - 1),
+        "i32": (-(2**31), 2**31 - 1),
+    }
+    if point.type not in ranges:
+        return True
+    low, high = ranges[point.type]
+    return all(
+        limit is None or low <= round((limit - point.offset) / point.scale) <= high
+        for limit in (point.min, point.max, point.write_min, point.write_max)
+    )
+
+
+def test_the_verified_addresses_of_the_reference_are_kept() -> None:
+    """Spot checks against field_protocols.md section 7, where an off-by-one would hide."""
+    expected = {
+        ("eastron.sdm630", "power"): (4, 0x0034, "f32", "ABCD"),
+        ("eastron.sdm630", "energy-total"): (4, 0x0156, "f32", "ABCD"),
+        ("eastron.sdm120", "frequency"): (4, 0x0046, "f32", "ABCD"),
+        ("epever.tracer", "pv-power"): (4, 0x3102, "u32", "CDAB"),
+        ("epever.tracer", "soc"): (4, 0x311A, "u16", "ABCD"),
+        ("seeed.sensecap_one", "wind"): (4, 0x0012, "i32", "ABCD"),
+        ("qdy30a", "level"): (3, 0x0004, "i16", "ABCD"),
+        ("tuf2000m", "flow"): (3, 0x0000, "f32", "CDAB"),
+        ("tuf2000m", "signal-quality"): (3, 91, "u16", "ABCD"),
+        ("xy_md02", "temperature"): (4, 0x0001, "i16", "ABCD"),
+        ("senseair.s8", "co2"): (4, 0x0003, "u16", "ABCD"),
+        ("waveshare.relay8", "relay8"): (1, 0x0007, "bool", "ABCD"),
+        ("moxa.e1200", "di0"): (2, 0x0008, "bool", "ABCD"),
+    }
+    for (model, key), wanted in expected.items():
+        point = read(FOLDER / f"{model}.yaml").point(key)
+        assert point.modbus is not None
+        assert (point.modbus.fc, point.modbus.address, point.type, point.modbus.order) == wanted
