@@ -1,0 +1,160 @@
+"""HTTP cameras: `GET {path}` answers the picture of this second as JPEG, 640 x 360.
+
+    200 image/jpeg · 401 with Basic challenge (where credentials are set) · 404 · 503 (broken)
+
+`path` is the device's `params.path` (default `/cam/{device}/snapshot.jpg`). A dead camera accepts the
+request and stays silent; a frozen one repeats its picture, clock included; a black one shows the clock only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hmac
+import io
+import zlib
+from collections.abc import Awaitable, Callable
+
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from protocols.model.clock import SECOND_US, Clock, now_us
+from sim_devices.faults import FaultBoard
+from sim_devices.servers.base import DeviceView, SimServer
+from sim_devices.servers.http import HttpListener
+from sim_devices.servers.paint import HEIGHT, WIDTH, grain, overlay, rainfall
+from sim_devices.servers.scene_river import draw_river
+from sim_devices.servers.scene_street import draw_street
+from sim_devices.world import Endpoint, Scene, World
+
+
+def draw(scene: Scene, key: str, *, black: bool = False) -> bytes:
+    """Return the JPEG that camera `key` makes of a scene; the same scene gives the same bytes."""
+    seed = zlib.crc32(key.encode())
+    second = seed + scene.time_us // SECOND_US
+    if black:
+        picture = grain(Image.new("RGB", (WIDTH, HEIGHT)), 0.0, second)
+    else:
+        picture = (draw_street if scene.kind == "street" else draw_river)(scene, seed)
+        picture = grain(rainfall(picture, scene.rain, second), scene.darkness, second)
+    note = f"{scene.water_level_m:.2f} m" if scene.water_level_m is not None and not black else ""
+    out = io.BytesIO()
+    overlay(picture, scene.title, key, scene.time_us, note).save(out, "JPEG", quality=84)
+    return out.getvalue()
+
+
+class _Camera:
+    """One camera's view, and the picture that it made last."""
+
+    def __init__(self, view: DeviceView) -> None:
+        self.view = view
+        path = str(view.device.params.get("path", f"/cam/{view.key}/snapshot.jpg"))
+        self.path = path.replace("{device}", view.key)
+        self.jpeg = b""
+        self.made: tuple[int, bool] = (-1, False)
+        self.lock = asyncio.Lock()
+
+
+class CameraServer(SimServer):
+    """Many cameras behind one HTTP port, as behind a video recorder."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        world: World,
+        faults: FaultBoard,
+        *,
+        host: str = "127.0.0.1",
+        clock: Clock = now_us,
+        credentials: tuple[str, str] | None = None,
+    ) -> None:
+        """`credentials`: user name and password that every picture then asks for (Basic)."""
+        super().__init__(endpoint, world, faults, host=host, clock=clock)
+        self._cameras = [_Camera(view) for view in self.views]
+        self._expected = ""
+        if credentials is not None:
+            pair = base64.b64encode(f"{credentials[0]}:{credentials[1]}".encode()).decode()
+            self._expected = f"Basic {pair}"
+        routes = [Route("/", self._index)]
+        routes += [Route(camera.path, self._handler(camera)) for camera in self._cameras]
+        what = f"camera server {endpoint.key}"
+        self._http = HttpListener(Starlette(routes=routes), host, endpoint.port, what)
+        self._stopping = asyncio.Event()
+
+    @property
+    def url(self) -> str:
+        """Where a client connects."""
+        return f"http://{self.host}:{self.port}"
+
+    async def start(self) -> None:
+        """Listen; raises PortBusyError."""
+        await self._http.start()
+        self.port = self._http.port
+
+    async def tick(self) -> None:
+        """Nothing to do: a picture is drawn when somebody asks."""
+
+    def cut_connections(self) -> None:
+        """Reset what is connected now."""
+        self._http.cut_connections()
+
+    async def stop(self) -> None:
+        """Close the port and every connection."""
+        self._stopping.set()
+        await self.stop_cutting()
+        await self._http.stop()
+
+    async def picture(self, key: str) -> bytes:
+        """Return the JPEG that a camera serves now; KeyError for an unknown one."""
+        for camera in self._cameras:
+            if camera.view.key == key:
+                return await self._take(camera)
+        raise KeyError(key)
+
+    async def _take(self, camera: _Camera) -> bytes:
+        key = camera.view.key
+        async with camera.lock:
+            wanted = (self.clock() // SECOND_US, self.faults.black(key))
+            if camera.jpeg and (self.faults.frozen(key) or camera.made == wanted):
+                return camera.jpeg
+            scene = self.world.scene(key)
+            camera.jpeg = await asyncio.to_thread(draw, scene, key, black=wanted[1])
+            camera.made = wanted
+            return camera.jpeg
+
+    def _handler(self, camera: _Camera) -> Callable[[Request], Awaitable[Response]]:
+        async def snapshot(request: Request) -> Response:
+            return await self._answer(camera, request)
+
+        return snapshot
+
+    async def _answer(self, camera: _Camera, request: Request) -> Response:
+        key = camera.view.key
+        if self.refuses():
+            self.cut_connections()
+        while self.faults.dead(key) and not self._stopping.is_set():
+            if await request.is_disconnected():
+                break
+            await asyncio.sleep(0.02)
+        if self.faults.delay_s(key):
+            await asyncio.sleep(self.faults.delay_s(key))
+        if self.faults.broken(key):
+            return PlainTextResponse("image sensor failed", 503)
+        given = request.headers.get("authorization", "")
+        if self._expected and not hmac.compare_digest(given.encode(), self._expected.encode()):
+            return PlainTextResponse("sign in", 401, {"WWW-Authenticate": 'Basic realm="camera"'})
+        return Response(
+            await self._take(camera), media_type="image/jpeg", headers={"Cache-Control": "no-store"}
+        )
+
+    async def _index(self, _: Request) -> Response:
+        """A page with all pictures, for a person who wonders what this port is."""
+        figures = "".join(
+            f'<figure><img src="{c.path}" width="{WIDTH}" height="{HEIGHT}" alt="{c.view.key}">'
+            f"<figcaption>{c.view.key}</figcaption></figure>"
+            for c in self._cameras
+        )
+        return HTMLResponse(f"<!doctype html><title>{self.endpoint.key}</title>{figures}")
