@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from central.link.outbox import Outbox
 from central.live.alarms import AlarmBoard
 from central.live.feed import Feed
 from central.live.latest import LatestBoard
+from central.security.parts import Security
 from central.store.base import Database
 from central.store.history import History
 from protocols.model.clock import Clock
@@ -33,6 +35,9 @@ class Centre:
     history: History
     gateways: Gateways
     outbox: Outbox
+    security: Security
+    committed: Callable[[], int]
+    """How many readings were committed since the start; its difference over time is the rate."""
 
 
 def of(request: Request) -> Centre:

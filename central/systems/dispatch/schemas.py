@@ -72,7 +72,7 @@ class NewCommand(Asked):
         description="in the point's unit; text for points that speak text"
     )
     expires_in_s: float = Field(
-        default=60, ge=1, le=86_400, description="seconds after which it is not written any more"
+        default=60, ge=1, le=3600, description="seconds after which it is not written any more"
     )
     expected: float | None = Field(
         default=None, description="value that the device must show before anything is written"

@@ -42,7 +42,7 @@ class AlarmDesk:
         if found is None:
             raise not_found("alarm", alarm_id)
         view = found.alarm
-        rule = views.rule(found.rule, view.declaration)
+        rule = views.rule(found.rule, view.declaration, view.point)
         point = (await self._registry.city()).points.get(view.point)
         samples = []
         if point is not None:
@@ -62,6 +62,14 @@ class AlarmDesk:
         """Acknowledge (确认)."""
         try:
             view = await self._board.acknowledge(alarm_id, actor, comment)
+        except KeyError:
+            raise not_found("alarm", alarm_id) from None
+        return (await self.show([view]))[0]
+
+    async def reset(self, alarm_id: str, actor: str, comment: str) -> schemas.Alarm:
+        """Reset a latched alarm (复位)."""
+        try:
+            view = await self._board.reset(alarm_id, actor, comment)
         except KeyError:
             raise not_found("alarm", alarm_id) from None
         return (await self.show([view]))[0]

@@ -59,6 +59,18 @@ async def acknowledge_alarm(
 
 
 @router.post(
+    "/alarms/{alarm_id}/reset",
+    operation_id="resetAlarm",
+    responses=problems(401, 403, 404, 409, 422, 503),
+)
+async def reset_alarm(
+    alarm_id: str, who: MayAcknowledge, room: Room, asked: schemas.Acknowledge | None = None
+) -> schemas.Alarm:
+    """Reset a latched alarm (复位) that is acknowledged and no longer active."""
+    return await room.alarms.reset(alarm_id, who.username, asked.comment if asked else "")
+
+
+@router.post(
     "/alarms/{alarm_id}/shelve",
     operation_id="shelveAlarm",
     responses=problems(401, 403, 404, 409, 422, 503),

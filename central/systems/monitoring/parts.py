@@ -10,6 +10,7 @@ from typing import Annotated, Any, Self
 from fastapi import Depends, Request
 
 from central.link.gateways import Gateways
+from central.link.ingest import READINGS
 from central.live.feed import Feed
 from central.store.history import History
 from central.systems.monitoring import citymap
@@ -58,7 +59,7 @@ class Parts:
                 gateways=centre.gateways,
                 database=centre.database,
                 clock=centre.clock,
-                committed=lambda: 0,
+                committed=committed_readings,
             ),
             gateways=centre.gateways,
             history=centre.history,
@@ -76,6 +77,12 @@ class Parts:
                 return found
             self.map = found
         return self.map
+
+
+def committed_readings() -> int:
+    """Return how many readings this process has committed since it started."""
+    samples = (sample for metric in READINGS.collect() for sample in metric.samples)
+    return int(sum(sample.value for sample in samples if sample.name.endswith("_total")))
 
 
 def parts_of(request: Request) -> Parts:

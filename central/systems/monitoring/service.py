@@ -163,7 +163,7 @@ class Monitoring:
                 point,
                 values.get(point.series),
                 now,
-                [views.rule(row.body, row.declaration) for row in rules.get(point.id, [])],
+                [views.rule(row.body, row.declaration, row.point) for row in rules.get(point.id, [])],
             )
             for point in points
         ]

@@ -65,15 +65,15 @@ def _point(record: PointRecord, value: LatestValue | None, now_us: int) -> dict[
     }
 
 
-def rule(body: dict[str, Any], declaration: str) -> schemas.Rule:
-    """Show a rule as it was declared."""
+def rule(body: dict[str, Any], declaration: str, point: str) -> schemas.Rule:
+    """Show a rule as it was declared; `point` is the centre's id of what it watches."""
     declared = msgspec.convert(body, Rule)
     response = None
     if declared.response_zh or declared.response_en:
         response = Name(zh=declared.response_zh, en=declared.response_en)
     return schemas.Rule(
         id=declared.id,
-        point=declared.point,
+        point=point,
         kind=declared.kind,
         limit=declared.limit,
         priority=declared.priority,
