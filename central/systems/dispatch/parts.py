@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from central.casebook.due import Limits
+from central.systems.centre import Centre
 from central.systems.dispatch.service import Dispatch
 
 
@@ -14,7 +15,7 @@ def dispatch_of(request: Request) -> Dispatch:
     """Return this room's service, built once per application."""
     state = request.app.state
     if not hasattr(state, "dispatch"):
-        centre = state.centre
+        centre: Centre = state.centre
         state.dispatch = Dispatch(centre.database, centre.bus, centre.outbox, centre.clock, Limits())
     dispatch: Dispatch = state.dispatch
     return dispatch

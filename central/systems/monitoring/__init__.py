@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, FastAPI
 
 from central.kernel.room import Room
 from central.systems.monitoring import api, api_alarms
+from central.systems.monitoring.overview import beat
+from central.systems.monitoring.parts import parts_in
 
 router = APIRouter()
 router.include_router(api.router)
 router.include_router(api_alarms.router)
 
-room = Room("monitoring", router)
+
+async def work(app: FastAPI) -> None:
+    """Tell open screens how the city's numbers change."""
+    parts = parts_in(app)
+    await beat(parts.overview, parts.bus, lambda: parts.feed.clients > 0)
+
+
+room = Room("monitoring", router, work)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from fastapi import Depends, Request
+from fastapi import Depends, FastAPI, Request
 
+from central.kernel.bus import Bus
 from central.link.gateways import Gateways
-from central.link.ingest import READINGS
 from central.live.feed import Feed
 from central.store.history import History
+from central.systems.centre import Centre
 from central.systems.monitoring import citymap
 from central.systems.monitoring.alarms import AlarmDesk
 from central.systems.monitoring.overview import OverviewDesk
@@ -33,13 +34,14 @@ class Parts:
     gateways: Gateways
     history: History
     feed: Feed
+    bus: Bus
     clock: Clock
     map_dir: Path | None
     map: CityMap | None = None
 
     @classmethod
-    def build(cls, centre: Any) -> Self:
-        """Put the room together; `centre` is `central.app.Centre`, which rooms cannot import."""
+    def build(cls, centre: Centre) -> Self:
+        """Put the room together."""
         registry = Registry(centre.database)
         return cls(
             registry=registry,
@@ -59,11 +61,12 @@ class Parts:
                 gateways=centre.gateways,
                 database=centre.database,
                 clock=centre.clock,
-                committed=committed_readings,
+                committed=centre.committed,
             ),
             gateways=centre.gateways,
             history=centre.history,
             feed=centre.feed,
+            bus=centre.bus,
             clock=centre.clock,
             map_dir=centre.config.map_dir,
         )
@@ -79,19 +82,18 @@ class Parts:
         return self.map
 
 
-def committed_readings() -> int:
-    """Return how many readings this process has committed since it started."""
-    samples = (sample for metric in READINGS.collect() for sample in metric.samples)
-    return int(sum(sample.value for sample in samples if sample.name.endswith("_total")))
-
-
-def parts_of(request: Request) -> Parts:
+def parts_in(app: FastAPI) -> Parts:
     """Return this room's parts, built once per application."""
-    state = request.app.state
+    state = app.state
     if not hasattr(state, "monitoring"):
         state.monitoring = Parts.build(state.centre)
     parts: Parts = state.monitoring
     return parts
+
+
+def parts_of(request: Request) -> Parts:
+    """Return this room's parts to a route."""
+    return parts_in(request.app)
 
 
 Room = Annotated[Parts, Depends(parts_of)]
