@@ -25,6 +25,10 @@ WEB = Path("central/console/web")
 STATIC = Path("central/console/static")
 NOT_SOURCES = {"node_modules", "dist", "coverage", ".vite"}
 MINIMUM_NODE = (20, 19)
+NO_REGISTRY = (
+    " It needs the npm registry: if that is reached through a mirror or a proxy, set it with "
+    "`npm config set registry …`. A wheel without the console: CITYNERVE_BUILD_CONSOLE=0."
+)
 
 
 class ConsoleError(Exception):
@@ -80,11 +84,9 @@ def npm(root: Path, *arguments: str) -> None:
     command = [str(node), str(script), *arguments]
     done = subprocess.run(command, cwd=root / WEB, env=environment, check=False)
     if done.returncode:
-        raise ConsoleError(
-            f"`npm {' '.join(arguments)}` in {WEB} ended with {done.returncode}, as its words above tell. "
-            "`npm ci` needs the npm registry: if it is reached through a mirror or a proxy, set it with "
-            "`npm config set registry …`. A wheel without the console: CITYNERVE_BUILD_CONSOLE=0."
-        )
+        command_line = f"`npm {' '.join(arguments)}` in {WEB}"
+        hint = NO_REGISTRY if arguments[0] == "ci" else ""
+        raise ConsoleError(f"{command_line} ended with {done.returncode}, as its words above tell.{hint}")
 
 
 def find_node() -> tuple[Path, Path]:
