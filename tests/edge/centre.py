@@ -1,0 +1,226 @@
+"""A centre that speaks the link and nothing else: it keeps what it committed, and fails on request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from types import TracebackType
+from typing import Self
+
+import msgspec
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from protocols.model.alarm import AlarmTransition
+from protocols.model.clock import now_us
+from protocols.model.command import Command, CommandOutcome
+from protocols.model.manifest import Manifest, declaration_hash
+from protocols.model.reading import Readings
+from protocols.wire.batch import Batch, decode
+from protocols.wire.channels import BATCHES, DECLARATIONS, ENROL, INBOX
+from protocols.wire.handshake import Credentials, Enrolment, Inbox, InboxItem, Receipt
+
+CODE = "GOOD-CODE"
+TOKEN = "token-of-the-test"
+
+
+class FakeCentre:
+    """A centre on a port of its own; `async with` it. Attributes are its memory and its moods.
+
+    refuse: (status, code) for every batch; `refuse_seq` for single readings batches.
+    """
+
+    def __init__(self, port: int = 0) -> None:
+        self.batches: dict[tuple[str, str, int], Batch] = {}
+        self.order: list[tuple[str, int]] = []
+        self.deliveries: Counter[tuple[str, str, int]] = Counter()
+        self.manifests: dict[str, Manifest] = {}
+        self.refuse: tuple[int, str] | None = None
+        self.refuse_seq: dict[int, tuple[int, str]] = {}
+        self.swallow_receipts = 0
+        self.token = TOKEN
+        self.commands: deque[InboxItem] = deque()
+        self.problems: Counter[str] = Counter()
+        self.sent_us: list[int] = []
+        self._posted = asyncio.Event()
+        self._ending = asyncio.Event()
+        self._number = 0
+        app = Starlette(
+            routes=[
+                Route(ENROL, self._enrol, methods=["POST"]),
+                Route(DECLARATIONS, self._declare, methods=["PUT"]),
+                Route(BATCHES, self._batch, methods=["POST"]),
+                Route(INBOX, self._inbox, methods=["GET"]),
+            ]
+        )
+        self._server = uvicorn.Server(
+            uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", ws="none")
+        )
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        port: int = self._server.servers[0].sockets[0].getsockname()[1]
+        return port
+
+    @property
+    def url(self) -> str:
+        """Where a gateway calls."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def readings(self) -> list[tuple[str, int, float, int]]:
+        """Return (point, time_us, value, quality) of every reading committed, sorted."""
+        rows = []
+        for batch in self.batches.values():
+            if isinstance(batch.payload, Readings):
+                points = self.manifests[batch.declaration].points
+                names = [f"{point.device}.{point.key}" for point in points]
+                columns = batch.payload
+                rows += [
+                    (names[p], t, v, q)
+                    for p, t, v, q in zip(
+                        columns.point.tolist(),
+                        columns.time_us.tolist(),
+                        columns.value.tolist(),
+                        columns.quality.tolist(),
+                        strict=True,
+                    )
+                ]
+        return sorted(rows, key=lambda row: (row[0], row[1]))
+
+    def alarms(self) -> list[AlarmTransition]:
+        """Return the steps of alarms in the order they were committed."""
+        return [
+            row
+            for batch in self.batches.values()
+            if isinstance(batch.payload, tuple)
+            for row in batch.payload
+            if isinstance(row, AlarmTransition)
+        ]
+
+    def outcomes(self) -> list[CommandOutcome]:
+        """Return the outcomes in the order they were committed."""
+        return [
+            row
+            for batch in self.batches.values()
+            if isinstance(batch.payload, tuple)
+            for row in batch.payload
+            if isinstance(row, CommandOutcome)
+        ]
+
+    def command(
+        self,
+        point: str,
+        value: float | str,
+        *,
+        expires_in_s: float = 60,
+        expected: float | None = None,
+        name: str | None = None,
+    ) -> str:
+        """Put a command into the inbox; return its id."""
+        self._number += 1
+        name = name or f"command-{self._number}"
+        command = Command(
+            id=name,
+            point=point,
+            value=value,
+            issued_us=now_us(),
+            expires_us=now_us() + round(expires_in_s * 1e6),
+            issued_by="test",
+            expected=expected,
+        )
+        self.commands.append(InboxItem(number=self._number, command=command))
+        self._posted.set()
+        return name
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._server.serve())
+        async with asyncio.timeout(10):
+            while not self._server.started:  # noqa: ASYNC110 - uvicorn offers a flag, no event
+                await asyncio.sleep(0.01)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ending.set()
+        self._posted.set()
+        self._server.should_exit = True
+        if self._task is not None:
+            await self._task
+
+    async def _enrol(self, request: Request) -> Response:
+        asked = msgspec.json.decode(await request.body(), type=Enrolment)
+        if asked.code != CODE:
+            return self._problem(403, "code-spent")
+        return _json(Credentials(gateway=asked.gateway, token=self.token))
+
+    async def _declare(self, request: Request) -> Response:
+        if not self._known(request):
+            return self._problem(401, "unknown-gateway")
+        body = await request.body()
+        name = request.path_params["hash"]
+        assert declaration_hash(body) == name
+        self.manifests[name] = msgspec.json.decode(body, type=Manifest)
+        return Response(status_code=204)
+
+    async def _batch(self, request: Request) -> Response:
+        if not self._known(request):
+            return self._problem(401, "unknown-gateway")
+        self.sent_us.append(int(request.headers["X-CityNerve-Sent-Us"]))
+        batch = decode(await request.body())
+        refusal = self.refuse or (self.refuse_seq.get(batch.seq) if batch.stream == "readings" else None)
+        if refusal:
+            return self._problem(*refusal)
+        if batch.declaration not in self.manifests:
+            return self._problem(409, "declare-first")
+        name = (batch.boot, batch.stream, batch.seq)
+        self.deliveries[name] += 1
+        duplicate = name in self.batches
+        if not duplicate:
+            self.batches[name] = batch
+            self.order.append((batch.stream, batch.seq))
+        if self.swallow_receipts:
+            self.swallow_receipts -= 1
+            return Response("the answer is lost", status_code=504)
+        return _json(
+            Receipt(
+                stream=batch.stream,
+                seq=batch.seq,
+                duplicate=duplicate,
+                stored=0 if duplicate else len(batch.payload),
+                received_us=now_us(),
+            )
+        )
+
+    async def _inbox(self, request: Request) -> Response:
+        if not self._known(request):
+            return self._problem(401, "unknown-gateway")
+        after = int(request.query_params["after"])
+        try:
+            async with asyncio.timeout(float(request.query_params["wait"])):
+                while not self._ending.is_set():
+                    items = tuple(item for item in self.commands if item.number > after)
+                    if items:
+                        return _json(Inbox(items=items, server_us=now_us()))
+                    self._posted.clear()
+                    await self._posted.wait()
+        except TimeoutError:
+            pass
+        return _json(Inbox(items=(), server_us=now_us()))
+
+    def _known(self, request: Request) -> bool:
+        return request.headers.get("Authorization") == f"Bearer {self.token}"
+
+    def _problem(self, status: int, code: str) -> Response:
+        self.problems[code] += 1
+        body = {"type": f"https://citynerve/problems/{code}", "title": code, "status": status, "detail": code}
+        return Response(msgspec.json.encode(body), status_code=status, media_type="application/problem+json")
+
+
+def _json(message: msgspec.Struct) -> Response:
+    return Response(msgspec.json.encode(message), media_type="application/json")
