@@ -111,6 +111,10 @@ class Line:
             raise self._unanswered(client, request, limits, error) from error
         finally:
             self._asking = False
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            # Before Python 3.12 the wait_for inside pymodbus lets an answer swallow a cancellation.
+            raise asyncio.CancelledError
         self._silent = 0
         own = answer.transaction_id == request.transaction_id
         if not own or answer.function_code & 0x7F != request.function_code:
