@@ -7,8 +7,10 @@ from typing import Final
 
 from pydantic import BaseModel
 
+from central.casebook.schemas import Case, Event
 from central.kernel.bus import KINDS, Kind, Message
 from central.kernel.problem import Problem
+from central.kernel.shapes import Shape
 from central.link.gateways import GatewayView
 from central.link.outbox import CommandView
 from central.link.schemas import Command, Gateway
@@ -22,6 +24,20 @@ from protocols.model.clock import Clock, to_datetime
 FEED_KINDS: Final = frozenset({"readings", *KINDS})
 PING: Final = b": ping\n\n"
 RETRY_MS: Final = 2000
+
+
+class LiveMessages(Shape):
+    """What the live feed says: the kinds of its events, and what each carries."""
+
+    hello: schemas.Hello
+    readings: schemas.LatestBatch
+    alarm: schemas.Alarm
+    gateway: Gateway
+    event: Event
+    case: Case
+    command: Command
+    overview: schemas.Overview
+    lagged: schemas.LaggedOut
 
 
 class LiveStream:
