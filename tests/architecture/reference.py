@@ -1,4 +1,4 @@
-"""Writes docs/commands.md from the commands themselves: `make docs`. A test holds the file to it."""
+"""Writes docs/commands.md from the commands and the paths in docs/api.md from the API: `make docs`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,13 @@ from typing import Any
 
 import typer
 
+from central.app import create_app
+from central.config import Config
+
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "commands.md"
+COMMANDS = ROOT / "docs" / "commands.md"
+API = ROOT / "docs" / "api.md"
+PATHS = "<!-- From here on written by `make docs` from the API itself. -->\n"
 PROGRAMS = {"citynerve": "central.cli", "citynerve-edge": "edge.cli", "citynerve-sim": "sim_devices.cli"}
 COMMON = {"--help", "--install-completion", "--show-completion"}
 HEAD = """\
@@ -42,8 +47,8 @@ def commands() -> Iterator[tuple[str, Any]]:
         yield from walk(program, command)
 
 
-def render() -> str:
-    """The whole page."""
+def render_commands() -> str:
+    """The whole of docs/commands.md."""
     parts = [HEAD]
     for program, command in programs():
         parts.append(f"## {program}\n")
@@ -92,5 +97,21 @@ def paragraphs(help_text: str | None) -> str:
     return "\n".join(out)
 
 
+def render_api() -> str:
+    """docs/api.md: what people wrote, then every path by the room that answers it."""
+    document = create_app(Config(data_dir=Path())).openapi()
+    rooms: dict[str, list[str]] = {}
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            queries = [p["name"] for p in operation.get("parameters", []) if p["in"] == "query"]
+            says = " ".join(operation.get("description", "").split())
+            asked = f" Query: {', '.join(f'`{name}`' for name in queries)}." if queries else ""
+            line = f"- `{method.upper()} {path.removeprefix('/api/v1')}` {says}{asked}"
+            rooms.setdefault(operation["tags"][0], []).append(line)
+    written = API.read_text(encoding="utf-8").partition(PATHS)[0]
+    return written + PATHS + "".join(f"\n### {room}\n\n" + "\n".join(rooms[room]) + "\n" for room in rooms)
+
+
 if __name__ == "__main__":
-    PAGE.write_text(render(), encoding="utf-8")
+    COMMANDS.write_text(render_commands(), encoding="utf-8")
+    API.write_text(render_api(), encoding="utf-8")

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from edge.config.models import GatewayFile
 from protocols.field.registry import driver_class
 from protocols.model.device import Profile, Protocol
-from tests.architecture.reference import PAGE, PROGRAMS, ROOT, commands, render
+from tests.architecture.reference import API, COMMANDS, PROGRAMS, ROOT, commands, render_api, render_commands
 
 DOCS = [
     *(ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")),
@@ -40,7 +40,11 @@ def shell_lines() -> list[tuple[str, str]]:
 
 
 def test_the_command_reference_is_fresh() -> None:
-    assert PAGE.read_text() == render(), "a command changed; run: make docs"
+    assert COMMANDS.read_text() == render_commands(), "a command changed; run: make docs"
+
+
+def test_the_list_of_paths_is_fresh() -> None:
+    assert API.read_text() == render_api(), "the API changed; run: make docs"
 
 
 def test_every_command_and_option_says_what_it_does() -> None:
