@@ -139,10 +139,15 @@ def _cpu(process: psutil.Process) -> float:
 
 
 def _stored(path: Path) -> int:
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10) as log:
-        rows = log.execute("SELECT total(n) FROM readings").fetchone()
-    log.close()
-    return int(rows[0])
+    if not path.exists():
+        return 0
+    log = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
+    try:
+        return int(log.execute("SELECT total(n) FROM readings").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0  # the gateway has made the file, and not yet its tables
+    finally:
+        log.close()
 
 
 def enrol(file: Path, code: str = "bench") -> None:
