@@ -1,10 +1,10 @@
 """From a batch to the screens: what one commit does, in the order in which it does it.
 
-    marks     which batches are known already (a repeat changes nothing)
-    readings  columns into the day's partition, and marks for the rollups
-    alarms    transitions onto the board; what was raised, into the casebook
-    outcomes  onto the commands they belong to
-    COMMIT    then, and only then: receipts, latest values, live feed, bus
+marks     which batches are known already (a repeat changes nothing)
+readings  columns into the day's partition, and marks for the rollups
+alarms    transitions onto the board; what was raised, into the casebook
+outcomes  onto the commands they belong to
+COMMIT    then, and only then: receipts, latest values, live feed, bus
 """
 
 from __future__ import annotations
@@ -139,9 +139,7 @@ class Pipeline:
         if days:
             await self._partitions.ensure(np.concatenate(days))
 
-    async def _readings(
-        self, raw: AsyncConnection[Any], fresh: Sequence[Arrival], told: _Told
-    ) -> None:
+    async def _readings(self, raw: AsyncConnection[Any], fresh: Sequence[Arrival], told: _Told) -> None:
         parts = [(arrival, arrival.batch.payload) for arrival in fresh]
         chosen = [(arrival, payload) for arrival, payload in parts if isinstance(payload, Readings)]
         if not chosen:
@@ -162,7 +160,7 @@ class Pipeline:
         """Apply alarms and outcomes, stream by stream in the order of their numbers."""
         async with AsyncSession(connection, expire_on_commit=False) as session:
             raised: list[AlarmRow] = []
-            for arrival in sorted(fresh, key=lambda a: (a.gateway, a.batch.stream, a.batch.boot, a.batch.seq)):
+            for arrival in sorted(fresh, key=lambda arrival: (*_name(arrival), arrival.batch.seq)):
                 payload = arrival.batch.payload
                 if arrival.batch.stream == "alarms":
                     transitions = cast(tuple[AlarmTransition, ...], payload)

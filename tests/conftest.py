@@ -1,8 +1,8 @@
 """One embedded PostgreSQL for the whole session; a fresh database, cloned from a migrated one, per test.
 
-    postgres_url   session: the migrated template database; do not connect to it, it is cloned
-    database_url   a fresh database, dropped after the test
-    database       the same, opened as `central.store.base.Database`
+postgres_url   session: the migrated template database; do not connect to it, it is cloned
+database_url   a fresh database, dropped after the test
+database       the same, opened as `central.store.base.Database`
 """
 
 from __future__ import annotations

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from fastapi import APIRouter
+from fastapi import APIRouter, FastAPI
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """One of the centre's systems. The router's paths are below `/api/v1`."""
+    """One of the centre's systems. The router's paths are below `/api/v1`.
+
+    work, where given, runs beside the routes from start to stop; `app.state.centre` is there already.
+    """
 
     name: str
     router: APIRouter
+    work: Callable[[FastAPI], Awaitable[None]] | None = None

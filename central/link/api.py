@@ -133,5 +133,6 @@ def _number(request: Request, name: str, low: float, high: float) -> float:
     except ValueError:
         number = float("nan")
     if not low <= number:
-        raise Problem(422, "invalid", "The request is not valid", f"{name}={text!r} is not a number from {low:g}")
+        detail = f"{name}={text!r} is not a number from {low:g}"
+        raise Problem(422, "invalid", "The request is not valid", detail)
     return min(number, high)

@@ -160,8 +160,8 @@ class Declarations:
         current = self._current.get(gateway)
         if current is None:
             async with self._database.pool.connection() as connection:
-                cursor = await connection.execute("SELECT declaration FROM gateways WHERE id = %s", (gateway,))
-                row: Any = await cursor.fetchone()
+                statement = "SELECT declaration FROM gateways WHERE id = %s"
+                row: Any = await (await connection.execute(statement, (gateway,))).fetchone()
             # What was made before this centre's start cannot tell what is current now.
             current = _Current(row[0] or "", self._clock())
             self._current[gateway] = current

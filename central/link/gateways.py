@@ -264,7 +264,9 @@ class Gateways:
                             Point.retired_at.is_(None),
                         )
                     )
-                ).tuples()
+                )
+                .tuples()
+                .all()
             )
             gateways = rows.all()
         latest = self._latest.get_many(series.values())

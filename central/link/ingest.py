@@ -76,6 +76,8 @@ class Ingest:
         self._waiting: deque[Arrival] = deque()
         self._more = asyncio.Event()
         self._closed = False
+        self.committed = 0
+        """Readings committed since the start."""
 
     async def accept(self, gateway: str, body: bytes) -> Receipt:
         """Commit one encoded batch of an authenticated gateway; it is durable when this returns.
@@ -146,7 +148,8 @@ class Ingest:
         started = perf_counter()
         try:
             receipts = await self._write(group)
-        except Exception as error:  # noqa: BLE001 - the writer serves every gateway and must not end
+        except Exception as error:
+            # Whatever it was: the writer serves every gateway, answers, and goes on.
             if len(group) > 1 and not is_connection_failure(error):
                 # One of them is at fault; alone, each gets its own answer.
                 for arrival in group:
@@ -163,6 +166,7 @@ class Ingest:
             else:
                 BATCHES.labels(arrival.batch.stream).inc()
                 READINGS.labels(arrival.gateway).inc(len(arrival.series))
+                self.committed += len(arrival.series)
             if not arrival.receipt.done():
                 arrival.receipt.set_result(receipt)
 

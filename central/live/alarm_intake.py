@@ -234,9 +234,7 @@ class Intake:
         return self._rules[key]
 
 
-def _side_effects(
-    row: AlarmRow, before: AlarmState, after: AlarmState, transition: AlarmTransition
-) -> None:
+def _side_effects(row: AlarmRow, before: AlarmState, after: AlarmState, transition: AlarmTransition) -> None:
     at: datetime = to_datetime(transition.event_us)
     if transition.event is AlarmEvent.ACT:
         row.cleared_at = row.closed_at = row.acked_at = row.acked_by = None

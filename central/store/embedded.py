@@ -64,19 +64,20 @@ SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Postmaster:
-    """What `postmaster.pid` says of a server that runs, or did."""
+    """What `postmaster.pid` says of a server that runs, or did; socket_dir None until it listens."""
 
     pid: int
-    socket_dir: Path
+    socket_dir: Path | None
 
     @classmethod
     def read(cls, data: Path) -> Postmaster | None:
         """Read the file of a data directory; None where there is none, or it is half-written."""
         try:
-            lines = (data / "postmaster.pid").read_text().splitlines()
-            return cls(int(lines[0]), Path(lines[4].strip()))
+            lines = [line.strip() for line in (data / "postmaster.pid").read_text().splitlines()]
+            pid = int(lines[0])
         except (FileNotFoundError, IndexError, ValueError):
             return None
+        return cls(pid, Path(lines[4]) if len(lines) > 4 and lines[4] else None)
 
     @property
     def alive(self) -> bool:
@@ -337,7 +338,7 @@ async def _attach(data_dir: Path) -> str:
     deadline = asyncio.get_running_loop().time() + START_S
     while True:
         found = Postmaster.read(data_dir / "postgres")
-        if found is not None and found.alive:
+        if found is not None and found.alive and found.socket_dir is not None:
             url = server_url(found.socket_dir)
             try:
                 async with await psycopg.AsyncConnection.connect(url, connect_timeout=5):

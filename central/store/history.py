@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, LiteralString, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -204,7 +204,7 @@ class History:
         }
         async with self._database.pool.connection() as connection:
             # Made of this file's constants only; values travel as parameters.
-            cursor = await connection.execute(cast(LiteralString, statement), values)
+            cursor = await connection.execute(statement.encode(), values)
             return await cursor.fetchall()
 
 
@@ -218,9 +218,12 @@ def choose_resolution(from_us: int, to_us: int, period_s: float, points: int = 1
     period_s is the point's period: its readings are expected that far apart.
     """
     span_s = max(to_us - from_us, 0) / SECOND_US
-    for resolution, step_s in (("raw", max(period_s, 0.001)), ("1m", 60.0), ("1h", 3600.0)):
+    steps: tuple[tuple[Resolution, float], ...] = (
+        ("raw", max(period_s, 0.001)), ("1m", 60.0), ("1h", 3600.0)
+    )  # fmt: skip
+    for resolution, step_s in steps:
         if span_s / step_s <= points * 1.5:
-            return cast(Resolution, resolution)
+            return resolution
     return "1d"
 
 

@@ -1,8 +1,8 @@
 """Readings on their way into the table: columns become binary COPY bytes, without a loop per reading.
 
-    COPY file: "PGCOPY\\n\\xff\\r\\n\\0" flags:int32 extension:int32 { row } -1:int16
-    row:       fields:int16 { length:int32 bytes } …, all big endian; length -1 is NULL
-    (PostgreSQL documentation, SQL COPY, "Binary Format"; timestamptz counts µs from 2000-01-01 UTC)
+COPY file: "PGCOPY\\n\\xff\\r\\n\\0" flags:int32 extension:int32 { row } -1:int16
+row:       fields:int16 { length:int32 bytes } …, all big endian; length -1 is NULL
+(PostgreSQL documentation, SQL COPY, "Binary Format"; timestamptz counts µs from 2000-01-01 UTC)
 """
 
 from __future__ import annotations
@@ -160,8 +160,10 @@ async def _copy(connection: AsyncConnection[Any], table: str, readings: SeriesRe
         async with connection.cursor() as cursor, cursor.copy(statement) as copy:
             await copy.write(copy_bytes(readings))
     if readings.text:
-        statement = sql.SQL("COPY {} (series, time, value, quality, text) FROM STDIN (FORMAT binary)")
-        async with connection.cursor() as cursor, cursor.copy(statement.format(name)) as copy:
+        statement = sql.SQL("COPY {} (series, time, value, quality, text) FROM STDIN (FORMAT binary)").format(
+            name
+        )
+        async with connection.cursor() as cursor, cursor.copy(statement) as copy:
             await copy.write(text_copy_bytes(readings))
 
 

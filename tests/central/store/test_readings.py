@@ -96,7 +96,9 @@ async def test_newest_readings_are_found_over_partitions(database: Database) -> 
     first, second, third, _ = await seed(database)
     await put(database, [(first, NOON_US, 1.0, 0), (second, NOON_US - 3 * DAY_US, 2.0, 0)])
     async with database.pool.connection() as connection:
-        found = {last.series: last.value for last in await newest_readings(connection, [first, second, third])}
+        found = {
+            last.series: last.value for last in await newest_readings(connection, [first, second, third])
+        }
     assert found == {first: 1.0, second: 2.0}
 
 

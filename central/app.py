@@ -1,0 +1,194 @@
+"""The one place where the parts of the centre meet. Rooms are listed here, once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+import structlog
+from fastapi import FastAPI, Response
+from fastapi.middleware.gzip import GZipMiddleware
+from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
+from psycopg import Error as DatabaseError
+from psycopg_pool import PoolTimeout
+
+from central import console
+from central.config import Config
+from central.kernel import openapi, problem
+from central.kernel.bus import Bus
+from central.kernel.requests import RequestLog
+from central.kernel.room import Room
+from central.kernel.timer import Timer
+from central.link.api import LinkRoutes
+from central.link.declarations import Declarations
+from central.link.gateways import Gateways
+from central.link.ingest import Ingest
+from central.link.outbox import Outbox
+from central.live.alarms import AlarmBoard
+from central.live.feed import Feed
+from central.live.latest import LatestBoard
+from central.pipeline import Pipeline
+from central.security import api as security_api
+from central.security.audit import AuditMiddleware
+from central.security.headers import SecurityHeaders
+from central.security.parts import Security
+from central.store.base import Database
+from central.store.history import History
+from central.store.open import open_database
+from central.store.rollups import Roller
+from central.systems.centre import Centre
+from central.systems.dispatch import room as dispatch
+from central.systems.monitoring import room as monitoring
+from protocols.model.clock import Clock, now_us
+
+log = structlog.get_logger(__name__)
+
+API = "/api/v1"
+ROOMS: tuple[Room, ...] = (monitoring, dispatch)
+
+STREAMS = Gauge("citynerve_live_streams", "Open live streams of browsers")
+DATABASE_UP = Gauge("citynerve_database_up", "Whether the database answered the last look")
+GATEWAYS = Gauge("citynerve_gateways", "Gateways by state", ["state"])
+LAG = Gauge("citynerve_gateway_lag_seconds", "Age of the newest source time received", ["gateway"])
+
+
+def create_app(config: Config, clock: Clock = now_us) -> FastAPI:
+    """Build the application; its database is opened when it starts and closed when it stops."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_database(config) as database, _running(app, config, database, clock):
+            yield
+
+    app = FastAPI(
+        title="CityNerve",
+        version=version("citynerve"),
+        summary="Smart-city operations centre that starts at the field device",
+        openapi_url=f"{API}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    problem.install(app)
+    openapi.install(app)
+    _status(app)
+    app.include_router(security_api.router, prefix=API)
+    for room in ROOMS:
+        app.include_router(room.router, prefix=API)
+    # The last added is the first that a request meets.
+    app.add_middleware(AuditMiddleware)
+    app.add_middleware(GZipMiddleware, minimum_size=1024)
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(RequestLog)
+    return app
+
+
+@asynccontextmanager
+async def _running(app: FastAPI, config: Config, database: Database, clock: Clock) -> AsyncIterator[None]:
+    bus = Bus()
+    latest = LatestBoard(clock)
+    await latest.load(database)
+    alarms = AlarmBoard(database, bus, clock)
+    feed = Feed(latest, bus)
+    gateways = Gateways(database, bus, clock, latest)
+    outbox = Outbox(database, bus, clock)
+    declarations = Declarations(database, clock, latest)
+    pipeline = Pipeline(
+        database, clock, bus, latest=latest, alarms=alarms, feed=feed, gateways=gateways, outbox=outbox
+    )
+    ingest = Ingest(declarations, pipeline.commit, clock)
+    app.state.centre = Centre(
+        config=config,
+        clock=clock,
+        database=database,
+        bus=bus,
+        latest=latest,
+        alarms=alarms,
+        feed=feed,
+        history=History(database),
+        gateways=gateways,
+        outbox=outbox,
+        security=Security.build(database, clock),
+        committed=lambda: ingest.committed,
+    )
+    link = LinkRoutes(gateways, declarations, ingest, outbox, clock)
+    app.include_router(link.router)
+    console.mount(app)
+    timers = (
+        Timer("outbox-expiry", 1.0, outbox.expire),
+        Timer("shelf-expiry", 1.0, alarms.expire_shelves),
+        Timer("presence", 2.0, gateways.presence.flush),
+        Timer("gateway-changes", 2.0, gateways.tell_changes),
+        Timer("rollups", 5.0, Roller(database, clock).roll),
+    )
+    async with asyncio.TaskGroup() as group:
+        writer = group.create_task(ingest.run(), name="ingest-writer")
+        tasks = [group.create_task(timer.run(), name=timer.name) for timer in timers]
+        for room in ROOMS:
+            if room.work is not None:
+                tasks.append(group.create_task(_work(room, app), name=room.name))
+        log.info("centre.started", version=app.version)
+        try:
+            yield
+        finally:
+            close_streams(app)
+            ingest.close()
+            await writer
+            for task in tasks:
+                task.cancel()
+            await gateways.presence.flush()
+            log.info("centre.stopped")
+
+
+async def _work(room: Room, app: FastAPI) -> None:
+    assert room.work is not None  # noqa: S101 - asked by the caller
+    await room.work(app)
+
+
+def close_streams(app: FastAPI) -> None:
+    """End live streams and long polls, so that the server need not wait for them as it stops."""
+    centre: Centre = app.state.centre
+    centre.feed.close()
+    centre.outbox.close()
+
+
+def _status(app: FastAPI) -> None:
+    """Add `/healthz` and `/metrics`: for machines of the operator, so outside the API and without sign-in."""
+
+    @app.get("/healthz", include_in_schema=False)
+    async def healthz(response: Response) -> dict[str, str]:
+        centre: Centre = app.state.centre
+        up = await _answers(centre.database)
+        if not up:
+            response.status_code = 503
+            response.headers["Retry-After"] = str(problem.RETRY_AFTER_S)
+        return {
+            "status": "ok" if up else "degraded",
+            "database": "up" if up else "down",
+            "version": app.version,
+        }
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        centre: Centre = app.state.centre
+        STREAMS.set(centre.feed.clients)
+        up = await _answers(centre.database)
+        DATABASE_UP.set(up)
+        if up:
+            GATEWAYS.clear()
+            for gateway in await centre.gateways.list():
+                GATEWAYS.labels(gateway.state).inc()
+                if gateway.lag_s is not None:
+                    LAG.labels(gateway.id).set(gateway.lag_s)
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _answers(database: Database) -> bool:
+    try:
+        async with database.pool.connection(timeout=2.0) as connection:
+            await connection.execute("SELECT 1")
+    except (DatabaseError, PoolTimeout):
+        return False
+    return True

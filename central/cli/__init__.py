@@ -1,0 +1,33 @@
+"""`citynerve`: the centre at the command line. One file per group of commands."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from central.cli import db, gateway, openapi, serve, user
+from central.cli.demo import demo
+from protocols.errors import CityNerveError
+
+app = typer.Typer(
+    name="citynerve",
+    help="CityNerve, the operations centre of a city. Try `citynerve demo` first.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command("serve")(serve.serve)
+app.command("demo")(demo)
+app.command("openapi")(openapi.openapi)
+app.add_typer(db.app, name="db")
+app.add_typer(gateway.app, name="gateway")
+app.add_typer(user.app, name="user")
+
+
+def main() -> None:
+    """Run the command line; a mistake of the caller is a sentence, not a traceback."""
+    try:
+        app()
+    except CityNerveError as error:
+        typer.echo(f"citynerve: {error}", err=True)
+        sys.exit(2)

@@ -1,0 +1,223 @@
+"""`citynerve demo`: a simulated city, its gateways and the centre, on one command.
+
+    city (sim_devices)  →  gateway files  →  centre  →  accounts, enrolment codes  →  gateways (edge)
+
+Each part is a process of its own, on a leash: when this one ends, however it ends, they end too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import shutil
+import signal
+import tempfile
+import webbrowser
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from central.cli.processes import Crew, DemoFailed
+from central.cli.serve import address, listen
+from central.config import DEFAULT_PORT, Config
+from central.kernel.bus import Bus
+from central.link.gateways import Gateways
+from central.live.latest import LatestBoard
+from central.security.parts import Security
+from central.security.roles import Role
+from central.store.base import Database
+from central.store.open import open_database
+from protocols.model.clock import SECOND_US, now_us, to_datetime
+
+PREFIX = "citynerve-demo-"
+ACCOUNTS = ((Role.VIEWER, "访客 Viewer"), (Role.OPERATOR, "值班员 Operator"), (Role.ADMIN, "管理员 Admin"))
+PASSWORD = "linjiang-demo"  # noqa: S105 - of a city that does not exist, on this machine's own address
+READY_S = 120.0
+FRESH_S = 30
+"""A gateway's readings flow while its newest one is not older than this."""
+
+FLOW = """
+SELECT p.gateway, count(*), count(*) FILTER (WHERE fresh.good)
+FROM points p LEFT JOIN LATERAL (
+    SELECT bool_or(r.quality >= 0 AND r.quality < 1073741824) AS good FROM readings r
+    WHERE r.series = p.series AND r.time > %s
+) fresh ON true
+WHERE p.retired_at IS NULL GROUP BY p.gateway ORDER BY p.gateway
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What was asked for at the command line, and where it runs."""
+
+    url: str
+    folder: Path
+    scenario: str
+    browser: bool
+    seconds: float | None
+
+    @property
+    def centre(self) -> Config:
+        """The centre's settings."""
+        return Config(data_dir=self.folder / "centre")
+
+
+def demo(
+    port: Annotated[int, typer.Option(help="Port of the centre.")] = DEFAULT_PORT,
+    seconds: Annotated[
+        float | None,
+        typer.Option("--for", help="End by itself after so many seconds; fails if readings do not flow."),
+    ] = None,
+    scenario: Annotated[str, typer.Option(help="What happens in the city: rainstorm or calm.")] = "rainstorm",
+    browser: Annotated[bool, typer.Option(help="Open the console in a browser.")] = True,
+    data: Annotated[
+        Path | None, typer.Option(help="Keep the demo's data in this folder.", show_default=False)
+    ] = None,
+) -> None:
+    """Show a city in a rainstorm: simulated devices, gateways and the centre. Ctrl-C ends everything."""
+    # Bound for a moment now, so that a busy port is named before anything is started.
+    with listen("127.0.0.1", port) as listener:
+        url = address(listener)
+    with _folder(data) as folder:
+        asyncio.run(run(Plan(url, folder, scenario, browser, seconds)))
+
+
+async def run(plan: Plan) -> None:
+    """Run the demo until it is stopped or its time is over. Raises DemoFailed."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        crew = await stack.enter_async_context(Crew.open(plan.folder / "logs"))
+        started = loop.create_task(_start(plan, crew))
+        stopped = loop.create_task(stop.wait())
+        died = loop.create_task(crew.first_death())
+        try:
+            await asyncio.wait({started, stopped, died}, return_when=asyncio.FIRST_COMPLETED)
+            if started.done() and not stopped.done():
+                started.result()
+                _announce(plan)
+                ends = {stopped, died}
+                await asyncio.wait(ends, timeout=plan.seconds, return_when=asyncio.FIRST_COMPLETED)
+            if died.done():
+                raise DemoFailed(died.result())
+            if stopped.done():
+                typer.echo("Stopping the city …", err=True)
+            else:
+                await _check_flow(plan)
+        finally:
+            for task in (started, stopped, died):
+                task.cancel()
+            await asyncio.gather(started, stopped, died, return_exceptions=True)
+
+
+async def _start(plan: Plan, crew: Crew) -> None:
+    """Start the parts in their order; return when the gateways run."""
+    files = plan.folder / "gateways"
+    shutil.rmtree(files, ignore_errors=True)
+    typer.echo("Starting the city of Linjiang (临江市), its centre and its gateways …", err=True)
+    await crew.start(
+        "city", "-m", "sim_devices", "city", "--scenario", plan.scenario, "--port-base", "0",
+        "--gateways-out", str(files), "--centre-url", plan.url,
+    )  # fmt: skip
+    maps = _city_map()
+    settings = {"CITYNERVE_DATA": str(plan.centre.data_dir), "CITYNERVE_DATABASE_URL": ""}
+    if maps is not None:
+        settings["CITYNERVE_MAP_DIR"] = str(maps)
+    await crew.start("centre", "-m", "central", "serve", "--port", plan.url.rsplit(":", 1)[1], env=settings)
+    await crew.until_answers(plan.url + "/healthz", READY_S)
+    found = await _gateway_files(files)
+    async with open_database(plan.centre, migrate=False, attach=True) as database:
+        await _add_accounts(database)
+        codes = await _codes(database, [file.stem for file in found])
+    await asyncio.gather(*(crew.call("-m", "edge", "enrol", str(file), codes[file.stem]) for file in found))
+    for file in found:
+        await crew.start(file.stem, "-m", "edge", "run", str(file))
+
+
+async def _gateway_files(folder: Path) -> Sequence[Path]:
+    """Wait until the city serves and its gateway files are whole; return them."""
+    deadline = asyncio.get_running_loop().time() + READY_S
+    while not (folder / "ready").exists():
+        if asyncio.get_running_loop().time() > deadline:
+            raise DemoFailed(f"the city wrote no gateway files to {folder} within {READY_S:.0f} s")
+        await asyncio.sleep(0.1)
+    return await asyncio.to_thread(lambda: sorted(folder.glob("*.yaml")))
+
+
+async def _add_accounts(database: Database) -> None:
+    accounts = Security.build(database, now_us).accounts
+    for role, shown in ACCOUNTS:
+        await accounts.ensure(role.value, shown, role, PASSWORD)
+
+
+async def _codes(database: Database, gateways: Sequence[str]) -> dict[str, str]:
+    office = Gateways(database, Bus(), now_us, LatestBoard(now_us))
+    return {name: (await office.new_code(name, "demo")).enrolment_code for name in gateways}
+
+
+async def _check_flow(plan: Plan) -> None:
+    """Raise DemoFailed unless every gateway's readings flow; print how many points are good."""
+    since = to_datetime(now_us() - FRESH_S * SECOND_US)
+    async with (
+        open_database(plan.centre, migrate=False, attach=True) as database,
+        database.pool.connection() as connection,
+    ):
+        rows = await (await connection.execute(FLOW, (since,))).fetchall()
+    for gateway, points, good in rows:
+        typer.echo(f"{gateway}: {good} of {points} points have a good reading of the last {FRESH_S} s")
+    silent = [str(gateway) for gateway, _, good in rows if not good]
+    if silent or not rows:
+        raise DemoFailed(f"no readings flow from {', '.join(silent) or 'any gateway'}")
+
+
+def _announce(plan: Plan) -> None:
+    typer.echo(
+        f"\n  CityNerve  {plan.url}\n"
+        f"  Sign in as operator, admin or viewer, password {PASSWORD}\n"
+        f"  登录：operator、admin 或 viewer，密码 {PASSWORD}\n\n"
+        f"  Logs and data: {plan.folder}\n"
+        "  Ctrl-C ends everything.\n"
+    )
+    if plan.browser:
+        webbrowser.open(plan.url)
+
+
+def _city_map() -> Path | None:
+    """Return the simulated city's map, found without importing the city."""
+    found = importlib.util.find_spec("sim_devices")
+    if found is None or not found.submodule_search_locations:
+        return None
+    folder = Path(found.submodule_search_locations[0]) / "city" / "map"
+    return folder if folder.is_dir() else None
+
+
+@contextmanager
+def _folder(data: Path | None) -> Iterator[Path]:
+    """Yield the folder of this run: the one asked for, or a fresh one that goes away afterwards."""
+    if data is not None:
+        data.mkdir(parents=True, exist_ok=True)
+        yield data.resolve()
+        return
+    _sweep()
+    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+    # PostgreSQL's account must be able to enter, where root runs the demo; secrets inside are 0600.
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep() -> None:
+    """Remove the folders of demos that were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        pid = folder.name.removeprefix(PREFIX).split("-")[0]
+        if pid.isdecimal() and not Path(f"/proc/{pid}").exists() and folder.stat().st_uid == os.geteuid():
+            shutil.rmtree(folder, ignore_errors=True)
