@@ -23,11 +23,14 @@ class Catchment:
     def __init__(self, hectares: float, runoff: float, response_min: float) -> None:
         self._gain = hectares * runoff * _MM_H_HA_TO_M3S
         self._lag_s = response_min * 60.0
+        self._dt = self._share = 0.0
         self.flow = 0.0
 
     def step(self, rain: float, dt: float) -> float:
         """Return the flow after `dt` seconds of this rain."""
-        self.flow += (rain * self._gain - self.flow) * (1.0 - math.exp(-dt / self._lag_s))
+        if dt != self._dt:
+            self._dt, self._share = dt, 1.0 - math.exp(-dt / self._lag_s)
+        self.flow += (rain * self._gain - self.flow) * self._share
         return self.flow
 
 
@@ -66,6 +69,10 @@ class Pump:
     def step(self, lift_m: float, dt: float, *, powered: bool) -> None:
         """Turn for `dt` seconds against `lift_m` of head."""
         wanted = self.setpoint_hz / 50.0 if self.command and powered and not self.fault_code else 0.0
+        if wanted == 0.0 and self.speed == 0.0:
+            self.flow = 0.0
+            self.warmth -= self.warmth * min(1.0, dt / 900.0)
+            return
         was_running = self.running
         change = dt / PUMP_RAMP_S
         self.speed += max(-change, min(change, wanted - self.speed))

@@ -33,7 +33,7 @@ from sim_devices.world import Endpoint, Scene
 TICK_S = 2
 SLOW_TICKS = 15
 """Counters and batteries advance once in so many ticks."""
-SETTLE_S, SETTLE_DT_S = 6 * 3600, 10.0
+SETTLE_S, SETTLE_DT_S = 4 * 3600, 20.0
 STORM_CROSSING_MIN = 4.0
 """Minutes that a storm front takes from the western edge of the city to the eastern."""
 FLOOD_DEEP_M = 0.5
