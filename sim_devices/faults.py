@@ -190,7 +190,7 @@ class FaultBoard:
 
     def set(self, fault: Fault) -> None:
         """Activate a fault from now on. Raises Rejected `fault-target` for an unknown target."""
-        self._check(fault)
+        self.check(fault)
         self._active[_slot(fault)] = (fault, self.now_us)
         self._rebuild()
 
@@ -251,7 +251,8 @@ class FaultBoard:
         """Say whether any value of the device differs from the world's (drift or freeze)."""
         return device in self._altered or device in self._frozen
 
-    def _check(self, fault: Fault) -> None:
+    def check(self, fault: Fault) -> None:
+        """Raise Rejected `fault-target` unless the fault's target exists."""
         if isinstance(fault, Drop):
             _known(fault.endpoint, self._endpoints, f"fault {fault}: no server")
             return

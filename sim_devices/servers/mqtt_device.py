@@ -74,7 +74,7 @@ class MqttDevice:
         self.documents = [Document(view, topic, points) for topic, points in grouped.items()]
         self.will = next((document for document in self.documents if document.retained), None)
         first = next(iter(grouped), f"{name}/data")
-        self._state_topic = first.rpartition("/")[0] + "/state"
+        self._state_topic = first.rpartition("/")[0] + "/lwt"
 
     @property
     def command_topics(self) -> tuple[str, ...]:

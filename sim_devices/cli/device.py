@@ -1,0 +1,64 @@
+"""`citynerve-sim device`: one device of any profile."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from protocols.model.clock import now_us
+from sim_devices.cli import options
+from sim_devices.cli.serve import serve, settings
+from sim_devices.profiles import find_profile
+from sim_devices.runner import Settings
+from sim_devices.solo import SoloWorld
+
+
+def device(
+    profile: Annotated[str, typer.Argument(help="Id of a shipped profile, or the path of a profile file.")],
+    *,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 0,
+    param: Annotated[
+        list[str] | None,
+        typer.Option(help="KEY=VALUE as under `params:` of a gateway file: unit=3, device=p1, path=/x.jpg."),
+    ] = None,
+    host: options.Host = "127.0.0.1",
+    seed: options.Seed = 1,
+    tick: options.Tick = 0.5,
+    for_s: options.For = None,
+    fault: options.Faults = None,
+    fault_schedule: options.Schedule = None,
+    control_port: options.Control = None,
+    camera_auth: options.CameraAuth = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Serve one device of any profile, with believable signals. Faults call it `device`.
+
+    \b
+    Example: citynerve-sim device eastron.sdm630 --port 5020
+
+    \b
+    Example: citynerve-sim device ./my-meter.yaml --port 5020 --param unit=7
+
+    \b
+    Example: citynerve-sim device city.camera --fault frozen:device
+    """
+
+    def build() -> tuple[SoloWorld, Settings]:
+        chosen = settings(
+            host=host, speed=1.0, tick=tick, control_port=control_port,
+            faults=fault, schedule=fault_schedule, camera_auth=camera_auth,
+        )  # fmt: skip
+        params = dict(_pair(text) for text in param or ())
+        world = SoloWorld(find_profile(profile), port=port, params=params, seed=seed, start_us=now_us())
+        return world, chosen
+
+    serve(build, for_s=for_s, as_json=as_json)
+
+
+def _pair(text: str) -> tuple[str, Any]:
+    key, sign, value = text.partition("=")
+    if not key or not sign:
+        raise typer.BadParameter(f"{text!r}: write it as KEY=VALUE", param_hint="--param")
+    return key, yaml.safe_load(value)

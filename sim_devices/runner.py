@@ -1,0 +1,168 @@
+"""A world, its servers and its faults, running together.
+
+    async with simulating(world, Settings(speed=60)) as simulation:
+        simulation.ports["modbus-north"]       # where each server listens
+        await simulation.advance(5.0)          # a test moves the clock itself …
+        await simulation.run()                 # … a person lets it run
+
+A tick steps the world, then lets every server show it. Nothing outlives the `async with`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from protocols.model.clock import SECOND_US, Clock, now_us, to_datetime
+from sim_devices.faults import Fault, FaultBoard
+from sim_devices.schedule import Entry
+from sim_devices.servers.base import SimServer
+from sim_devices.servers.control import ControlServer
+from sim_devices.world import Endpoint, World
+
+_SERVERS: dict[str, tuple[str, str]] = {
+    "modbus": ("sim_devices.servers.modbus", "ModbusServer"),
+    "opcua": ("sim_devices.servers.opcua", "OpcUaServer"),
+    "mqtt": ("sim_devices.servers.mqtt", "MqttServer"),
+    "camera": ("sim_devices.servers.camera", "CameraServer"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to run. `speed`: world seconds per wall second; `tick_s`: wall seconds between steps."""
+
+    host: str = "127.0.0.1"
+    speed: float = 1.0
+    tick_s: float = 0.5
+    control_port: int | None = None
+    """None: no control endpoint; 0: on a free port."""
+    camera_credentials: tuple[str, str] | None = None
+    faults: tuple[Fault, ...] = ()
+    schedule: tuple[Entry, ...] = field(default=())
+
+
+class Simulation:
+    """What `simulating` gives."""
+
+    def __init__(self, world: World, settings: Settings, clock: Clock) -> None:
+        """Check faults and addresses; nothing touches the network yet. Raises Rejected, ValueError."""
+        self.world = world
+        self.settings = settings
+        self.clock = clock
+        points = {key: [p.key for p in device.profile.points] for key, device in world.devices().items()}
+        self.faults = FaultBoard(points, [endpoint.key for endpoint in world.listeners()])
+        self.faults.now_us = world.start_us
+        self.world_us = world.start_us
+        self.servers: dict[str, SimServer] = {
+            endpoint.key: _server(endpoint, world, self.faults, settings, clock)
+            for endpoint in world.listeners()
+        }
+        for entry in settings.schedule:
+            self.faults.check(entry.fault)
+        for fault in settings.faults:
+            self.faults.set(fault)
+        self.control: ControlServer | None = None
+        if settings.control_port is not None:
+            self.control = ControlServer(self, settings.host, settings.control_port)
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The real port of each server, by endpoint key."""
+        return {key: server.port for key, server in self.servers.items()}
+
+    def state(self) -> dict[str, Any]:
+        """Return what runs where, for people and programs (JSON)."""
+        return {
+            "scenario": self.world.scenario,
+            "scenarios": list(self.world.scenarios),
+            "world_time": to_datetime(self.world_us).isoformat().replace("+00:00", "Z"),
+            "speed": self.settings.speed,
+            "control": self.control.url if self.control else None,
+            "endpoints": [
+                {
+                    "key": server.endpoint.key,
+                    "protocol": server.endpoint.protocol,
+                    "url": server.url,
+                    "port": server.port,
+                    "devices": list(server.endpoint.devices),
+                }
+                for server in self.servers.values()
+            ],
+            "faults": [str(fault) for fault in self.faults.active()],
+        }
+
+    async def advance(self, wall_s: float) -> None:
+        """Let `wall_s` seconds pass in the world (times `speed`), and show the result."""
+        self.world_us += int(wall_s * self.settings.speed * SECOND_US)
+        self.faults.now_us = self.world_us
+        self.world.step(self.world_us)
+        for server in self.servers.values():
+            await server.tick()
+
+    async def run(self, for_s: float | None = None) -> None:
+        """Tick on the wall clock until cancelled, or for so many seconds. Raises what a part raises."""
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._tick(), name="tick")]
+            tasks += [
+                group.create_task(self._happen(entry), name=str(entry.fault))
+                for entry in self.settings.schedule
+            ]
+            if for_s is not None:
+                await asyncio.sleep(for_s)
+                for task in tasks:
+                    task.cancel()
+
+    async def _tick(self) -> None:
+        loop = asyncio.get_running_loop()
+        before = loop.time()
+        while True:
+            # A machine that cannot keep up ticks less often; the world's clock stays right.
+            await asyncio.sleep(max(0.0, before + self.settings.tick_s - loop.time()))
+            now = loop.time()
+            await self.advance(now - before)
+            before = now
+
+    async def _happen(self, entry: Entry) -> None:
+        await asyncio.sleep(entry.at_s)
+        self.faults.set(entry.fault)
+        if entry.for_s is not None:
+            await asyncio.sleep(entry.for_s)
+            if entry.fault in self.faults.active():
+                self.faults.clear(entry.fault)
+
+
+@contextlib.asynccontextmanager
+async def simulating(
+    world: World, settings: Settings | None = None, clock: Clock = now_us
+) -> AsyncIterator[Simulation]:
+    """Start every server, give the simulation, stop every server. Raises PortBusyError.
+
+    `clock` is the wall's; OPC UA and MQTT stamp with it.
+    """
+    simulation = Simulation(world, settings or Settings(), clock)
+    world.step(simulation.world_us)
+    async with contextlib.AsyncExitStack() as stack:
+        for server in simulation.servers.values():
+            stack.push_async_callback(server.stop)
+            await server.start()
+            simulation.faults.on_change(server.follow_faults)
+            server.follow_faults()
+        if simulation.control is not None:
+            stack.push_async_callback(simulation.control.stop)
+            await simulation.control.start()
+        yield simulation
+
+
+def _server(
+    endpoint: Endpoint, world: World, faults: FaultBoard, settings: Settings, clock: Clock
+) -> SimServer:
+    module, name = _SERVERS[endpoint.protocol]
+    # Imported by need: a Modbus simulator in somebody's CI starts without OPC UA, broker and Pillow.
+    build: Callable[..., SimServer] = getattr(importlib.import_module(module), name)
+    more = {"credentials": settings.camera_credentials} if endpoint.protocol == "camera" else {}
+    return build(endpoint, world, faults, host=settings.host, clock=clock, **more)
