@@ -264,9 +264,7 @@ class Gateways:
                             Point.retired_at.is_(None),
                         )
                     )
-                )
-                .tuples()
-                .all()
+                ).all()
             )
             gateways = rows.all()
         latest = self._latest.get_many(series.values())
