@@ -67,7 +67,7 @@ INSERT INTO points (id, gateway, device, key, name_zh, name_en, unit, value_type
 SELECT %(gateway)s || '.' || device || '.' || key, %(gateway)s, %(gateway)s || '.' || device, key, name_zh,
     name_en, unit, value_type, period_s, decimals, min, max, writable, write_min, write_max, labels,
     %(retired)s::timestamptz
-FROM jsonb_to_recordset(%(rows)s) WITH ORDINALITY AS d ({_POINT_COLUMNS}, ordinality bigint)
+FROM ROWS FROM (jsonb_to_recordset(%(rows)s) AS ({_POINT_COLUMNS})) WITH ORDINALITY AS d
 WHERE NOT EXISTS (SELECT 1 FROM points p WHERE p.id = %(gateway)s || '.' || d.device || '.' || d.key)
 ORDER BY ordinality
 """  # noqa: S608 - made of constants
