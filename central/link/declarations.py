@@ -38,7 +38,7 @@ ON CONFLICT (id) DO UPDATE SET name_zh = excluded.name_zh, name_en = excluded.na
 DEVICES = """
 INSERT INTO devices (id, gateway, key, site, name_zh, name_en, kind, profile, profile_version, protocol,
     vendor, model)
-SELECT %(gateway)s || '.' || key, %(gateway)s, key, site, name_zh, name_en, kind, profile,
+SELECT %(gateway)s::text || '.' || key, %(gateway)s::text, key, site, name_zh, name_en, kind, profile,
     profile_version, protocol, vendor, model
 FROM jsonb_to_recordset(%(rows)s) AS d (key text, site text, name_zh text, name_en text, kind text,
     profile text, profile_version int, protocol text, vendor text, model text)
@@ -58,23 +58,22 @@ UPDATE points p SET name_zh = d.name_zh, name_en = d.name_en, unit = d.unit, val
     period_s = d.period_s, decimals = d.decimals, min = d.min, max = d.max, writable = d.writable,
     write_min = d.write_min, write_max = d.write_max, labels = d.labels, retired_at = NULL
 FROM jsonb_to_recordset(%(rows)s) AS d ({_POINT_COLUMNS})
-WHERE p.id = %(gateway)s || '.' || d.device || '.' || d.key
+WHERE p.id = %(gateway)s::text || '.' || d.device || '.' || d.key
 """  # noqa: S608 - made of constants
 
 INSERT_POINTS = f"""
 INSERT INTO points (id, gateway, device, key, name_zh, name_en, unit, value_type, period_s, decimals, min,
-    max, writable, write_min, write_max, labels, retired_at)
-SELECT %(gateway)s || '.' || device || '.' || key, %(gateway)s, %(gateway)s || '.' || device, key, name_zh,
-    name_en, unit, value_type, period_s, decimals, min, max, writable, write_min, write_max, labels,
-    %(retired)s::timestamptz
+    max, writable, write_min, write_max, labels)
+SELECT %(gateway)s::text || '.' || device || '.' || key, %(gateway)s::text,
+    %(gateway)s::text || '.' || device, key, name_zh, name_en, unit, value_type, period_s, decimals, min, max, writable, write_min, write_max, labels
 FROM ROWS FROM (jsonb_to_recordset(%(rows)s) AS ({_POINT_COLUMNS})) WITH ORDINALITY AS d
-WHERE NOT EXISTS (SELECT 1 FROM points p WHERE p.id = %(gateway)s || '.' || d.device || '.' || d.key)
+WHERE NOT EXISTS (SELECT 1 FROM points p WHERE p.id = %(gateway)s::text || '.' || d.device || '.' || d.key)
 ORDER BY ordinality
 """  # noqa: S608 - made of constants
 
 RULES = """
 INSERT INTO rules (gateway, declaration, id, point, body)
-SELECT %(gateway)s, %(hash)s, r->>'id', %(gateway)s || '.' || (r->>'point'), r
+SELECT %(gateway)s::text, %(hash)s::text, r->>'id', %(gateway)s::text || '.' || (r->>'point'), r
 FROM jsonb_array_elements(%(rows)s) r
 ON CONFLICT DO NOTHING
 """
@@ -194,7 +193,7 @@ class Declarations:
         await connection.execute(SITES, {"rows": Jsonb(msgspec.to_builtins(manifest.sites))})
         devices = Jsonb(msgspec.to_builtins(manifest.devices))
         await connection.execute(DEVICES, {"gateway": gateway, "rows": devices})
-        points = {"gateway": gateway, "rows": Jsonb(msgspec.to_builtins(manifest.points)), "retired": None}
+        points = {"gateway": gateway, "rows": Jsonb(msgspec.to_builtins(manifest.points))}
         await connection.execute(UPDATE_POINTS, points)
         await connection.execute(INSERT_POINTS, points)
         rules = Jsonb(msgspec.to_builtins(manifest.rules))
