@@ -15,7 +15,7 @@ async function fill<T extends { id: string }>(path: string, into: Map<string, T>
   do {
     const page: Page<T> = await api.get<Page<T>>(path, { limit: 1000, cursor })
     for (const item of page.items) into.set(item.id, item)
-    cursor = page.next_cursor
+    cursor = page.next_cursor ?? null
   } while (cursor)
 }
 

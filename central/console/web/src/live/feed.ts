@@ -7,18 +7,9 @@
  */
 import { getCurrentScope, onScopeDispose, readonly, ref, shallowRef, watch } from 'vue'
 import { ApiError, address, api } from '@/api/client'
-import type { Alarm, Case, CityEvent, Command, Gateway, Latest, Overview } from '@/api/types'
+import type { Latest, LiveMessages } from '@/api/types'
 
-export interface Messages {
-  hello: { server_time: string }
-  readings: { items: Latest[] }
-  alarm: Alarm
-  gateway: Gateway
-  event: CityEvent
-  case: Case
-  command: Command
-  overview: Overview
-}
+export type Messages = LiveMessages
 export type Kind = keyof Messages
 export type FeedState = 'off' | 'connecting' | 'live' | 'lost'
 export interface ReadingFilter {

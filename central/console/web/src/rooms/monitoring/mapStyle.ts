@@ -4,6 +4,8 @@ import type { CityMap } from '@/api/types'
 import type { Locale } from '@/i18n'
 
 const EMPTY: GeoJSON.FeatureCollection = { type: 'FeatureCollection', features: [] }
+const ROUND = { 'line-cap': 'round', 'line-join': 'round' } as const
+const MAJOR = ['expressway', 'arterial', 'bridge']
 const FONT = ['Noto Sans CJK SC', 'PingFang SC', 'Microsoft YaHei', 'sans-serif']
 
 /** The label of a feature: the city's files say `name` as {zh, en}, or as name_zh and name_en. */
@@ -23,7 +25,7 @@ function labelled(collection: GeoJSON.FeatureCollection, locale: Locale): GeoJSO
 export function cityStyle(city: CityMap, locale: Locale): StyleSpecification {
   const source = (data: GeoJSON.FeatureCollection | undefined) => ({ type: 'geojson' as const, data: labelled(data ?? EMPTY, locale) })
   const kind = ['coalesce', ['get', 'kind'], ['get', 'class'], ''] as const
-  const major = ['in', kind, ['literal', ['motorway', 'trunk', 'primary', 'expressway', 'arterial', 'ring', 'bridge']]] as const
+  const major = ['in', kind, ['literal', MAJOR]] as const
   return {
     version: 8,
     sources: { districts: source(city.districts), water: source(city.water), parks: source(city.parks), roads: source(city.roads) },
@@ -35,9 +37,12 @@ export function cityStyle(city: CityMap, locale: Locale): StyleSpecification {
       { id: 'water', type: 'fill', source: 'water', filter: ['==', ['geometry-type'], 'Polygon'], paint: { 'fill-color': '#0e2f45' } },
       { id: 'water-edge', type: 'line', source: 'water', filter: ['==', ['geometry-type'], 'Polygon'], paint: { 'line-color': '#266d86', 'line-width': 1, 'line-opacity': 0.7 } },
       { id: 'streams', type: 'line', source: 'water', filter: ['==', ['geometry-type'], 'LineString'], layout: { 'line-cap': 'round', 'line-join': 'round' }, paint: { 'line-color': '#15435d', 'line-width': ['interpolate', ['linear'], ['zoom'], 10, 1.5, 14, 5] } },
-      { id: 'roads-case', type: 'line', source: 'roads', filter: major as never, layout: { 'line-cap': 'round', 'line-join': 'round' }, paint: { 'line-color': '#070d17', 'line-width': ['interpolate', ['exponential', 1.5], ['zoom'], 9, 2, 15, 15] } },
-      { id: 'roads', type: 'line', source: 'roads', layout: { 'line-cap': 'round', 'line-join': 'round' }, paint: { 'line-color': ['case', major as never, '#2b3f5c', '#1b2a41'], 'line-width': ['interpolate', ['exponential', 1.5], ['zoom'], 9, ['case', major as never, 1.1, 0.6], 15, ['case', major as never, 11, 5]] } },
-      { id: 'borders', type: 'line', source: 'districts', paint: { 'line-color': '#33507a', 'line-width': 1.1, 'line-dasharray': [3, 3], 'line-opacity': 0.75 } },
+      { id: 'local', type: 'line', source: 'roads', filter: ['==', kind, 'local'] as never, layout: ROUND, paint: { 'line-color': '#15223a', 'line-width': ['interpolate', ['exponential', 1.5], ['zoom'], 10, 0.5, 16, 6] } },
+      { id: 'secondary', type: 'line', source: 'roads', filter: ['!', ['in', kind, ['literal', ['local', 'railway', ...MAJOR]]]] as never, layout: ROUND, paint: { 'line-color': '#1f3049', 'line-width': ['interpolate', ['exponential', 1.5], ['zoom'], 9, 0.6, 16, 9] } },
+      { id: 'railway', type: 'line', source: 'roads', filter: ['==', kind, 'railway'] as never, paint: { 'line-color': '#3a4a63', 'line-width': 1.6, 'line-dasharray': [6, 3] } },
+      { id: 'major-case', type: 'line', source: 'roads', filter: major as never, layout: ROUND, paint: { 'line-color': '#070d17', 'line-width': ['interpolate', ['exponential', 1.5], ['zoom'], 9, 2, 16, 20] } },
+      { id: 'major', type: 'line', source: 'roads', filter: major as never, layout: ROUND, paint: { 'line-color': ['match', kind, 'expressway', '#41597f', '#30466a'] as never, 'line-width': ['interpolate', ['exponential', 1.5], ['zoom'], 9, 1.1, 16, 14] } },
+      { id: 'borders', type: 'line', source: 'districts', paint: { 'line-color': '#3c5c8c', 'line-width': 1.1, 'line-dasharray': [3, 3], 'line-opacity': 0.75 } },
       { id: 'road-names', type: 'symbol', source: 'roads', minzoom: 12.5, layout: { 'symbol-placement': 'line', 'text-field': ['get', 'label'], 'text-font': FONT, 'text-size': 11, 'symbol-spacing': 420 }, paint: { 'text-color': '#5d7595', 'text-halo-color': '#070d17', 'text-halo-width': 1.4 } },
       { id: 'water-names', type: 'symbol', source: 'water', layout: { 'text-field': ['get', 'label'], 'text-font': FONT, 'text-size': 13, 'text-letter-spacing': 0.25, 'symbol-placement': 'point' }, paint: { 'text-color': '#4d9db5', 'text-halo-color': '#0e2f45', 'text-halo-width': 1 } },
       { id: 'district-names', type: 'symbol', source: 'districts', maxzoom: 13.5, layout: { 'text-field': ['get', 'label'], 'text-font': FONT, 'text-size': 15, 'text-letter-spacing': 0.3 }, paint: { 'text-color': '#50668a', 'text-halo-color': '#0c1625', 'text-halo-width': 1.2 } },
