@@ -7,8 +7,11 @@ devices  ← sessions ← commands ← receiver ← centre
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from collections.abc import Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,6 +36,7 @@ from protocols.field.base import ReadTask
 from protocols.model.clock import SECOND_US, Clock, now_us
 from protocols.model.reading import Readings
 
+_THREADS: Final = 2
 _ENROLMENT_LOOK_S: Final = 2.0
 
 
@@ -61,7 +65,8 @@ class Gateway:
     """One running gateway. `run` returns after SIGTERM, SIGINT or `stop`, with everything written."""
 
     def __init__(self, plan: Plan, clock: Clock = now_us) -> None:
-        self.plan = plan
+        self._declared = plan.declared
+        self.plan = plan = replace(plan, declared=b"")
         self.clock = clock
         self.buffer = SqliteBuffer(plan.loaded.state_dir, clock)
         self.sender: Sender | None = None
@@ -103,6 +108,8 @@ class Gateway:
         """Run until told to stop. Raises an ExceptionGroup where a part failed that must not."""
         self._stop = asyncio.Event()
         loop = asyncio.get_running_loop()
+        # The log lets one thread in at a time; more of them would only hold memory.
+        loop.set_default_executor(ThreadPoolExecutor(_THREADS, "edge"))
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
         if self._stopped:
@@ -126,8 +133,12 @@ class Gateway:
         plan = self.plan
         if self.buffer.quarantined:
             self._log.error("buffer was damaged; a new one is begun", kept_as=str(self.buffer.quarantined))
-        await asyncio.to_thread(self.buffer.remember, plan.declaration, plan.declared)
+        await asyncio.to_thread(self.buffer.remember, plan.declaration, self._declared)
+        self._declared = b""  # the log has it now: megabytes, for many points
         await self.commands.recover()
+        # What is alive now lives as long as the process: no collection needs to look at it again.
+        gc.collect()
+        gc.freeze()
         self._log.info(
             "gateway starts",
             gateway=plan.gateway,
@@ -240,6 +251,10 @@ def _members(plan: Plan) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
 
 async def run_gateway(path: Path) -> None:
     """Run the gateway that a file describes, until a signal ends it."""
+    await _checked(path).run()
+
+
+def _checked(path: Path) -> Gateway:
     plan = open_plan(path)
     read_tasks(plan)
-    await Gateway(plan).run()
+    return Gateway(plan)

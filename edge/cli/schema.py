@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -11,13 +11,14 @@ import firmware_configs
 from edge.cli.terminal import reported
 from edge.config.schema import write_schemas
 
-_SHIPPED = Path(firmware_configs.__file__).parent / "schema"
+SHIPPED: Final = Path(firmware_configs.__file__).parent / "schema"
+"""The files that the repository carries."""
 
 
 def schema(
     folder: Annotated[
         Path, typer.Argument(metavar="[FOLDER]", help="Where the files are written.")
-    ] = _SHIPPED,
+    ] = SHIPPED,
 ) -> None:
     """Write the JSON Schema of gateway files and profiles, for editors that complete and check YAML.
 

@@ -55,7 +55,11 @@ def load(path: Path, standard: Sequence[PointProfile] = ()) -> Loaded:
     reader.check()
     mistakes = [*document.mistakes, *reader.profile_mistakes]
     if mistakes or entry is None:
-        raise ConfigError(sorted(mistakes, key=lambda mistake: (mistake.file != str(path), mistake.line)))
+        raise ConfigError(
+            sorted(
+                mistakes, key=lambda found: (found.file != str(path), found.file, found.line, found.column)
+            )
+        )
     here = path.resolve().parent
     ca_file = here / entry.centre.ca_file if entry.centre and entry.centre.ca_file else None
     return Loaded(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from edge.config.document import Document, Path_
 
+_SECRET = re.compile("password|secret|token", re.IGNORECASE)
 _WANTED: dict[str, str] = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
@@ -47,6 +49,9 @@ def nearest(word: object, known: Iterable[str]) -> str:
 def explain(document: Document, error: ValidationError, model: type[BaseModel], base: Path_ = ()) -> None:
     """Add each mistake of `error`, found while reading `model` at `base`, to the document."""
     for item in error.errors(include_url=False):
+        # pydantic does not count entries that are wrong themselves; they have been told already.
+        if item["type"] == "too_short" and len(item["input"]) >= item["ctx"]["min_length"]:
+            continue
         loc = tuple(part for part in item["loc"] if part not in {"[key]", "float", "str", "int"})
         _one(document, base + loc, loc, item, model)
 
@@ -73,12 +78,8 @@ def _one(
             path, f"{_shown(item)} is not known here", f"one of {expected}", nearest(item["input"], words)
         )
     elif kind == "string_pattern_mismatch":
-        document.mistake(
-            path,
-            f"{_shown(item)} has a form that cannot be used",
-            f"text of the form {context['pattern']}",
-            "use small letters, digits, '-' and '_' where it is a key",
-        )
+        wanted, repair = _form(str(context["pattern"]), str(item["input"]))
+        document.mistake(path, f"{_shown(item)} has a form that cannot be used", wanted, repair)
     elif kind in _WANTED:
         document.mistake(
             path, f"{_shown(item)} is no value for {name!r}", _WANTED[kind], f"write {_WANTED[kind]}"
@@ -90,11 +91,25 @@ def _one(
     else:
         message = str(item["msg"])
         expected = message.removeprefix("Input should be ").removeprefix("Value should be ")
+        if expected.startswith(("less", "greater")):
+            expected = f"a value {expected}"
         document.mistake(path, f"{_shown(item)} cannot be used for {name!r}", expected, f"give {expected}")
+
+
+def _form(pattern: str, given: str) -> tuple[str, str]:
+    """Return what a pattern wants, in words, and how `given` would have to be written."""
+    if pattern.startswith("^[a-z0-9]"):
+        key = re.sub(r"[^a-z0-9_-]+", "-", given.lower()).strip("-_")
+        return "a key of small letters, digits, '-' and '_'", f"write {key!r}" if key else "choose a key"
+    if "https?" in pattern:
+        return "a URL", "write it like http://10.0.0.5:8600"
+    return f"text of the form {pattern}", "correct it"
 
 
 def _shown(item: Mapping[str, Any]) -> str:
     value = item["input"]
+    if item["loc"] and _SECRET.search(str(item["loc"][-1])):
+        return "the value (not shown)"
     if isinstance(value, Mapping):
         return "a map"
     if isinstance(value, list | tuple):
