@@ -117,6 +117,6 @@ class City(World, Protocol):
     """A world that also knows the gateways that should read it."""
 
     def write_gateways(
-        self, folder: Path, ports: Mapping[str, int], centre_url: str | None = None
+        self, folder: Path, ports: Mapping[str, int], centre_url: str | None = None, *, state_root: Path
     ) -> Sequence[Path]:
-        """Write one gateway file per gateway, with the real port of each endpoint key."""
+        """Write one gateway file per gateway, with the real port of each endpoint key; state below a root."""

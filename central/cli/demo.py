@@ -120,11 +120,13 @@ async def run(plan: Plan) -> None:
 async def _start(plan: Plan, crew: Crew) -> None:
     """Start the parts in their order; return when the gateways run."""
     files = plan.folder / "gateways"
-    shutil.rmtree(files, ignore_errors=True)
+    # Only what the city writes anew: with --data, what the gateways had not sent yet is still in there.
+    for stale in (files / "ready", *files.glob("*.yaml")):
+        stale.unlink(missing_ok=True)
     typer.echo("Starting the city of Linjiang (临江市), its centre and its gateways …", err=True)
     await crew.start(
         "city", "-m", "sim_devices", "city", "--scenario", plan.scenario, "--port-base", "0",
-        "--gateways-out", str(files), "--centre-url", plan.url,
+        "--gateways-out", str(files), "--centre", plan.url,
     )  # fmt: skip
     maps = _city_map()
     settings = {"CITYNERVE_DATA": str(plan.centre.data_dir), "CITYNERVE_DATABASE_URL": ""}

@@ -29,7 +29,11 @@ def city(
     host: options.Host = "127.0.0.1",
     gateways_out: Annotated[
         Path | None,
-        typer.Option(help="Write a gateway file per gateway here, with the real ports.", metavar="DIR"),
+        typer.Option(
+            help="Write a gateway file per gateway here, with the real ports, and then a file `ready`. "
+            "The gateways keep their state in its folder `state`.",
+            metavar="DIR",
+        ),
     ] = None,
     centre: Annotated[
         str | None, typer.Option(help="Address of the centre, for the gateway files.", metavar="URL")
@@ -72,6 +76,9 @@ def city(
         if gateways_out is None:
             return {}
         gateways_out.mkdir(parents=True, exist_ok=True)
-        return {"gateways": [str(p) for p in built[0].write_gateways(gateways_out, simulation.ports, centre)]}
+        state = gateways_out.resolve() / "state"
+        written = built[0].write_gateways(gateways_out, simulation.ports, centre, state_root=state)
+        (gateways_out / "ready").touch()
+        return {"gateways": [str(path) for path in written]}
 
     serve(build, for_s=for_s, as_json=as_json, ready=ready)
