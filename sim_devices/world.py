@@ -117,6 +117,14 @@ class City(World, Protocol):
     """A world that also knows the gateways that should read it."""
 
     def write_gateways(
-        self, folder: Path, ports: Mapping[str, int], centre_url: str | None = None, *, state_root: Path
+        self,
+        folder: Path,
+        ports: Mapping[str, int],
+        centre_url: str | None = None,
+        *,
+        state_root: Path = Path("/var/lib/citynerve-edge"),
     ) -> Sequence[Path]:
-        """Write one gateway file per gateway, with the real port of each endpoint key; state below a root."""
+        """Write one gateway file per gateway, with the real port of each endpoint key.
+
+        Each gateway keeps its state in a folder of its own below `state_root`.
+        """
