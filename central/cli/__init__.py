@@ -8,6 +8,7 @@ import typer
 
 from central.cli import db, gateway, openapi, serve, user
 from central.cli.demo import demo
+from central.kernel import logs
 from protocols.errors import CityNerveError
 
 app = typer.Typer(
@@ -26,6 +27,8 @@ app.add_typer(user.app, name="user")
 
 def main() -> None:
     """Run the command line; a mistake of the caller is a sentence, not a traceback."""
+    # Before anything logs: structlog's own default would write among a command's output.
+    logs.configure("warning")
     try:
         app()
     except CityNerveError as error:

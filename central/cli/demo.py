@@ -22,6 +22,7 @@ from typing import Annotated
 
 import typer
 
+from central.casebook.demo import ensure_demo_units
 from central.cli.processes import Crew, DemoFailed
 from central.cli.serve import address, listen
 from central.config import DEFAULT_PORT, Config
@@ -157,6 +158,8 @@ async def _add_accounts(database: Database) -> None:
     accounts = Security.build(database, now_us).accounts
     for role, shown in ACCOUNTS:
         await accounts.ensure(role.value, shown, role, PASSWORD)
+    async with database.session() as session:
+        await ensure_demo_units(session)
 
 
 async def _codes(database: Database, gateways: Sequence[str]) -> dict[str, str]:
