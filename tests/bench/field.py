@@ -2,7 +2,8 @@
 
 It prints its port, then serves until its input closes. Every register changes twice a second, so that
 no reading is thrown away as unchanged; each unit's register 0 holds a clock (milliseconds of the wall
-clock modulo 60,000), which lets a reader of the last page tell how old a value is.
+clock modulo 60,000), which lets a reader of the last page tell how old a value is; register 1 climbs
+from 0 to 600 every six seconds.
 """
 
 from __future__ import annotations
@@ -25,10 +26,14 @@ from sim_devices.world import Endpoint, Scene, SimDevice
 
 PROFILE = "bench.block"
 TICK_S = 0.5
+SAWTOOTH_MS = 6_000
 
 
-def profile(registers: int, alarms: int = 0) -> Profile:
-    """Return a unit of `registers` unsigned words with two decimals in one block, all polled `fast`."""
+def profile(registers: int, alarms: int = 0, limit: float = 650.0) -> Profile:
+    """Return a unit of `registers` unsigned words with two decimals in one block, all polled `fast`.
+
+    The first `alarms` registers have a high alarm at `limit`, which 650.0 never reaches.
+    """
     points = tuple(
         PointProfile.model_validate(
             {
@@ -43,7 +48,7 @@ def profile(registers: int, alarms: int = 0) -> Profile:
                 "modbus": ModbusAddress(fc=3, address=number),
                 "alarms": [
                     {
-                        "key": f"high-{number}", "kind": "hi", "limit": 650.0, "deadband": 1.0,
+                        "key": f"high-{number}", "kind": "hi", "limit": limit, "deadband": 1.0,
                         "priority": "P3", "name": {"zh": "过高", "en": "High"},
                     }
                 ] if number < alarms else [],
@@ -75,6 +80,8 @@ class Unit:
         tick_ms = now_us() // 1000
         if register == 0:
             return tick_ms % 60_000 / 100
+        if register == 1:
+            return tick_ms % SAWTOOTH_MS / 10
         return (self._number * 977 + register * 131 + tick_ms // 500 * 7) % 60_000 / 100
 
     def write(self, point_key: str, value: float | str) -> None:
@@ -147,6 +154,7 @@ def write_gateway(
     *,
     period_s: float,
     alarms: int = 0,
+    limit: float = 650.0,
     centre_url: str | None = None,
     batch_s: float = 0.25,
 ) -> Path:
@@ -157,7 +165,7 @@ def write_gateway(
     profiles = folder / "profiles"
     profiles.mkdir(parents=True, exist_ok=True)
     (profiles / f"{PROFILE}.yaml").write_text(
-        profile(registers, alarms).model_dump_json(exclude_defaults=True), encoding="utf-8"
+        profile(registers, alarms, limit).model_dump_json(exclude_defaults=True), encoding="utf-8"
     )
     lines = [
         "gateway: {id: gw-bench, name: {zh: 测量, en: Bench}}",

@@ -7,8 +7,6 @@ had buffered, because the names of a stream have no gaps.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from enum import StrEnum
 from types import TracebackType
 
@@ -50,11 +48,16 @@ class Road:
         self._client = httpx2.AsyncClient(base_url=target, timeout=60, trust_env=False)
         app = Starlette(
             routes=[Route("/{path:path}", self._pass, methods=["GET", "POST", "PUT", "DELETE"])],
-            lifespan=self._lifespan,
         )
         self._server = uvicorn.Server(
             uvicorn.Config(
-                app, host="127.0.0.1", port=0, log_level="error", ws="none", timeout_graceful_shutdown=1
+                app,
+                host="127.0.0.1",
+                port=0,
+                log_level="error",
+                ws="none",
+                lifespan="off",
+                timeout_graceful_shutdown=1,
             )
         )
         self._task: asyncio.Task[None] | None = None
@@ -76,12 +79,10 @@ class Road:
     ) -> None:
         self._server.should_exit = True
         if self._task is not None:
+            # Long polls that hang on this road never end by themselves.
+            self._server.force_exit = True
             await self._task
-
-    @asynccontextmanager
-    async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
-        yield
-        await self._client.aclose()
+            await self._client.aclose()
 
     async def _pass(self, request: Request) -> Response:
         body = await request.body()
