@@ -39,7 +39,7 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
     data: Data = None,
 ) -> None:
-    """Run the centre until Ctrl-C or SIGTERM. Settings: `CITYNERVE_*`, see docs/settings.md."""
+    """Run the centre until Ctrl-C or SIGTERM. Settings: `CITYNERVE_*`, see docs/configuration.md."""
     config = settings(data, host, port)
     logs.configure(config.log_level)
     listener = listen(config.host, config.port)
