@@ -31,25 +31,26 @@ class Road:
         self._wait = wait_random_exponential(multiplier=0.5, max=MAX_PAUSE_S)
         self._jitter = jitter
         self._slow_s = slow_s
-        self._until = 0.0
+        self.until = 0.0
+        """Time of the loop before which nobody tries."""
         self._log = structlog.get_logger("edge.link").bind(road=name)
 
     async def clear(self) -> None:
         """Wait until the road may be tried."""
         loop = asyncio.get_running_loop()
-        while (pause := self._until - loop.time()) > 0:  # noqa: ASYNC110 - a failure moves the end
+        while (pause := self.until - loop.time()) > 0:  # noqa: ASYNC110 - a failure moves the end
             await asyncio.sleep(pause)
 
     def passed(self) -> None:
         """Note that the centre answered as it should."""
         if self.state != "up":
             self._log.info("centre is reached", after_failures=self.failures)
-        self.state, self.reason, self.failures, self._until = "up", "", 0, 0.0
+        self.state, self.reason, self.failures, self.until = "up", "", 0, 0.0
 
     def failed(self, error: CentreError) -> None:
         """Note a failure and set the pause for everybody, growing and spread by chance."""
         now = asyncio.get_running_loop().time()
-        if now < self._until:
+        if now < self.until:
             return  # somebody who set out at the same time has said so already
         self.failures += 1
         state: RoadState = "refused" if error.status in _REFUSED else "down"
@@ -62,7 +63,7 @@ class Road:
             pause = min(error.retry_after_s, MAX_PAUSE_S) * (1 + 0.2 * self._jitter())
         else:
             pause = self._wait(_attempt(self.failures))
-        self._until = now + pause
+        self.until = now + pause
 
 
 def _attempt(number: int) -> RetryCallState:

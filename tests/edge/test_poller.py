@@ -1,0 +1,77 @@
+"""Schedule and breaker, on a clock that the test moves."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edge.poller import Schedule
+from edge.session import FAILED_CYCLES, PAUSES_S, Breaker
+from protocols.field.base import ReadTask
+from protocols.model.device import PeriodClass
+
+PERIODS: dict[PeriodClass, float] = {"fast": 1.0, "normal": 5.0, "slow": 60.0}
+
+
+def task(device: str, period: PeriodClass = "fast") -> ReadTask:
+    return ReadTask(device, period, np.zeros(1, np.int32), 1, None)
+
+
+def test_devices_are_spread_over_their_period() -> None:
+    schedule = Schedule([task(f"d{i}") for i in range(4)], PERIODS, 100.0)
+    starts = []
+    for _ in range(4):
+        due = schedule.due()
+        assert due is not None
+        starts.append(due)
+        schedule.take(due)
+    assert starts == [100.0, 100.25, 100.5, 100.75]
+    assert schedule.due() == 101.0
+
+
+def test_cycles_that_cannot_be_kept_are_skipped_and_counted() -> None:
+    schedule = Schedule([task("d")], PERIODS, 0.0)
+    assert schedule.take(0.0) == 0
+    assert schedule.due() == 1.0
+    schedule.take(4.5)
+    assert schedule.overruns == 3
+    assert schedule.due() == 5.0, "never queued: the next is in the future, on the old grid"
+
+
+def test_a_fast_task_does_not_starve_a_slow_one() -> None:
+    schedule = Schedule([task("a"), task("a", "slow")], PERIODS, 0.0)
+    now, taken = 0.0, []
+    for _ in range(6):
+        taken.append(schedule.take(now))
+        now += 0.4
+    assert 1 in taken[:2]
+
+
+def test_nothing_to_poll() -> None:
+    assert Schedule([], PERIODS, 0.0).due() is None
+
+
+def test_after_a_silence_the_device_s_other_tasks_are_skipped() -> None:
+    breaker = Breaker(lambda: 0.5)
+    assert not breaker.failed(10.0, 1.0)
+    assert not breaker.allows(10.5, probe=False)
+    assert breaker.allows(11.0, probe=False)
+
+
+def test_the_breaker_opens_probes_and_pauses_longer_each_time() -> None:
+    breaker = Breaker(lambda: 0.5)
+    now = 0.0
+    for cycle in range(FAILED_CYCLES):
+        assert breaker.allows(now, probe=False)
+        assert breaker.failed(now, 1.0) == (cycle == FAILED_CYCLES - 1)
+        now += 1.0
+    opened = now - 1.0
+    for pause in PAUSES_S:
+        assert not breaker.allows(opened + pause - 0.01, probe=True)
+        assert not breaker.allows(opened + pause + 0.01, probe=False), "only the probe goes out"
+        assert breaker.allows(opened + pause + 0.01, probe=True)
+        opened += pause + 0.01
+        assert not breaker.failed(opened, 1.0), "it was open already"
+    assert not breaker.allows(opened + PAUSES_S[-1] - 0.1, probe=True), "the longest pause stays"
+    assert breaker.succeeded()
+    assert breaker.allows(opened, probe=False)
+    assert not breaker.succeeded()
