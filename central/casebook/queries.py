@@ -121,7 +121,7 @@ async def tasks(
     """Return tasks, newest first."""
     statement = (
         select(Task)
-        .options(selectinload(Task.case))
+        .options(selectinload(Task.case).selectinload(Case.tasks))
         .order_by(Task.assigned_at.desc(), Task.id.desc())
         .limit(limit + 1)
     )

@@ -111,7 +111,12 @@ class AuditMiddleware:
                 await self._note(scope, state, int(message["status"]))
             await send(message)
 
-        await self._app(scope, receive, noted)
+        try:
+            await self._app(scope, receive, noted)
+        except Exception:
+            # The answer, 500, is made outside of here.
+            await self._note(scope, state, 500)
+            raise
 
     async def _note(self, scope: Scope, state: dict[str, object], status: int) -> None:
         principal = state.get("principal")

@@ -102,7 +102,7 @@ class Sessions:
             found = (await session.execute(statement)).one_or_none()
             if found is None:
                 return None
-            held, user = found.tuple()
+            held, user = found
             if user.disabled or now >= held.expires_at or now - held.seen_at > IDLE:
                 return None
             if now - held.seen_at > _SEEN_EVERY:
@@ -117,7 +117,7 @@ class Sessions:
             found = (await session.execute(statement)).one_or_none()
             if found is None:
                 return None
-            token, user = found.tuple()
+            token, user = found
             if user.disabled or (token.expires_at is not None and now >= token.expires_at):
                 return None
             if token.used_at is None or now - token.used_at > _SEEN_EVERY:

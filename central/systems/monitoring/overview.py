@@ -156,7 +156,7 @@ class OverviewDesk:
             .group_by(AlarmRow.point)
         )
         async with self._database.session() as session:
-            return dict((await session.execute(statement)).tuples().all())
+            return dict((await session.execute(statement)).all())
 
 
 async def beat(desk: OverviewDesk, bus: Bus, listening: Callable[[], bool], period_s: float = BEAT_S) -> None:

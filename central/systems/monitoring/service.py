@@ -235,7 +235,7 @@ class Monitoring:
             .group_by(AlarmRow.device)
         )
         async with self._database.session() as session:
-            return dict((await session.execute(statement)).tuples().all())
+            return dict((await session.execute(statement)).all())
 
     async def _open_alarms(self, device: str) -> int:
         statement = select(func.count()).where(AlarmRow.closed_at.is_(None), AlarmRow.device == device)

@@ -1,0 +1,143 @@
+"""A whole centre for a test: its application on a fresh database, people with tokens, a clock by hand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from argon2 import PasswordHasher
+from fastapi import FastAPI
+
+from central.app import create_app
+from central.casebook.demo import ensure_demo_units
+from central.config import Config
+from central.security.models import User
+from central.security.parts import Security
+from central.security.passwords import Passwords
+from central.security.principal import Principal
+from central.security.roles import Role
+from central.systems.centre import Centre
+from protocols.model.clock import SECOND_US, now_us, to_datetime
+from tests.central.systems.field import FieldGateway
+
+BASE = "http://centre.test"
+API = "/api/v1"
+QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+
+
+class Hand:
+    """A clock that stands where it is put; it begins at the wall clock, so that partitions exist."""
+
+    def __init__(self) -> None:
+        self.now = now_us() // SECOND_US * SECOND_US
+
+    def __call__(self) -> int:
+        return self.now
+
+    def move(self, seconds: float) -> int:
+        """Move on and return the new time."""
+        self.now += round(seconds * SECOND_US)
+        return self.now
+
+
+@dataclass
+class Running:
+    """The running application and ways to speak to it."""
+
+    app: FastAPI
+    clock: Hand
+    tokens: dict[Role, str]
+
+    @property
+    def centre(self) -> Centre:
+        """The centre's parts."""
+        centre: Centre = self.app.state.centre
+        return centre
+
+    @asynccontextmanager
+    async def client(self, role: Role | None = Role.OPERATOR) -> AsyncIterator[httpx2.AsyncClient]:
+        """Speak as somebody of that role, by API token; None speaks as nobody."""
+        headers = {} if role is None else {"Authorization": f"Bearer {self.tokens[role]}"}
+        transport = httpx2.ASGITransport(self.app)
+        async with httpx2.AsyncClient(transport=transport, base_url=BASE, headers=headers) as client:
+            yield client
+
+    @asynccontextmanager
+    async def gateway(self, name: str = "gw-north") -> AsyncIterator[FieldGateway]:
+        """A gateway that has enrolled and declared its city."""
+        code = await self.centre.gateways.new_code(name, "admin")
+        async with self.client(None) as client:
+            yield await FieldGateway.enrol(client, code.enrolment_code, name)
+
+    async def get(self, path: str, role: Role = Role.VIEWER, **params: Any) -> Any:
+        """GET as a viewer; the answer must be 200."""
+        async with self.client(role) as client:
+            answer = await client.get(API + path, params=params)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def post(self, path: str, body: Any = None, role: Role = Role.OPERATOR, expect: int = 200) -> Any:
+        """POST as an operator; the answer must have the expected status."""
+        async with self.client(role) as client:
+            answer = await client.post(API + path, json=body)
+        assert answer.status_code == expect, answer.text
+        return answer.json() if answer.content else None
+
+
+@asynccontextmanager
+async def running_centre(url: str, folder: Path, map_dir: Path | None = None) -> AsyncIterator[Running]:
+    """Start a centre on that database; it stops at the end of the block."""
+    clock = Hand()
+    app = create_app(Config(data_dir=folder, database_url=url, map_dir=map_dir), clock)
+    started, stop = asyncio.Event(), asyncio.Event()
+
+    async def live() -> None:
+        # In a task of its own, as a server does it: fixtures enter and leave in different tasks.
+        async with app.router.lifespan_context(app):
+            started.set()
+            await stop.wait()
+
+    task = asyncio.create_task(live())
+    waiting = asyncio.create_task(started.wait())
+    await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        waiting.cancel()
+        task.result()
+    centre: Centre = app.state.centre
+    # Hashes that take a millisecond; the real ones are tested where they are made.
+    quick = Security.build(centre.database, clock, Passwords(QUICK))
+    app.state.centre = replace(centre, security=quick)
+    try:
+        yield Running(app, clock, await _people(app.state.centre))
+    finally:
+        stop.set()
+        await task
+
+
+async def _people(centre: Centre) -> dict[Role, str]:
+    """One person of each role with an API token; nobody can sign in with such a password hash."""
+    async with centre.database.session() as session:
+        for role in Role:
+            session.add(
+                User(
+                    username=f"test-{role}",
+                    display_name=f"Test {role}",
+                    role=role,
+                    password_hash="none",
+                    created_at=to_datetime(centre.clock()),
+                )
+            )
+        await ensure_demo_units(session)
+    return {
+        role: (
+            await centre.security.accounts.make_token(
+                Principal(f"test-{role}", f"Test {role}", role, "session"), "test", None, None
+            )
+        ).token
+        for role in Role
+    }
