@@ -108,6 +108,10 @@ class BlockDecoder:
                 values[group.target] = (raw >> group.shifts) & 1
             elif group.kind == "bool":
                 values[group.target] = raw != 0
+            elif group.kind == "f32":
+                # Widening a signalling NaN warns; it is found below, like every other NaN.
+                with np.errstate(invalid="ignore"):
+                    values[group.target] = raw
             else:
                 values[group.target] = raw
         if self._floats is not None:
