@@ -26,9 +26,7 @@ T0 = 1_795_262_400_000_000
 def columns(point: int, times: list[int], value: float = 1.0) -> Readings:
     """Readings of one point, all of one value."""
     n = len(times)
-    return Readings(
-        np.full(n, point, np.int32), np.array(times), np.full(n, value), np.zeros(n, np.uint32)
-    )
+    return Readings(np.full(n, point, np.int32), np.array(times), np.full(n, value), np.zeros(n, np.uint32))
 
 
 class Wire:
@@ -77,7 +75,9 @@ async def stored(city: Running) -> list[tuple[int, int]]:
 
 
 async def test_each_batch_once_in_any_order_twice_and_together(city: Running, wire: Wire) -> None:
-    bodies = [wire.batch(seq, columns(seq % 4, [T0 + seq * 100 + i for i in range(50)])) for seq in range(1, 41)]
+    bodies = [
+        wire.batch(seq, columns(seq % 4, [T0 + seq * 100 + i for i in range(50)])) for seq in range(1, 41)
+    ]
     deliveries = bodies * 3
     random.Random(7).shuffle(deliveries)
     receipts = await asyncio.gather(*(wire.accepted(body) for body in deliveries))
@@ -206,11 +206,13 @@ async def test_points_are_retired_not_deleted_and_old_batches_do_not_bring_them_
 
 
 async def test_the_database_goes_away_and_comes_back(city: Running, wire: Wire, database_url: str) -> None:
-    name = database_url.split("@/")[1].split("?")[0]
+    name = database_url.split("@/")[1].split("?", maxsplit=1)[0]
     server = database_url.replace(f"@/{name}?", "@/postgres?")
     async with await psycopg.AsyncConnection.connect(server, autocommit=True) as admin:
         await admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false".encode())
-        await admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+        await admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,)
+        )
         body = wire.batch(1, columns(0, [T0]))
         answer = await wire.post(body)
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
@@ -227,9 +229,7 @@ async def test_the_database_goes_away_and_comes_back(city: Running, wire: Wire, 
 
 
 async def test_the_long_poll_answers_when_a_command_arrives(city: Running, wire: Wire) -> None:
-    poll = asyncio.create_task(
-        wire._client.get(INBOX, params={"after": 0, "wait": 20}, headers=wire.headers)
-    )
+    poll = asyncio.create_task(wire._client.get(INBOX, params={"after": 0, "wait": 20}, headers=wire.headers))
     await asyncio.sleep(0.3)
     assert not poll.done()
     sent = await city.centre.outbox.send("gw-north.pump1.run", 1, issued_by="operator")

@@ -1,0 +1,104 @@
+"""The live feed: newest value per point, however fast they come and however slow the reader is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import numpy as np
+
+from central.kernel.bus import Bus, Message
+from central.live.feed import Feed, FeedItem, Lagged, ReadingsChanged
+from central.live.latest import LatestBoard
+from central.store.readings import SeriesReadings
+
+T0 = 1_795_262_400_000_000
+
+
+def board() -> LatestBoard:
+    """A board of three points with a period of 5 s, whose clock stands at T0."""
+    made = LatestBoard(lambda: T0)
+    made.register((series, 5.0) for series in (1, 2, 3))
+    return made
+
+
+def readings(*rows: tuple[int, int, float]) -> SeriesReadings:
+    """Columns from rows of (series, time, value)."""
+    series, times, values = (np.array(column) for column in zip(*rows, strict=True))
+    return SeriesReadings.sort(
+        series.astype(np.int32), times, values.astype(float), np.zeros(len(rows), np.uint32), {}
+    )
+
+
+async def following(stream: AsyncIterator[FeedItem]) -> FeedItem:
+    """Return the next item, which must come soon."""
+    return await asyncio.wait_for(anext(stream), 5)
+
+
+async def test_a_slow_reader_gets_the_newest_value_of_each_point_once() -> None:
+    latest = board()
+    feed = Feed(latest, Bus())
+    with feed.open([1, 2], []) as client:
+        for i in range(1000):
+            feed.publish(
+                latest.apply(readings((1, T0 - 1000 + i, i), (2, T0 - 1000 + i, -i), (3, T0, 0)), T0)
+            )
+        item = await following(aiter(client))
+        assert isinstance(item, ReadingsChanged)
+        assert {value.series: value.value for value in item.items} == {1: 999.0, 2: -999.0}
+    assert feed.clients == 0
+
+
+async def test_readings_come_at_most_four_times_a_second() -> None:
+    latest = board()
+    feed = Feed(latest, Bus())
+    loop = asyncio.get_running_loop()
+    with feed.open([1], []) as client:
+        stream = aiter(client)
+        feed.publish(latest.apply(readings((1, T0, 0.0)), T0))
+        await following(stream)
+        first = loop.time()
+        feed.publish(latest.apply(readings((1, T0 + 1, 1.0)), T0))
+        item = await following(stream)
+        assert loop.time() - first > 0.2
+        assert isinstance(item, ReadingsChanged)
+        assert item.items[0].value == 1.0
+
+
+async def test_messages_are_filtered_by_kind_and_lagging_is_told() -> None:
+    bus = Bus()
+    feed = Feed(board(), bus)
+    with feed.open([], ["alarm"]) as client:
+        stream = aiter(client)
+        bus.publish("gateway", "not asked for")
+        bus.publish("alarm", 1)
+        item = await following(stream)
+        assert item == Message("alarm", 1)
+        for i in range(700):
+            bus.publish("alarm", i)
+        item = await following(stream)
+        assert item == Lagged(200)
+        assert await following(stream) == Message("alarm", 200)
+
+
+async def test_closing_ends_every_stream() -> None:
+    feed = Feed(board(), Bus())
+    with feed.open([1], ["alarm"]) as client:
+        reader = asyncio.create_task(anext(aiter(client), None))  # type: ignore[arg-type]
+        await asyncio.sleep(0)
+        feed.close()
+        assert await asyncio.wait_for(reader, 5) is None
+
+
+def test_older_readings_never_replace_newer_ones_and_age_makes_stale() -> None:
+    latest = board()
+    assert latest.apply(readings((1, T0 - 10, 1.0), (2, T0 - 16_000_000, 2.0)), T0).tolist() == [1, 2]
+    assert latest.apply(readings((1, T0 - 20, 9.0)), T0).tolist() == []
+    found = latest.get_many([1, 2, 3])
+    assert (found[1].value, found[1].stale, found[2].stale, 3 in found) == (1.0, False, True, False)
+    summary = latest.summary()
+    assert (summary.total, summary.good, summary.stale, summary.unread) == (3, 2, 1, 1)
+    latest.retire([2])
+    assert latest.summary().total == 2
+    latest.register([(5000, 1.0)])
+    assert latest.apply(readings((5000, T0, 7.0)), T0).tolist() == [5000]
