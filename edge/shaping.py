@@ -147,9 +147,12 @@ class Shaper:
         if not held.any():
             self._note(readings, np.arange(len(point)))
             return forward
-        self._note(readings, np.flatnonzero(~held))
-        # A point that comes several times is judged in rounds, each against the one before.
-        left = np.flatnonzero(held)
+        # A point that comes several times is judged in rounds, each against the one before; the rows
+        # that are not held take part where another row of their point is.
+        concerned = np.zeros(len(self.points), np.bool_)
+        concerned[point[held]] = True
+        self._note(readings, np.flatnonzero(~concerned[point]))
+        left = np.flatnonzero(concerned[point])
         while len(left):
             _, first = np.unique(point[left], return_index=True)
             rows = left[first]
@@ -169,6 +172,7 @@ class Shaper:
                     and 0 <= silent[place] < self._heartbeat_us
                     and (known or quality[row] >= 0x8000_0000)
                 )
+            same &= held[rows]
             forward[rows[same]] = False
             self._note(readings, rows[~same])
             left = np.delete(left, first)
