@@ -117,6 +117,16 @@ class Simulation:
                 for task in tasks:
                     task.cancel()
 
+    async def stop(self) -> None:
+        """Stop every server, all at once; safe after a start that failed half-way."""
+        stops = [server.stop() for server in self.servers.values()]
+        if self.control is not None:
+            stops.append(self.control.stop())
+        ends = await asyncio.gather(*stops, return_exceptions=True)
+        for end in ends:
+            if isinstance(end, BaseException):
+                raise end
+
     async def _tick(self) -> None:
         loop = asyncio.get_running_loop()
         before = loop.time()
@@ -146,16 +156,16 @@ async def simulating(
     """
     simulation = Simulation(world, settings or Settings(), clock)
     world.step(simulation.world_us)
-    async with contextlib.AsyncExitStack() as stack:
+    try:
         for server in simulation.servers.values():
-            stack.push_async_callback(server.stop)
             await server.start()
             simulation.faults.on_change(server.follow_faults)
             server.follow_faults()
         if simulation.control is not None:
-            stack.push_async_callback(simulation.control.stop)
             await simulation.control.start()
         yield simulation
+    finally:
+        await simulation.stop()
 
 
 def _server(

@@ -112,14 +112,21 @@ class MqttServer(SimServer):
         if self._server is not None:
             self._server.close()
         self.cut_connections()
-        if self._served:
-            await asyncio.wait(self._served, timeout=2)
+        await self._end_connections()
         if self._broker is not None:
             broker, self._broker, self._context = self._broker, None, None
             await broker.shutdown()
         if self._server is not None:
             await self._server.wait_closed()
             self._server = None
+
+    async def _end_connections(self) -> None:
+        if not self._served:
+            return
+        _, left = await asyncio.wait(self._served, timeout=2)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     def everything_due(self) -> None:
         """A client has subscribed: let it see each device without waiting for the next period."""
@@ -171,13 +178,19 @@ class MqttServer(SimServer):
         if retained:
             await self._context.retain_message(topic, payload, 1)
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        broker, task = self._broker, asyncio.current_task()
-        if broker is None or task is None or self.refuses():
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._broker is None or self.refuses():
             writer.transport.abort()
             return
-        self._writers.add(writer)
+        # A task of our own: asyncio 3.11 logs a traceback for a cancelled one that it made itself.
+        task = asyncio.get_running_loop().create_task(self._serve(self._broker, reader, writer))
         self._served.add(task)
+        task.add_done_callback(self._served.discard)
+
+    async def _serve(
+        self, broker: Broker, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self._writers.add(writer)
         try:
             with contextlib.suppress(ConnectionError, EOFError, AMQTTError, MQTTError):
                 await broker.external_connected(
@@ -185,7 +198,6 @@ class MqttServer(SimServer):
                 )
         finally:
             self._writers.discard(writer)
-            self._served.discard(task)
             writer.close()
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()

@@ -48,7 +48,7 @@ def draw_river(scene: Scene, seed: int) -> Image.Image:
     river = afloat.finish()
     shore = Canvas.over(river)
     _embankment(shore, dark, rain)
-    _gauge(shore, dark)
+    _gauge(shore, scene)
     return _submerge(river, shore.finish(), scene)
 
 
@@ -237,20 +237,24 @@ def _embankment(canvas: Canvas, dark: float, rain: float) -> None:
         canvas.pool(GAUGE_X + 10, 262, 60, 80, mix((0, 0, 0), (120, 112, 100), dark))
 
 
-def _gauge(canvas: Canvas, dark: float) -> None:
-    """A white board with red marks each decimetre, long ones each half metre, figures each metre."""
-    light = 1.0 - 0.5 * dark
+def _gauge(canvas: Canvas, scene: Scene) -> None:
+    """A white board: red marks each decimetre, long ones each half metre, figures each metre.
+
+    Where the level is known in metres, the surface stands at exactly that figure.
+    """
+    light = 1.0 - 0.5 * scene.darkness
     white: Colour = (round(244 * light), round(245 * light), round(242 * light))
     red: Colour = (round(206 * light), round(36 * light), round(34 * light))
     top, bottom = HIGH - 10, HEIGHT + 10.0
     canvas.rectangle(GAUGE_X - 2, top - 3, GAUGE_X + 24, bottom, (52, 56, 60))
     canvas.rectangle(GAUGE_X, top, GAUGE_X + 22, bottom, white)
-    step = (LOW - HIGH) / 40
-    for mark in range(-12, 43):
-        y = LOW - mark * step
-        if not top <= y <= bottom:
-            continue
+    metre = (LOW - HIGH) / 4
+    zero = (
+        LOW if scene.water_level_m is None else surface(scene.water_level_ratio) + scene.water_level_m * metre
+    )
+    for mark in range(math.ceil((zero - bottom) / metre * 10), math.floor((zero - top) / metre * 10) + 1):
+        y = zero - mark * metre / 10
         long = mark % 5 == 0
-        canvas.rectangle(GAUGE_X, y - step * 0.32, GAUGE_X + (12 if long else 7), y + step * 0.1, red)
-        if mark % 10 == 0 and mark >= 0:
-            canvas.text(GAUGE_X + 17, y - 1, f"{mark // 10}", 8.5, (24, 26, 28))
+        canvas.rectangle(GAUGE_X, y - 0.5, GAUGE_X + (12 if long else 7), y + 0.9, red)
+        if mark % 10 == 0:
+            canvas.text(GAUGE_X + 17, y, f"{mark // 10}", 8.5, (24, 26, 28))

@@ -54,10 +54,13 @@ def draw_street(scene: Scene, seed: int) -> Image.Image:
     """Return the street as this second sees it, without rain in front and without letters on top."""
     dark, rain = scene.darkness, scene.rain
     canvas = Canvas()
-    sky(canvas, HORIZON + 10, dark, rain, scene.time_us)
+    sky(canvas, HORIZON + 32, dark, rain, scene.time_us)
     _skyline(canvas, seed, dark, rain)
     _ground(canvas, dark, rain)
-    _bridge(canvas, scene)
+    if scene.water_level_m is not None or scene.water_level_ratio > 0.0:
+        _bridge(canvas, scene)
+    else:
+        _gantry(canvas, scene)
     _houses(canvas, seed, dark, rain)
     _lamps(canvas, dark, rain)
     picture = canvas.finish()
@@ -86,7 +89,7 @@ def _skyline(canvas: Canvas, seed: int, dark: float, rain: float) -> None:
     for x in range(0, WIDTH, 22):
         height = 26 + 44 * float(chance.random())
         tone = daylight((146, 158, 170), (22, 26, 44), dark, rain)
-        canvas.rectangle(x, HORIZON + 6 - height, x + 24, HORIZON + 8, tone)
+        canvas.rectangle(x, HORIZON + 6 - height, x + 24, HORIZON + 32, tone)
         if dark > 0.35:
             for _ in range(int(9 * dark)):
                 wx, wy = x + 3 + 18 * float(chance.random()), HORIZON - height * float(chance.random())
@@ -216,6 +219,26 @@ def _bridge(canvas: Canvas, scene: Scene) -> None:
     _sign(canvas, scene.sign, deck_high)
 
 
+def _gantry(canvas: Canvas, scene: Scene) -> None:
+    """A street without a dip: trees in the distance, and a beam over the road that carries the sign."""
+    dark, rain = scene.darkness, scene.rain
+    green = daylight((84, 116, 78), (18, 26, 28), dark, rain)
+    for index in range(60):
+        x = CENTRE + (index - 30) * 5.4
+        size = 4.5 + 3.0 * np.sin(index * 2.4) ** 2
+        canvas.ellipse(
+            x, HORIZON + 24 - size, size * 1.3, size, mix(green, (255, 255, 255), 0.03 * (index % 4))
+        )
+    steel = daylight((118, 124, 130), (40, 43, 52), dark, rain)
+    for side in (-1, 1):
+        foot, top = place(side * 1.08, 3.4), place(side * 1.08, 3.4, 2.3)
+        canvas.rectangle(foot[0] - 1.8, top[1], foot[0] + 1.8, foot[1], steel)
+    left, right = place(-1.08, 3.4, 2.3), place(1.08, 3.4, 2.3)
+    canvas.rectangle(left[0], left[1] - 3, right[0], left[1], steel)
+    canvas.rectangle(left[0], left[1] + 6, right[0], left[1] + 8, steel)
+    _sign(canvas, scene.sign, left[1] + 20)
+
+
 def _sign(canvas: Canvas, words: str, base: float) -> None:
     """The message sign on the bridge shows its text in amber, as far as this machine has the letters."""
     if not words or not drawable(words):
@@ -245,7 +268,10 @@ def _cars(canvas: Canvas, scene: Scene, seed: int, shore: float) -> None:
     for car in sorted(cars, reverse=True):
         _, y = place(car.across, car.far)
         flooded = scene.water_level_ratio > 0.02 and y < shore + 12
-        crowded = any(lane == car.across and abs(1 / other - 1 / car.far) < 0.1 for other, lane in placed)
+        crowded = any(
+            lane == car.across and abs(1 / other - 1 / car.far) < 0.02 + 0.3 / car.far
+            for other, lane in placed
+        )
         if not flooded and not crowded and car.far < BRIDGE_AT:
             placed.append((car.far, car.across))
             _car(canvas, car, scene)

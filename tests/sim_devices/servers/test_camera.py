@@ -128,7 +128,8 @@ def test_the_picture_tells_the_weather(kind: str) -> None:
 
 def test_rising_water_changes_the_picture_where_it_stands() -> None:
     def rows(ratio: float) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-        return pixels(draw(Scene("street", "Dip", 1_763_800_000_000_000, 0.3, 0.2, ratio, 0.0), "cam"))
+        scene = Scene("street", "Dip", 1_763_800_000_000_000, 0.3, 0.2, ratio, 0.0, water_level_m=0.2)
+        return pixels(draw(scene, "cam"))
 
     dry, flooded = rows(0.0).astype(int), rows(0.7).astype(int)
     changed = np.abs(dry - flooded).mean(axis=(1, 2))
