@@ -61,6 +61,7 @@ class Plan:
     scenario: str
     browser: bool
     seconds: float | None
+    control_port: int | None = None
 
     @property
     def centre(self) -> Config:
@@ -79,13 +80,17 @@ def demo(
     data: Annotated[
         Path | None, typer.Option(help="Keep the demo's data in this folder.", show_default=False)
     ] = None,
+    control_port: Annotated[
+        int | None,
+        typer.Option(help="Port where the weather can be changed and faults set, by HTTP; none by default."),
+    ] = None,
 ) -> None:
     """Show a city in a rainstorm: simulated devices, gateways and the centre. Ctrl-C ends everything."""
     # Bound for a moment now, so that a busy port is named before anything is started.
     with listen("127.0.0.1", port) as listener:
         url = address(listener)
     with _folder(data) as folder:
-        asyncio.run(run(Plan(url, folder, scenario, browser, seconds)))
+        asyncio.run(run(Plan(url, folder, scenario, browser, seconds, control_port)))
 
 
 async def run(plan: Plan) -> None:
@@ -125,9 +130,10 @@ async def _start(plan: Plan, crew: Crew) -> None:
     for stale in (files / "ready", *files.glob("*.yaml")):
         stale.unlink(missing_ok=True)
     typer.echo("Starting the city of Linjiang (临江市), its centre and its gateways …", err=True)
+    control = [] if plan.control_port is None else ["--control-port", str(plan.control_port)]
     await crew.start(
         "city", "-m", "sim_devices", "city", "--scenario", plan.scenario, "--port-base", "0",
-        "--gateways-out", str(files), "--centre", plan.url,
+        "--gateways-out", str(files), "--centre", plan.url, *control,
     )  # fmt: skip
     maps = _city_map()
     settings = {"CITYNERVE_DATA": str(plan.centre.data_dir), "CITYNERVE_DATABASE_URL": ""}
