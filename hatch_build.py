@@ -15,6 +15,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -80,9 +81,14 @@ def install(root: Path) -> None:
 def npm(root: Path, *arguments: str) -> None:
     """Run npm in the console's folder; raises ConsoleError with the command and the way out."""
     node, script = find_node()
-    environment = {**os.environ, "PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
     command = [str(node), str(script), *arguments]
-    done = subprocess.run(command, cwd=root / WEB, env=environment, check=False)
+    with tempfile.TemporaryDirectory(prefix="citynerve-npm-") as doors:
+        # A script that calls npm again must find this one; the wheel's own bin/npm is a copy that cannot run.
+        if os.name == "posix":
+            Path(doors, "node").symlink_to(node)
+            Path(doors, "npm").symlink_to(script)
+        search = os.pathsep.join([doors, str(node.parent), os.environ.get("PATH", "")])
+        done = subprocess.run(command, cwd=root / WEB, env={**os.environ, "PATH": search}, check=False)
     if done.returncode:
         command_line = f"`npm {' '.join(arguments)}` in {WEB}"
         hint = NO_REGISTRY if arguments[0] == "ci" else ""

@@ -87,7 +87,7 @@ class Driver(ABC):
         """Read the points of one task now. Raises ConnectionLost only."""
         raise NotImplementedError(f"{self.protocol} has nothing to poll")
 
-    async def listen(self, sink: Sink) -> None:
+    async def listen(self, sink: Sink) -> None:  # noqa: B027 - most drivers poll, and hear nothing
         """Hand on what devices send, until cancelled. Returns at once where nothing is pushed.
 
         Raises ConnectionLost when the connection ends; points it can no longer vouch for have then
