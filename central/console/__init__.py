@@ -76,7 +76,12 @@ class ConsoleFiles(StaticFiles):
             try:
                 response = await super().get_response(path, scope)
             except HTTPException as error:
-                if error.status_code != 404 or "." in path.rsplit("/", 1)[-1]:
+                # `/devices/gw-north.pump1` is a page for all its dot; only assets and `/name.ext` are files.
+                if (
+                    error.status_code != 404
+                    or path.startswith("assets/")
+                    or ("." in path and "/" not in path)
+                ):
                     raise
             else:
                 if path.startswith("assets/"):
