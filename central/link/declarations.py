@@ -65,7 +65,8 @@ INSERT_POINTS = f"""
 INSERT INTO points (id, gateway, device, key, name_zh, name_en, unit, value_type, period_s, decimals, min,
     max, writable, write_min, write_max, labels)
 SELECT %(gateway)s::text || '.' || device || '.' || key, %(gateway)s::text,
-    %(gateway)s::text || '.' || device, key, name_zh, name_en, unit, value_type, period_s, decimals, min, max, writable, write_min, write_max, labels
+    %(gateway)s::text || '.' || device, key, name_zh, name_en, unit, value_type, period_s, decimals, min,
+    max, writable, write_min, write_max, labels
 FROM ROWS FROM (jsonb_to_recordset(%(rows)s) AS ({_POINT_COLUMNS})) WITH ORDINALITY AS d
 WHERE NOT EXISTS (SELECT 1 FROM points p WHERE p.id = %(gateway)s::text || '.' || d.device || '.' || d.key)
 ORDER BY ordinality

@@ -88,8 +88,11 @@ class Postmaster:
             return False
         except PermissionError:
             return True
-        name = Path(f"/proc/{self.pid}/comm")
-        return not name.exists() or name.read_text().strip() == "postgres"
+        try:
+            name, _, rest = Path(f"/proc/{self.pid}/stat").read_text().partition("(")[2].rpartition(")")
+        except OSError:
+            return True
+        return name == "postgres" and not rest.lstrip().startswith(("Z", "X"))
 
 
 def server_url(socket_dir: Path, database: str = DATABASE) -> str:

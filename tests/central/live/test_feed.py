@@ -84,7 +84,7 @@ async def test_messages_are_filtered_by_kind_and_lagging_is_told() -> None:
 async def test_closing_ends_every_stream() -> None:
     feed = Feed(board(), Bus())
     with feed.open([1], ["alarm"]) as client:
-        reader = asyncio.create_task(anext(aiter(client), None))  # type: ignore[arg-type]
+        reader = asyncio.create_task(anext(aiter(client), None))
         await asyncio.sleep(0)
         feed.close()
         assert await asyncio.wait_for(reader, 5) is None

@@ -28,7 +28,8 @@ async def seed(database: Database, count: int = 4) -> list[int]:
     async with database.pool.connection() as connection, connection.transaction():
         await connection.execute("INSERT INTO sites VALUES ('s', '站', 'Site', 'x', '', 0, 0)")
         await connection.execute(
-            "INSERT INTO gateways (id, name_zh, name_en, state, created_at) VALUES ('g','g','g','active',now())"
+            "INSERT INTO gateways (id, name_zh, name_en, state, created_at)"
+            " VALUES ('g', 'g', 'g', 'active', now())"
         )
         await connection.execute(
             "INSERT INTO devices VALUES ('g.d','g','d','s','d','d','pump','p',1,'modbus','','',NULL)"
