@@ -67,8 +67,9 @@ export function useFormat() {
   function span(seconds: number): string {
     const s = Math.max(0, Math.round(seconds))
     if (s < 60) return t('span.s', { n: s })
-    if (s < 600) return t('span.mins', { m: Math.floor(s / 60), s: s % 60 })
+    if (s < 600 && s % 60) return t('span.mins', { m: Math.floor(s / 60), s: s % 60 })
     if (s < 3600) return t('span.min', { n: Math.floor(s / 60) })
+    if (s < 86_400 && s % 3600 < 60) return t('span.h', { n: Math.floor(s / 3600) })
     if (s < 86_400) return t('span.hmin', { h: Math.floor(s / 3600), m: Math.floor((s % 3600) / 60) })
     return t('span.d', { n: Math.floor(s / 86_400) })
   }

@@ -1,17 +1,18 @@
 /** What an alarm says in one line: its condition with the value that met it. */
-import type { Alarm } from '@/api/types'
+import type { Alarm, Name } from '@/api/types'
 import { useWords } from '@/i18n'
 import { useFormat } from '@/i18n/format'
 
 type Judged = Pick<Alarm, 'kind' | 'limit' | 'unit'>
+type Labels = Record<string, Name>
 
 export function useAlarmWords() {
   const { t } = useWords()
   const { full, span } = useFormat()
-  const limit = (alarm: Judged) => (alarm.kind === 'no_data' ? span(alarm.limit) : full(alarm.limit, { unit: alarm.unit }))
+  const limit = (alarm: Judged, labels?: Labels) => (alarm.kind === 'no_data' ? span(alarm.limit) : full(alarm.limit, { unit: alarm.unit, labels }))
   return {
     limit,
-    condition: (alarm: Judged) => t(`alarm.conditionText.${alarm.kind}`, { limit: limit(alarm) }),
-    value: (alarm: Judged, value: number | null) => (value === null ? '—' : full(value, { unit: alarm.kind === 'no_data' ? '' : alarm.unit })),
+    condition: (alarm: Judged, labels?: Labels) => t(`alarm.conditionText.${alarm.kind}`, { limit: limit(alarm, labels) }),
+    value: (alarm: Judged, value: number | null, labels?: Labels) => (value === null ? '—' : full(value, { unit: alarm.unit, labels })),
   }
 }

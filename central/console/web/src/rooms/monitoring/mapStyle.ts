@@ -2,6 +2,7 @@
 import type { StyleSpecification } from 'maplibre-gl'
 import type { CityMap } from '@/api/types'
 import type { Locale } from '@/i18n'
+import { labelPoint } from './labelPoint'
 
 const EMPTY: GeoJSON.FeatureCollection = { type: 'FeatureCollection', features: [] }
 const ROUND = { 'line-cap': 'round', 'line-join': 'round' } as const
@@ -21,6 +22,17 @@ function labelled(collection: GeoJSON.FeatureCollection, locale: Locale): GeoJSO
   }
 }
 
+/** One point with a name for each polygon of a layer. */
+function names(collection: GeoJSON.FeatureCollection): GeoJSON.FeatureCollection {
+  const features: GeoJSON.Feature[] = []
+  for (const feature of collection.features) {
+    const ring = feature.geometry.type === 'Polygon' ? feature.geometry.coordinates[0] : undefined
+    const at = ring ? labelPoint(ring) : null
+    if (at && feature.properties?.label) features.push({ type: 'Feature', properties: feature.properties, geometry: { type: 'Point', coordinates: at } })
+  }
+  return { type: 'FeatureCollection', features }
+}
+
 /** Return the whole style for a language. */
 export function cityStyle(city: CityMap, locale: Locale): StyleSpecification {
   const source = (data: GeoJSON.FeatureCollection | undefined) => ({ type: 'geojson' as const, data: labelled(data ?? EMPTY, locale) })
@@ -28,7 +40,7 @@ export function cityStyle(city: CityMap, locale: Locale): StyleSpecification {
   const major = ['in', kind, ['literal', MAJOR]] as const
   return {
     version: 8,
-    sources: { districts: source(city.districts), water: source(city.water), parks: source(city.parks), roads: source(city.roads) },
+    sources: { districts: source(city.districts), water: source(city.water), parks: source(city.parks), roads: source(city.roads), 'district-names': { type: 'geojson', data: names(labelled(city.districts, locale)) }, 'water-names': { type: 'geojson', data: names(labelled(city.water, locale)) } },
     layers: [
       { id: 'ground', type: 'background', paint: { 'background-color': '#070d17' } },
       { id: 'districts', type: 'fill', source: 'districts', paint: { 'fill-color': '#0c1625' } },
@@ -44,8 +56,8 @@ export function cityStyle(city: CityMap, locale: Locale): StyleSpecification {
       { id: 'major', type: 'line', source: 'roads', filter: major as never, layout: ROUND, paint: { 'line-color': ['match', kind, 'expressway', '#41597f', '#30466a'] as never, 'line-width': ['interpolate', ['exponential', 1.5], ['zoom'], 9, 1.1, 16, 14] } },
       { id: 'borders', type: 'line', source: 'districts', paint: { 'line-color': '#3c5c8c', 'line-width': 1.1, 'line-dasharray': [3, 3], 'line-opacity': 0.75 } },
       { id: 'road-names', type: 'symbol', source: 'roads', minzoom: 12.5, layout: { 'symbol-placement': 'line', 'text-field': ['get', 'label'], 'text-font': FONT, 'text-size': 11, 'symbol-spacing': 420 }, paint: { 'text-color': '#5d7595', 'text-halo-color': '#070d17', 'text-halo-width': 1.4 } },
-      { id: 'water-names', type: 'symbol', source: 'water', layout: { 'text-field': ['get', 'label'], 'text-font': FONT, 'text-size': 13, 'text-letter-spacing': 0.25, 'symbol-placement': 'point' }, paint: { 'text-color': '#4d9db5', 'text-halo-color': '#0e2f45', 'text-halo-width': 1 } },
-      { id: 'district-names', type: 'symbol', source: 'districts', maxzoom: 13.5, layout: { 'text-field': ['get', 'label'], 'text-font': FONT, 'text-size': 15, 'text-letter-spacing': 0.3 }, paint: { 'text-color': '#50668a', 'text-halo-color': '#0c1625', 'text-halo-width': 1.2 } },
+      { id: 'water-names', type: 'symbol', source: 'water-names', layout: { 'text-field': ['get', 'label'], 'text-font': FONT, 'text-size': 13, 'text-letter-spacing': 0.25, 'symbol-placement': 'point' }, paint: { 'text-color': '#4d9db5', 'text-halo-color': '#0e2f45', 'text-halo-width': 1 } },
+      { id: 'district-names', type: 'symbol', source: 'district-names', maxzoom: 13.5, layout: { 'text-field': ['get', 'label'], 'text-font': FONT, 'text-size': 15, 'text-letter-spacing': 0.3 }, paint: { 'text-color': '#50668a', 'text-halo-color': '#0c1625', 'text-halo-width': 1.2 } },
     ],
   } as StyleSpecification
 }

@@ -67,6 +67,7 @@ export function useAlarmActions() {
     busy,
     acknowledge: (ids: string[], comment?: string) => act(each(ids, 'acknowledge', comment ? { comment } : {}), t('alarm.ackDone', { n: ids.length })),
     shelve: (ids: string[], minutes: number, reason: string) => act(each(ids, 'shelve', { minutes, reason }), t('alarm.shelveDone', { n: ids.length })),
+    reset: (id: string) => act(each([id], 'reset', {}), t('alarm.resetDone')),
     unshelve: (id: string) => act(each([id], 'unshelve', {}), t('alarm.unshelveDone')),
   }
 }
