@@ -92,18 +92,18 @@ class BlockDecoder:
 
     def _decode_bits(self, payload: Bytes, time_us: int) -> Readings:
         bits = np.unpackbits(payload, bitorder="little")
-        return Readings.at(self.points, time_us, bits[self._gather].astype(np.float64))
+        return self._at(time_us, bits[self._gather].astype(np.float64), np.zeros(len(self.points), np.uint32))
 
     def _decode_registers(self, payload: Bytes, time_us: int) -> Readings:
+        n = len(self.points)
         gathered = payload[self._gather]
-        values: Values = np.empty(len(self.points))
-        quality: Qualities | int = Quality.GOOD
+        values: Values = np.empty(n)
+        quality: Qualities = np.zeros(n, np.uint32)
         for group in self._groups:
             raw = gathered[group.source].view(group.dtype)
             if group.kind in ("bcd16", "bcd32"):
                 values[group.target], broken = _from_bcd(raw)
-                if broken.any():
-                    quality = _mark(quality, values, group.target, broken, Quality.BAD_DECODING_ERROR)
+                _mark(quality, values, group.target, broken, Quality.BAD_DECODING_ERROR)
             elif group.kind == "bit":
                 values[group.target] = (raw >> group.shifts) & 1
             elif group.kind == "bool":
@@ -116,13 +116,20 @@ class BlockDecoder:
                 values[group.target] = raw
         if self._floats is not None:
             finite = np.isfinite(values[self._floats])
-            if not finite.all():
-                quality = _mark(quality, values, self._floats, ~finite, Quality.BAD_SENSOR_FAILURE)
+            if not np.logical_and.reduce(finite):
+                _mark(quality, values, self._floats, ~finite, Quality.BAD_SENSOR_FAILURE)
         text: dict[int, str] = {}
         for row, wire in self._texts:
             values[row] = np.nan
             text[row] = payload[wire].tobytes().decode("ascii", "replace").split("\0", 1)[0].rstrip()
-        return Readings.at(self.points, time_us, values, quality, text)
+        return self._at(time_us, values, quality, text)
+
+    def _at(
+        self, time_us: int, values: Values, quality: Qualities, text: dict[int, str] | None = None
+    ) -> Readings:
+        times = np.empty(len(values), np.int64)
+        times.fill(time_us)
+        return Readings(self.points, times, values, quality, text or {})
 
 
 def _kind(span: Span) -> str:
@@ -137,11 +144,7 @@ def _from_bcd(raw: NDArray[np.generic]) -> tuple[Values, NDArray[np.bool_]]:
     return nibbles @ (10.0 ** np.arange(digits)), (nibbles > 9).any(axis=1)
 
 
-def _mark(
-    quality: Qualities | int, values: Values, rows: slice, broken: NDArray[np.bool_], code: Quality
-) -> Qualities:
+def _mark(quality: Qualities, values: Values, rows: slice, broken: NDArray[np.bool_], code: Quality) -> None:
     """Take away the number of the broken rows and give them `code`."""
-    column = quality if isinstance(quality, np.ndarray) else np.full(len(values), quality, np.uint32)
     values[rows][broken] = np.nan
-    column[rows][broken] = code
-    return column
+    quality[rows][broken] = code
