@@ -31,7 +31,7 @@ from edge.link.sender import Sender
 from edge.pipeline import Pipeline
 from edge.poller import Poller
 from edge.session import Session
-from protocols.errors import ConfigError, Mistake, Rejected
+from protocols.errors import ConfigError, Mistake, Rejected, StorageError
 from protocols.field.base import ReadTask
 from protocols.model.clock import SECOND_US, Clock, now_us
 from protocols.model.reading import Readings
@@ -199,9 +199,12 @@ class Gateway:
     async def _tell_health(self) -> None:
         while True:
             await asyncio.sleep(OWN_PERIOD_S)
-            self.pipeline.put(await self._health())
+            try:
+                self.pipeline.put(await self.health())
+            except StorageError as error:
+                self._log.error("health cannot be read from the buffer", reason=str(error))
 
-    async def _health(self) -> Readings:
+    async def health(self) -> Readings:
         """Measure the gateway and each device; columns like any driver's."""
         now, pipeline = self.clock(), self.pipeline
         depth = await asyncio.to_thread(self.buffer.depth)

@@ -87,6 +87,10 @@ class Commands:
         except Rejected as error:
             state = CommandState.EXPIRED if error.reason == "expired" else CommandState.REJECTED
             outcome = self._outcome(command.id, state, error.reason, str(error))
+        except Exception as error:
+            self._log.error("driver failed; report this with the traceback", exc_info=error)
+            detail = f"the driver failed: {error!r}; read the point to see"
+            outcome = self._outcome(command.id, CommandState.UNKNOWN, "driver-failed", detail)
         await self._finish(outcome)
         self._log.info(
             "command",

@@ -197,9 +197,13 @@ class _Reader:
             if driver is None:
                 continue
             try:
-                self.settings[connection.key] = driver.Settings.model_validate(connection.settings)
+                settings = driver.Settings.model_validate(connection.settings)
             except ValidationError as error:
                 explain(self.document, error, driver.Settings, (*at, "settings"))
+            else:
+                # A relative file is meant from the gateway file, wherever the process was started.
+                files = {name: self._folder / value for name, value in settings if isinstance(value, Path)}
+                self.settings[connection.key] = settings.model_copy(update=files)
         return found
 
     def _driver(self, at: Path_, protocol: str) -> type[Driver] | None:

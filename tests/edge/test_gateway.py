@@ -191,7 +191,7 @@ async def test_the_gateway_tells_about_itself(tmp_path: Path) -> None:
     async with ModbusField() as field, FakeCentre() as centre:
         async with running(gateway_file(tmp_path, field.port, centre.url)) as gateway:
             await until(lambda: gateway.receiver is not None and len(centre.readings()) > 3)
-            gateway.pipeline.put(await gateway._health())
+            gateway.pipeline.put(await gateway.health())
             await until(lambda: any(p == "_gateway.rss" for p, _, _, _ in centre.readings()))
         latest = {p: v for p, _, v, _ in centre.readings()}
         manifest = next(iter(centre.manifests.values()))
