@@ -68,7 +68,7 @@ class ConsoleFiles(StaticFiles):
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         """Answer a file, else the page, else 404."""
-        if path.split("/", 1)[0] in RESERVED:
+        if path.split("/", 1)[0] in (*RESERVED, ".."):
             raise HTTPException(
                 404, f"There is no {scope['path']!r}; /api/v1/openapi.json lists what there is."
             )

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from sqlalchemy import func, select
 
-from central.kernel.problem import not_found
+from central.kernel.problem import Problem, not_found
 from central.kernel.shapes import Name
 from central.link.gateways import Gateways
 from central.live.alarms import AlarmBoard, AlarmRow
@@ -15,7 +15,6 @@ from central.store.base import Database
 from central.systems.monitoring import schemas, views
 from central.systems.monitoring.condition import RETIRED, DeviceCondition, judge_devices
 from central.systems.monitoring.registry import City, DeviceRecord, PointRecord, Registry, SiteRecord
-from protocols.errors import Rejected
 from protocols.model.alarm import ACTIVE_STATES
 from protocols.model.clock import Clock, to_datetime
 
@@ -135,9 +134,10 @@ class Monitoring:
     async def latest(
         self, *, points: Collection[str] = (), devices: Collection[str] = (), sites: Collection[str] = ()
     ) -> list[schemas.Latest]:
-        """Return the newest readings of what is named; Rejected(`nothing-asked`) where nothing is."""
+        """Return the newest readings of what is named; Problem 422 `nothing-asked` where nothing is."""
         if not points and not devices and not sites:
-            raise Rejected("nothing-asked", "name at least one `point`, `device` or `site`")
+            detail = "Name at least one `point`, `device` or `site`."
+            raise Problem(422, "nothing-asked", "Nothing is asked for", detail)
         chosen = await self.choose(points=points, devices=devices, sites=sites)
         values = self._latest.get_many([point.series for point in chosen])
         now = self._clock()

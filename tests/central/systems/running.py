@@ -74,7 +74,7 @@ class Running:
         async with self.client(None) as client:
             yield await FieldGateway.enrol(client, code.enrolment_code, name)
 
-    async def get(self, path: str, role: Role = Role.VIEWER, **params: Any) -> Any:
+    async def get(self, path: str, role: Role = Role.VIEWER, /, **params: Any) -> Any:
         """GET as a viewer; the answer must be 200."""
         async with self.client(role) as client:
             answer = await client.get(API + path, params=params)

@@ -1,0 +1,33 @@
+"""The description of the API that the console's client is generated from is the API's own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from central.app import create_app
+from central.config import Config
+
+WEB = Path(__file__).parents[3] / "central" / "console" / "web"
+
+
+def test_openapi_json_is_fresh() -> None:
+    described = create_app(Config(data_dir=Path("unused"))).openapi()
+    stored = json.loads((WEB / "openapi.json").read_text("utf-8"))
+    assert stored == described, "run `citynerve openapi > central/console/web/openapi.json`"
+
+
+def test_every_operation_has_a_name_a_tag_and_documented_refusals() -> None:
+    described = create_app(Config(data_dir=Path("unused"))).openapi()
+    names = []
+    for path, operations in described["paths"].items():
+        for method, operation in operations.items():
+            names.append(operation["operationId"])
+            assert operation["tags"], (method, path)
+            assert operation["description"], (method, path)
+            assert {"401", "503"} <= set(operation["responses"]), (method, path)
+            for status, response in operation["responses"].items():
+                if int(status) >= 400:
+                    assert list(response["content"]) == ["application/problem+json"], (method, path)
+    assert len(names) == len(set(names))
+    assert all(name.isidentifier() and name[0].islower() for name in names)

@@ -1,0 +1,143 @@
+"""The live feed over a real socket: what is committed is on the stream, in the API's own shapes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+import uvicorn
+
+from central.security.roles import Role
+from central.systems.monitoring.overview import Rate, beat
+from central.systems.monitoring.parts import parts_in
+from protocols.model.alarm import AlarmEvent
+from tests.central.systems.field import LEVEL, PM25, PUMP, SITE, FieldGateway
+from tests.central.systems.running import API, Hand, Running
+
+PATIENCE_S = 30.0
+
+
+class Stream:
+    """The events of an open stream, read as a browser reads them."""
+
+    def __init__(self, answer: httpx2.Response) -> None:
+        self._lines = answer.aiter_lines()
+
+    async def next(self) -> tuple[str, Any]:
+        """Return the next event: its name and its data."""
+        name, data = "", ""
+        async for line in self._lines:
+            if line.startswith("event: "):
+                name = line.removeprefix("event: ")
+            elif line.startswith("data: "):
+                data = line.removeprefix("data: ")
+            elif not line and data:
+                return name, json.loads(data)
+        raise EOFError
+
+    async def until(self, kind: str) -> Any:
+        """Return the data of the next event of that kind."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                name, data = await self.next()
+                if name == kind:
+                    return data
+
+
+@asynccontextmanager
+async def served(city: Running) -> AsyncIterator[str]:
+    """Serve the running application on a free port; its lifespan is the fixture's."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        settings = uvicorn.Config(
+            city.app, lifespan="off", log_config=None, timeout_graceful_shutdown=1, ws="none"
+        )
+        server = uvicorn.Server(settings)
+        serving = asyncio.create_task(server.serve([listening]))
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            city.centre.feed.close()
+            server.should_exit = True
+            await serving
+
+
+@asynccontextmanager
+async def listening(city: Running, address: str, **params: Any) -> AsyncIterator[Stream]:
+    headers = {"Authorization": f"Bearer {city.tokens[Role.VIEWER]}"}
+    async with (
+        httpx2.AsyncClient(base_url=address, headers=headers, timeout=PATIENCE_S) as client,
+        client.stream("GET", f"{API}/live", params=params) as answer,
+    ):
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        assert "content-encoding" not in answer.headers
+        stream = Stream(answer)
+        assert set(await stream.until("hello")) == {"server_time"}
+        yield stream
+
+
+async def test_readings_alarm_event_case_and_command_arrive(city: Running, gateway: FieldGateway) -> None:
+    async with served(city) as address, listening(city, address, point=[LEVEL, PM25]) as stream:
+        now = city.clock()
+        await gateway.readings(0, [now - 1_000_000, now], [2.4, 2.5])
+        readings = await stream.until("readings")
+        assert readings == {"items": (await city.get("/latest", point=LEVEL))["items"]}
+        await gateway.alarm("a1", 1, AlarmEvent.ACT, at_us=now, value=3.3)
+        alarm = await stream.until("alarm")
+        assert alarm == (await city.get("/alarms"))["items"][0]
+        event = await stream.until("event")
+        assert (event["id"], event["alarms"][0]["id"]) == (alarm["event_id"], "a1")
+        await city.post("/cases", {"event_id": event["id"]}, expect=201)
+        case = await stream.until("case")
+        assert case == await city.get(f"/cases/{case['id']}")
+        assert (await stream.until("event"))["state"] == "verified"
+        sent = await city.post("/commands", {"point": PUMP, "value": 1}, expect=202)
+        assert await stream.until("command") == sent
+
+
+async def test_only_what_was_asked_for_arrives(city: Running, gateway: FieldGateway) -> None:
+    async with served(city) as address:
+        everything = listening(city, address, site=SITE)
+        quiet = listening(city, address, device="gw-north.well", kinds="readings")
+        async with everything as loud, quiet as stream:
+            await gateway.alarm("a1", 1, AlarmEvent.ACT, at_us=city.clock(), value=3.3)
+            await gateway.readings(2, [city.clock()], [1.0])
+            assert (await loud.until("readings"))["items"][0]["point"] == PUMP
+            await gateway.readings(1, [city.clock()], [99.0])
+            name, data = await asyncio.wait_for(stream.next(), PATIENCE_S)
+            assert (name, [item["point"] for item in data["items"]]) == ("readings", ["gw-north.well.flow"])
+
+
+async def test_the_overview_is_told_when_it_changes_and_somebody_listens(
+    city: Running, gateway: FieldGateway
+) -> None:
+    parts = parts_in(city.app)
+    with parts.bus.subscribe("overview") as told:
+        beating = asyncio.create_task(beat(parts.overview, parts.bus, lambda: True, period_s=0.01))
+        async with asyncio.timeout(PATIENCE_S):
+            (first,) = await told.next()
+            await gateway.alarm("a1", 1, AlarmEvent.ACT, at_us=city.clock(), value=3.3)
+            active = 0
+            while not active:
+                for message in await told.next():
+                    active = message.payload.alarms.active  # type: ignore[attr-defined]
+        beating.cancel()
+        await asyncio.gather(beating, return_exceptions=True)
+    assert first.payload.alarms.active == 0  # type: ignore[attr-defined]
+
+
+def test_the_rate_is_that_of_the_last_ten_seconds() -> None:
+    clock = Hand()
+    rate = Rate(clock)
+    assert rate.per_second(1000) == 0.0
+    for second in range(1, 21):
+        clock.move(1)
+        last = rate.per_second(1000 + 200 * second)
+    assert last == 200.0
+    clock.move(10)
+    assert rate.per_second(5000) == 0.0
