@@ -140,7 +140,7 @@ class LatestBoard:
         now = self._clock()
         answer: dict[int, LatestValue] = {}
         for number in series:
-            if number >= len(self._time) or self._time[number] == NEVER:
+            if not 0 <= number < len(self._time) or self._time[number] == NEVER:
                 continue
             value = float(self._value[number])
             time_us = int(self._time[number])
