@@ -59,8 +59,9 @@ def build(root: Path) -> bool:
     sources, mark = fingerprint(web), static / ".sources"
     if (static / "index.html").is_file() and mark.is_file() and mark.read_text() == sources:
         return False
+    print(f"Building the console in {WEB} (a minute) …", flush=True)
     install(root)
-    npm(root, "run", "build")
+    npm(root, "run", "--silent", "build", "--", "--logLevel", "warn")
     if not (static / "index.html").is_file():
         raise ConsoleError(f"`npm run build` in {web} ended well but left no {static / 'index.html'}")
     mark.write_text(sources)
@@ -74,7 +75,7 @@ def install(root: Path) -> None:
     mark = web / "node_modules" / ".citynerve-lock"
     if mark.is_file() and mark.read_text() == locked:
         return
-    npm(root, "ci", "--no-audit", "--no-fund")
+    npm(root, "ci", "--loglevel=error", "--no-audit", "--no-fund")
     mark.write_text(locked)
 
 
