@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from protocols.errors import ConfigError, Mistake
@@ -29,6 +29,10 @@ class Config:
                   file that holds it, CITYNERVE_DATABASE_URL_FILE: a password in a file is in no process list)
     host, port    where it listens (CITYNERVE_HOST, CITYNERVE_PORT); this machine only by default
     map_dir       folder with the city's GeoJSON for GET /map (CITYNERVE_MAP_DIR)
+    due_minutes   minutes until a case is due, by priority; what is left out keeps its default
+                  (CITYNERVE_DUE_MINUTES=P1=30,P2=120,P3=480,P4=1440)
+    key_figures   patterns of the point keys on the first screen, the more important first; none: the
+                  product's own (CITYNERVE_KEY_FIGURES=*level*,*flow*)
     secure        cookies only over https; set it behind TLS (CITYNERVE_SECURE=1)
     log_level     debug, info, warning or error (CITYNERVE_LOG_LEVEL)
     """
@@ -38,6 +42,8 @@ class Config:
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
     map_dir: Path | None = None
+    due_minutes: Mapping[str, int] = field(default_factory=dict)
+    key_figures: tuple[str, ...] = ()
     secure: bool = False
     log_level: str = "info"
 
@@ -77,6 +83,9 @@ class Config:
         maps = environ.get("CITYNERVE_MAP_DIR") or None
         if maps and not Path(maps).is_dir():
             wrong("CITYNERVE_MAP_DIR", "a folder with GeoJSON files", "name an existing folder")
+        due = _due_minutes(environ.get("CITYNERVE_DUE_MINUTES", ""))
+        if due is None:
+            wrong("CITYNERVE_DUE_MINUTES", "P1=30,P2=120 and so on, in minutes", "write it so, or unset it")
         if mistakes:
             raise ConfigError(mistakes)
         data = environ.get("CITYNERVE_DATA")
@@ -86,6 +95,19 @@ class Config:
             host=environ.get("CITYNERVE_HOST", "127.0.0.1"),
             port=port,
             map_dir=Path(maps) if maps else None,
+            due_minutes=due or {},
+            key_figures=tuple(filter(None, environ.get("CITYNERVE_KEY_FIGURES", "").split(","))),
             secure=environ.get("CITYNERVE_SECURE", "") in {"1", "true", "yes"},
             log_level=level,
         )
+
+
+def _due_minutes(text: str) -> dict[str, int] | None:
+    """Return the minutes by priority in `P1=30,P2=120`; None where it is not written so."""
+    minutes: dict[str, int] = {}
+    for part in filter(None, text.split(",")):
+        priority, _, number = part.strip().partition("=")
+        if priority not in {"P1", "P2", "P3", "P4"} or not number.isdecimal() or not int(number):
+            return None
+        minutes[priority] = int(number)
+    return minutes

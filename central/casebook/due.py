@@ -12,14 +12,19 @@ from typing import Final
 
 from protocols.model.alarm import Priority
 
-DEFAULT_MINUTES: Final[Mapping[Priority, int]] = {"P1": 30, "P2": 120, "P3": 480, "P4": 1440}
+DEFAULT_MINUTES: Final[Mapping[str, int]] = {"P1": 30, "P2": 120, "P3": 480, "P4": 1440}
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Minutes from the opening of a case to its due time, by priority."""
 
-    minutes: Mapping[Priority, int] = field(default_factory=lambda: dict(DEFAULT_MINUTES))
+    minutes: Mapping[str, int] = field(default_factory=lambda: dict(DEFAULT_MINUTES))
+
+    @classmethod
+    def of(cls, changed: Mapping[str, int]) -> Limits:
+        """Return the default limits with these changed."""
+        return cls({**DEFAULT_MINUTES, **changed})
 
     def due_at(self, opened_at: datetime, priority: Priority) -> datetime:
         """Return the due time of a case of that priority, opened then."""

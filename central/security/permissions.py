@@ -50,18 +50,21 @@ def require_own_origin(request: Request, *, strict: bool) -> None:
         )
 
 
+async def principal_of(request: Request) -> Principal | None:
+    """Return who the request's token or cookie speaks for at this moment; None where it does for nobody."""
+    sessions = security_of(request).sessions
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return await sessions.by_token(token.strip())
+    cookie = request.cookies.get(COOKIE)
+    return None if cookie is None else await sessions.by_cookie(cookie)
+
+
 def _requires(permission: Permission) -> Callable[..., Awaitable[Principal]]:
-    async def check(
-        request: Request, cookie: CookieValue, bearer: BearerValue, security: SecurityPart
-    ) -> Principal:
-        if bearer is not None:
-            principal = await security.sessions.by_token(bearer.credentials)
-        elif cookie is not None:
-            if request.method not in SAFE_METHODS:
-                require_own_origin(request, strict=True)
-            principal = await security.sessions.by_cookie(cookie)
-        else:
-            principal = None
+    async def check(request: Request, cookie: CookieValue, bearer: BearerValue) -> Principal:
+        if bearer is None and cookie is not None and request.method not in SAFE_METHODS:
+            require_own_origin(request, strict=True)
+        principal = await principal_of(request)
         if principal is None:
             raise Problem(
                 401,

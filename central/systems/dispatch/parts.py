@@ -16,7 +16,9 @@ def dispatch_of(request: Request) -> Dispatch:
     state = request.app.state
     if not hasattr(state, "dispatch"):
         centre: Centre = state.centre
-        state.dispatch = Dispatch(centre.database, centre.bus, centre.outbox, centre.clock, Limits())
+        state.dispatch = Dispatch(
+            centre.database, centre.bus, centre.outbox, centre.clock, Limits.of(centre.config.due_minutes)
+        )
     dispatch: Dispatch = state.dispatch
     return dispatch
 

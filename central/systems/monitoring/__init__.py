@@ -5,8 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, FastAPI
 
 from central.kernel.room import Room
+from central.kernel.timer import Timer
 from central.systems.monitoring import api, api_alarms
-from central.systems.monitoring.overview import beat
+from central.systems.monitoring.overview import BEAT_S, Beat
 from central.systems.monitoring.parts import parts_in
 
 router = APIRouter()
@@ -17,7 +18,8 @@ router.include_router(api_alarms.router)
 async def work(app: FastAPI) -> None:
     """Tell open screens how the city's numbers change."""
     parts = parts_in(app)
-    await beat(parts.overview, parts.bus, lambda: parts.feed.clients > 0)
+    beat = Beat(parts.overview, parts.bus, lambda: parts.feed.clients > 0)
+    await Timer("overview", BEAT_S, beat.turn).run()
 
 
 room = Room("monitoring", router, work)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, status
+from fastapi import APIRouter, Query, Request, status
 from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime
 
@@ -13,7 +13,7 @@ from central.kernel.bus import KINDS
 from central.kernel.problem import not_found
 from central.kernel.shapes import Cursor, Limit, cut_page, problems
 from central.link.schemas import Gateway, GatewayPage
-from central.security.permissions import MayManageGateways, MayRead
+from central.security.permissions import MayManageGateways, MayRead, principal_of
 from central.store.history import Resolution
 from central.systems.monitoring import live, past, schemas
 from central.systems.monitoring.parts import Room
@@ -219,6 +219,7 @@ async def open_live(
     *,
     who: MayRead,
     room: Room,
+    request: Request,
     point: PointIds,
     device: DeviceIds,
     site: SiteIds,
@@ -228,6 +229,10 @@ async def open_live(
 ) -> EventStream:
     """Open the live feed. Readings come for the points named, by themselves, by device or by site."""
     wanted = live.parse_kinds(kinds)
+
+    async def allowed() -> bool:
+        return await principal_of(request) is not None
+
     points = await room.monitoring.choose(points=point, devices=device, sites=site)
     stream = live.LiveStream(
         room.feed,
@@ -235,5 +240,6 @@ async def open_live(
         room.clock,
         points=points if "readings" in wanted else [],
         kinds=[kind for kind in KINDS if kind in wanted],
+        allowed=allowed,
     )
     return EventStream(stream.events(), headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Final
 
 from pydantic import BaseModel
@@ -19,11 +19,12 @@ from central.live.feed import MAX_CLIENTS, Feed, FeedItem, Lagged, Ping, Reading
 from central.systems.monitoring import schemas, views
 from central.systems.monitoring.alarms import AlarmDesk
 from central.systems.monitoring.registry import PointRecord
-from protocols.model.clock import Clock, to_datetime
+from protocols.model.clock import SECOND_US, Clock, to_datetime
 
 FEED_KINDS: Final = frozenset({"readings", *KINDS})
 PING: Final = b": ping\n\n"
 RETRY_MS: Final = 2000
+CHECK_US: Final = 60 * SECOND_US
 
 
 class LiveMessages(Shape):
@@ -51,12 +52,14 @@ class LiveStream:
         *,
         points: Sequence[PointRecord],
         kinds: Sequence[Kind],
+        allowed: Callable[[], Awaitable[bool]],
     ) -> None:
         self._desk = desk
         self._clock = clock
         self._points = {point.series: point for point in points}
         self._feed = feed
         self._kinds = tuple(kinds)
+        self._allowed = allowed
         if feed.clients >= MAX_CLIENTS:
             detail = f"{feed.clients} live streams are open. Close a tab, or ask again later."
             raise Problem(
@@ -64,11 +67,20 @@ class LiveStream:
             )
 
     async def events(self) -> AsyncIterator[bytes]:
-        """Yield events in the wire format of HTML's `text/event-stream` until either side ends it."""
+        """Yield events in the wire format of HTML's `text/event-stream` until either side ends it.
+
+        A stream outlives the request's permission check by hours, so it asks again once a minute: who
+        was signed out, switched off or whose session ended hears no more.
+        """
         with self._feed.open(list(self._points), self._kinds) as client:
             hello = schemas.Hello(server_time=to_datetime(self._clock()))
             yield f"retry: {RETRY_MS}\n".encode() + encode("hello", hello)
+            checked = self._clock()
             async for item in client:
+                if self._clock() - checked >= CHECK_US:
+                    if not await self._allowed():
+                        return
+                    checked = self._clock()
                 yield await self._encode(item)
 
     async def _encode(self, item: FeedItem) -> bytes:

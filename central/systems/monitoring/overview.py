@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
-import structlog
 from sqlalchemy import func, select
-from sqlalchemy.exc import SQLAlchemyError
 
 from central.casebook import queries
 from central.kernel.bus import Bus
@@ -24,8 +21,6 @@ from central.systems.monitoring.figures import DEFAULT_PATTERNS, choose
 from central.systems.monitoring.registry import City, Registry
 from protocols.model.alarm import ACTIVE_STATES
 from protocols.model.clock import SECOND_US, Clock, to_datetime
-
-log = structlog.get_logger(__name__)
 
 BEAT_S: Final = 1.0
 RATE_SPAN_US: Final = 10 * SECOND_US
@@ -159,19 +154,22 @@ class OverviewDesk:
             return dict((await session.execute(statement)).all())
 
 
-async def beat(desk: OverviewDesk, bus: Bus, listening: Callable[[], bool], period_s: float = BEAT_S) -> None:
-    """Publish `overview` once a period, while somebody listens and the numbers change; until cancelled."""
-    last: schemas.Overview | None = None
-    while True:
-        await asyncio.sleep(period_s)
-        if not listening():
-            last = None
-            continue
-        try:
-            now = await desk.overview()
-        except (SQLAlchemyError, OSError) as error:
-            log.warning("overview.skipped", error=str(error))
-            continue
+class Beat:
+    """Publishes `overview` while somebody listens and the numbers change; due once a second."""
+
+    def __init__(self, desk: OverviewDesk, bus: Bus, listening: Callable[[], bool]) -> None:
+        self._desk = desk
+        self._bus = bus
+        self._listening = listening
+        self._last: schemas.Overview | None = None
+
+    async def turn(self) -> None:
+        """Count once, and tell the bus what is new."""
+        if not self._listening():
+            self._last = None
+            return
+        now = await self._desk.overview()
+        last = self._last
         if last is None or now.model_copy(update={"server_time": last.server_time}) != last:
-            bus.publish("overview", now)
-            last = now
+            self._bus.publish("overview", now)
+            self._last = now

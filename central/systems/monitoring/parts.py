@@ -16,6 +16,7 @@ from central.store.history import History
 from central.systems.centre import Centre
 from central.systems.monitoring import citymap
 from central.systems.monitoring.alarms import AlarmDesk
+from central.systems.monitoring.figures import DEFAULT_PATTERNS
 from central.systems.monitoring.overview import OverviewDesk
 from central.systems.monitoring.registry import Registry
 from central.systems.monitoring.schemas import CityMap
@@ -62,6 +63,7 @@ class Parts:
                 database=centre.database,
                 clock=centre.clock,
                 committed=centre.committed,
+                patterns=centre.config.key_figures or DEFAULT_PATTERNS,
             ),
             gateways=centre.gateways,
             history=centre.history,

@@ -10,11 +10,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx2
+import pytest
 import uvicorn
 
 from central.security.roles import Role
-from central.systems.monitoring.overview import Rate, beat
+from central.systems.monitoring.overview import Beat, Rate
 from central.systems.monitoring.parts import parts_in
+from central.systems.monitoring.schemas import Overview
 from protocols.model.alarm import AlarmEvent
 from tests.central.systems.field import LEVEL, PM25, PUMP, SITE, FieldGateway
 from tests.central.systems.running import API, Hand, Running
@@ -117,18 +119,33 @@ async def test_the_overview_is_told_when_it_changes_and_somebody_listens(
     city: Running, gateway: FieldGateway
 ) -> None:
     parts = parts_in(city.app)
+    listeners = [True]
+    beat = Beat(parts.overview, parts.bus, lambda: bool(listeners))
     with parts.bus.subscribe("overview") as told:
-        beating = asyncio.create_task(beat(parts.overview, parts.bus, lambda: True, period_s=0.01))
-        async with asyncio.timeout(PATIENCE_S):
-            (first,) = await told.next()
-            await gateway.alarm("a1", 1, AlarmEvent.ACT, at_us=city.clock(), value=3.3)
-            active = 0
-            while not active:
-                for message in await told.next():
-                    active = message.payload.alarms.active  # type: ignore[attr-defined]
-        beating.cancel()
-        await asyncio.gather(beating, return_exceptions=True)
-    assert first.payload.alarms.active == 0  # type: ignore[attr-defined]
+        await beat.turn()
+        (first,) = told.take()
+        await beat.turn()
+        assert told.take() == []
+        await gateway.alarm("a1", 1, AlarmEvent.ACT, at_us=city.clock(), value=3.3)
+        await beat.turn()
+        (second,) = told.take()
+        listeners.clear()
+        await gateway.alarm("a2", 1, AlarmEvent.ACT, at_us=city.clock(), value=3.3)
+        await beat.turn()
+        assert told.take() == []
+    shown = [Overview.model_validate(message.payload) for message in (first, second)]
+    assert [overview.alarms.active for overview in shown] == [0, 1]
+
+
+async def test_who_is_switched_off_hears_no_more(city: Running, gateway: FieldGateway) -> None:
+    async with served(city) as address, listening(city, address) as stream:
+        await city.centre.security.accounts.change("test-viewer", disabled=True)
+        await gateway.alarm("a1", 1, AlarmEvent.ACT, at_us=city.clock(), value=3.3)
+        assert (await stream.until("alarm"))["id"] == "a1"
+        city.clock.move(61)
+        await gateway.alarm("a1", 2, AlarmEvent.CLR, at_us=city.clock(), value=3.0)
+        with pytest.raises(EOFError):
+            await stream.until("nothing")
 
 
 def test_the_rate_is_that_of_the_last_ten_seconds() -> None:
