@@ -8,7 +8,7 @@ import time
 
 from tests.bench.figure import Figure, table
 
-ALL = ("buffer", "gateway")
+ALL = ("buffer", "gateway", "centre")
 
 
 def main(names: list[str]) -> int:

@@ -1,8 +1,8 @@
-"""A field of Modbus units for measurements, as a process of its own: `python -m tests.bench.field 100 50`.
+"""A field of Modbus units, as a process of its own: `python -m tests.bench.field 100 50 0.5`.
 
-It prints its port, then serves until its input closes. Every register changes twice a second, so that
-no reading is thrown away as unchanged; each unit's register 0 holds a clock (milliseconds of the wall
-clock modulo 60,000), which lets a reader of the last page tell how old a value is; register 1 climbs
+It prints its port, then serves until its input closes. Every register changes at every tick, so that
+no reading is thrown away as unchanged; each unit's register 0 says when that was (milliseconds of the
+wall clock modulo 60,000), which tells a reader of the last page how old a value is; register 1 climbs
 from 0 to 600 every six seconds.
 """
 
@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,8 @@ def profile(registers: int, alarms: int = 0, limit: float = 650.0) -> Profile:
 class Unit:
     """A device whose registers are functions of the time."""
 
-    def __init__(self, number: int, device_profile: Profile) -> None:
+    def __init__(self, number: int, device_profile: Profile, tick: Callable[[], int]) -> None:
+        self._tick = tick
         self.key = f"unit{number}"
         self.profile = device_profile
         self.params: Mapping[str, Any] = {"unit": number}
@@ -77,7 +78,7 @@ class Unit:
         if point_key in self._written:
             return self._written[point_key]
         register = int(point_key[1:])
-        tick_ms = now_us() // 1000
+        tick_ms = self._tick() // 1000
         if register == 0:
             return tick_ms % 60_000 / 100
         if register == 1:
@@ -98,13 +99,17 @@ class Field:
 
     def __init__(self, units: int, registers: int) -> None:
         shape = profile(registers)
-        self._units: dict[str, SimDevice] = {f"unit{n}": Unit(n, shape) for n in range(1, units + 1)}
+        self._now_us = 0
+        self._units: dict[str, SimDevice] = {
+            f"unit{n}": Unit(n, shape, lambda: self._now_us) for n in range(1, units + 1)
+        }
 
     def set_scenario(self, name: str) -> None:
         """There is one."""
 
     def step(self, now_us: int) -> None:
-        """Time passes by itself."""
+        """Every register takes a new value."""
+        self._now_us = now_us
 
     def devices(self) -> Mapping[str, SimDevice]:
         """All units."""
@@ -119,22 +124,23 @@ class Field:
         raise KeyError(device_key)
 
 
-async def _serve(units: int, registers: int) -> None:
+async def _serve(units: int, registers: int, tick_s: float) -> None:
     world = Field(units, registers)
     server = ModbusServer(world.listeners()[0], world, FaultBoard({}, []))
     await server.start()
     sys.stdout.write(f"{server.port}\n")
     sys.stdout.flush()
     while True:
+        world.step(now_us())
         await server.tick()
-        await asyncio.sleep(TICK_S)
+        await asyncio.sleep(tick_s)
 
 
 @contextmanager
-def field_process(units: int, registers: int) -> Iterator[int]:
+def field_process(units: int, registers: int, tick_s: float = TICK_S) -> Iterator[int]:
     """Run the field in its own process; yield its port."""
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.bench.field", str(units), str(registers)],
+        [sys.executable, "-m", "tests.bench.field", str(units), str(registers), str(tick_s)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -193,4 +199,4 @@ def write_gateway(
 if __name__ == "__main__":
     # Whoever started us holds our input: when it is gone, so are we.
     threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
-    asyncio.run(_serve(int(sys.argv[1]), int(sys.argv[2])))
+    asyncio.run(_serve(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])))

@@ -6,13 +6,9 @@ The limit is a bare pymodbus loop that makes the same requests and throws the va
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +18,7 @@ from pymodbus.client import AsyncModbusTcpClient
 
 from tests.bench.field import field_process, write_gateway
 from tests.bench.figure import Figure
+from tests.bench.processes import enrol, gateway_process, waiting_rows
 from tests.bench.sink import sink_process
 
 UNITS, REGISTERS = 100, 50
@@ -87,7 +84,7 @@ def _polling(port: int) -> Cost:
             Path(folder), port, UNITS, REGISTERS, period_s=NEVER_REST_S, alarms=REGISTERS // 10
         )
         with gateway_process(file) as process:
-            return _cost(process, lambda: _stored(Path(folder) / "state" / "buffer.db"))
+            return _cost(process, lambda: waiting_rows(Path(folder) / "state" / "buffer.db"))
 
 
 def _forwarding(port: int) -> Cost:
@@ -136,34 +133,3 @@ def _cost(process: psutil.Process, count: Callable[[], int]) -> Cost:
 def _cpu(process: psutil.Process) -> float:
     times = process.cpu_times()
     return float(times.user + times.system)
-
-
-def _stored(path: Path) -> int:
-    if not path.exists():
-        return 0
-    log = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
-    try:
-        return int(log.execute("SELECT total(n) FROM readings").fetchone()[0])
-    except sqlite3.OperationalError:
-        return 0  # the gateway has made the file, and not yet its tables
-    finally:
-        log.close()
-
-
-def enrol(file: Path, code: str = "bench") -> None:
-    """Enrol the gateway of a file with a one-time code."""
-    subprocess.run([sys.executable, "-m", "edge", "enrol", str(file), code], check=True, capture_output=True)
-
-
-@contextmanager
-def gateway_process(file: Path) -> Iterator[psutil.Process]:
-    """Run the gateway of a file; its log goes beside the file."""
-    with (
-        (file.parent / "gateway.log").open("w") as log,
-        subprocess.Popen([sys.executable, "-m", "edge", "run", str(file)], stdout=log, stderr=log) as process,
-    ):
-        try:
-            yield psutil.Process(process.pid)
-        finally:
-            process.terminate()
-            process.wait(15)
