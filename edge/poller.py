@@ -25,6 +25,7 @@ from protocols.model.reading import PointIndexes, Readings
 _SILENT = np.array(
     [Quality.BAD_TIMEOUT, Quality.BAD_NO_COMMUNICATION, Quality.BAD_COMMUNICATION_ERROR], np.uint32
 )
+_BAD = int(Quality.BAD)
 _REPEAT_S = 60.0
 _SMOOTHING = 0.2
 _LATE = 1e-6
@@ -118,7 +119,7 @@ class Poller:
                 self._answered(task.device, (after - now) * 1000)
                 continue
             self.silences += 1
-            if breaker.failed(after, schedule.period(place)):
+            if breaker.failed(after, schedule.period(probes[task.device])):
                 told[task.device] = after
                 self._silent(points[task.device])
                 self._log.warning("device does not answer; left in peace for a while", device=task.device)
@@ -138,7 +139,8 @@ class Poller:
 def _silent(readings: Readings) -> bool:
     """Return whether nothing at all came from the device."""
     quality = readings.quality
-    if not len(quality) or quality[0] < Quality.BAD:
+    # Asked for every answer: a plain int compares ten times faster than a numpy scalar.
+    if not len(quality) or quality.item(0) < _BAD:
         return False
     return bool(np.isin(quality & np.uint32(0xFFFF_0000), _SILENT).all())
 

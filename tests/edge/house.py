@@ -125,7 +125,7 @@ async def running(path: Path, *, enrolled: bool = True) -> AsyncIterator[Gateway
         await task
 
 
-async def until(holds: Callable[[], Any], seconds: float = 15) -> None:
+async def until(holds: Callable[[], Any], seconds: float = 60) -> None:
     """Wait until a condition of the real world holds; a test fails where it does not in time."""
     async with asyncio.timeout(seconds):
         while not holds():  # noqa: ASYNC110 - what is waited for has no event

@@ -53,13 +53,13 @@ async def test_kill_9_loses_and_doubles_nothing_that_was_buffered(tmp_path: Path
             # Receipts are lost on purpose, so that batches are under way when the process dies.
             centre.swallow_receipts = 2 * round_
             async with process(path, signal.SIGKILL):
-                await until(partial(_holds, centre, wanted), 30)
+                await until(partial(_holds, centre, wanted))
                 if round_ == 1:
                     field.set(1, 0, 3500)
                     await until(lambda: len(centre.alarms()) == 1)
         field.set(1, 0, 1000)
         async with process(path, signal.SIGTERM):
-            await until(lambda: len(centre.alarms()) == 2, 30)
+            await until(lambda: len(centre.alarms()) == 2)
             await until(
                 lambda: all(depth.batches < 3 for depth in glance(tmp_path / "state").depth.values()), 30
             )
@@ -83,12 +83,12 @@ async def test_a_command_cut_short_is_unknown_and_never_repeated(tmp_path: Path)
         save(tmp_path / "state", Credentials(gateway="gw-test", token=TOKEN))
         field.delay_writes = asyncio.Event()
         async with process(path, signal.SIGKILL):
-            await until(lambda: len(centre.readings()) > 3, 30)
+            await until(lambda: len(centre.readings()) > 3)
             centre.command("gw-test.pump1.speed", 12.5)
             await until(lambda: field.writes)
         field.delay_writes.set()
         async with process(path, signal.SIGTERM):
-            await until(centre.outcomes, 30)
+            await until(centre.outcomes)
             seen = len(centre.batches)
             await until(lambda: len(centre.batches) > seen + 3)
     assert [(o.state.value, o.reason) for o in centre.outcomes()] == [("unknown", "interrupted")]
@@ -104,11 +104,11 @@ async def test_a_cut_link_loses_nothing(tmp_path: Path) -> None:
             save(tmp_path / "state", Credentials(gateway="gw-test", token=TOKEN))
             first = process(path, signal.SIGTERM)
             await first.__aenter__()
-            await until(lambda: len(centre.batches) > 5, 30)
+            await until(lambda: len(centre.batches) > 5)
         await until(lambda: glance(tmp_path / "state").depth["readings"].batches > 15)
         again = FakeCentre(port)
         async with again:
-            await until(lambda: len(again.batches) > 15, 40)
+            await until(lambda: len(again.batches) > 15)
             await first.__aexit__(None, None, None)
         waiting = glance(tmp_path / "state").depth["readings"].batches
     seqs = {seq for kind, seq in centre.order if kind == "readings"}

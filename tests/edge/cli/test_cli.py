@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import structlog
 from typer.testing import CliRunner
 
 from edge.app import open_plan
@@ -20,6 +22,13 @@ from tests.edge.field import ModbusField
 from tests.edge.house import gateway_file
 
 runner = CliRunner()
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:
+    """`run` sends the logs of the process to its own standard error, which ends with the test."""
+    yield
+    structlog.reset_defaults()
 
 
 async def command(*arguments: object) -> tuple[int, str, str]:
