@@ -5,7 +5,7 @@ export default {
   nav: { overview: '总览', alarms: '报警', devices: '设备', cases: '案件', gateways: '网关', events: '事件', main: '主导航' },
   common: {
     all: '全部', search: '搜索', cancel: '取消', confirm: '确认', save: '保存', retry: '重试', back: '返回', close: '关闭', copy: '复制', copied: '已复制',
-    more: '加载更多', none: '无', site: '站点', device: '设备', point: '测点', state: '状态', priority: '级别', name: '名称', time: '时间', value: '数值', unit: '单位',
+    view: '查看', more: '加载更多', none: '无', site: '站点', device: '设备', point: '测点', state: '状态', priority: '级别', name: '名称', time: '时间', value: '数值', unit: '单位',
     age: '时效', quality: '质量', by: '由 {who}', comment: '备注', reason: '原因', loading: '加载中', total: '共 {n} 项', of: '/ {n}', language: '语言', system: '系统',
     signOut: '退出登录', notAllowed: '当前账号为只读，无此操作权限。', skip: '跳到正文', minutes: '{n} 分钟', open: '打开',
   },
@@ -57,7 +57,7 @@ export default {
     keys: 'J/K 上下 · X 选择 · A 确认 · S 搁置 · Enter 打开', rule: '规则', evidence: '前后采样', evidenceHint: '{n} 个原始采样；阴影为报警持续区间', journal: '日志', response: '处置建议', deadband: '回差', onDelay: '触发延时', offDelay: '恢复延时', declaration: '配置版本', latching: '锁存', ackRequired: '需确认', yes: '是', no: '否',
     kind: { hihi: '高高限', hi: '高限', lo: '低限', lolo: '低低限', off_normal: '异常状态', no_data: '无数据' }, condition: '条件', conditionText: { hihi: '数值 ≥ {limit}', hi: '数值 ≥ {limit}', lo: '数值 ≤ {limit}', lolo: '数值 ≤ {limit}', off_normal: '偏离正常值 {limit}', no_data: '{limit} 无有效数据' },
     event: { SUPERSEDED: '被接替', ACT: '触发', CLR: '恢复', ACK: '确认', RESET: '复位', REALARM: '再次报警', SHELVE: '搁置', UNSHELVE: '取消搁置', SHELVE_EXPIRED: '搁置到期', COMMENT: '备注' },
-    gateway: '网关 {id}', toEvent: '关联事件', toCase: '关联案件', noCase: '未立案', commentPlaceholder: '确认时的备注（可不填）', noEvidence: '没有这段时间的采样', noEvidenceHint: '采样可能仍在网关缓存中，补传后会出现。', recorded: '入库 {time}', chain: '证据链', chainSample: '采样', chainRule: '规则', chainAlarm: '报警', chainEvent: '事件', chainCase: '案件', category: '类别', open: '尚未恢复', reset: '复位', resetDone: '已复位', said: { superseded: '同一规则再次触发，由新的报警接替', disorder: '到达次序颠倒', ended: '搁置时间已到', unseen: '触发步骤尚未到达', auto: '自动', 'auto-clear': '恢复时自动确认' }, reasons: { maintenance: '检修作业', known: '已知故障，处理中', nuisance: '频繁误报', test: '试验' },
+    gateway: '网关 {id}', toEvent: '关联事件', toCase: '关联案件', noCase: '未立案', commentPlaceholder: '确认时的备注（可不填）', noEvidence: '没有这段时间的采样', noEvidenceHint: '采样可能仍在网关缓存中，补传后会出现。', recorded: '入库 {time}', chain: '证据链', chainSample: '采样', chainRule: '规则', chainAlarm: '报警', chainEvent: '事件', chainCase: '案件', category: '类别', open: '尚未恢复', reset: '复位', resetDone: '已复位', normal: '正常值 {limit}', said: { superseded: '同一规则再次触发，由新的报警接替', disorder: '到达次序颠倒', ended: '搁置时间已到', unseen: '触发步骤尚未到达', auto: '自动', 'auto-clear': '恢复时自动', byNext: '系统（新报警接替）' }, reasons: { maintenance: '检修作业', known: '已知故障，处理中', nuisance: '频繁误报', test: '试验' },
   },
   category: { flooding: '内涝', weather: '气象', sanitation: '环卫', equipment: '设备', water: '水务', flood: '防汛', power: '电力', environment: '环境', air: '空气', traffic: '交通', safety: '安全', communication: '通信', lighting: '照明', drainage: '排水', security: '安防', energy: '能源', comm: '通信' },
   device: {
@@ -78,7 +78,7 @@ export default {
     task: { assigned: '待接单', accepted: '已接单', on_site: '已到场', done: '待核查', verified: '核查通过', refused: '已退单' },
     act: { accept: '接单', 'on-site': '到场', done: '处置完成', verify: '核查通过', rework: '返工', refuse: '退单' },
     action: { create: '立案', open: '立案', opened: '立案', file: '立案', filed: '立案', submit: '立案', assign: '派遣', dispatch: '派遣', accept: '接单', 'on-site': '到场', on_site: '到场', done: '处置完成', finish: '处置完成', verify: '核查通过', check: '核查', rework: '返工', refuse: '退单', close: '结案', void: '作废', join: '并入报警', comment: '备注' },
-    unitKind: { water: '水务', drainage: '排水', power: '电力', road: '道路', traffic: '交通', environment: '环保', lighting: '照明', fire: '消防', police: '公安', city: '城管', emergency: '应急' },
+    unitKind: { maintenance: '维护', river: '河道', gas: '燃气', sanitation: '环卫', water: '水务', drainage: '排水', power: '电力', road: '道路', traffic: '交通', environment: '环保', lighting: '照明', fire: '消防', police: '公安', city: '城管', emergency: '应急' },
   },
   events: {
     title: '事件', empty: '没有事件', emptyHint: 'P1、P2 报警会自动形成事件。', state: { reported: '已报告', verified: '已核实', responding: '处置中', controlled: '已控制', closed: '已关闭' }, alarms: '{n} 条报警', openCase: '立案', toCase: '查看案件', opened: '发生', filter: { open: '未关闭', closed: '已关闭', all: '全部' },

@@ -12,7 +12,8 @@ export function useAlarmWords() {
   const limit = (alarm: Judged, labels?: Labels) => (alarm.kind === 'no_data' ? span(alarm.limit) : full(alarm.limit, { unit: alarm.unit, labels }))
   return {
     limit,
-    condition: (alarm: Judged, labels?: Labels) => t(`alarm.conditionText.${alarm.kind}`, { limit: limit(alarm, labels) }),
-    value: (alarm: Judged, value: number | null, labels?: Labels) => (value === null ? '—' : full(value, { unit: alarm.unit, labels })),
+    // Without its words a state is a bare number, which tells nobody anything.
+    condition: (alarm: Judged, labels?: Labels) => alarm.kind === 'off_normal' && !labels ? t('alarm.kind.off_normal') : t(`alarm.conditionText.${alarm.kind}`, { limit: limit(alarm, labels) }),
+    value: (alarm: Judged, value: number | null, labels?: Labels) => (value === null || (alarm.kind === 'off_normal' && !labels) ? '—' : full(value, { unit: alarm.unit, labels })),
   }
 }

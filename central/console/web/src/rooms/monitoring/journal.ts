@@ -24,6 +24,6 @@ export function useJournalWords() {
     /** Before its first step an occurrence is simply normal; after its last it has returned to normal. */
     state: (code: string) => (code === 'NORM' ? t('siteState.normal') : word('alarm.state', code)),
     /** A user name, or who decided by itself. */
-    person: (who: string) => (who === 'superseded' || who === 'auto' || who === 'auto-clear' ? t(`alarm.said.${who}`) : who),
+    person: (who: string) => (who === 'superseded' ? t('alarm.said.byNext') : who === 'auto' || who === 'auto-clear' ? t(`alarm.said.${who}`) : who),
   }
 }
