@@ -10,15 +10,15 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from central.link.outbox import CommandRow
-from central.live.alarms import AlarmRow, JournalRow
+import central.app  # noqa: F401 - with it every table's model is known
 from central.store.base import Base, Database
 from central.store.migrate import upgrade
-from central.store.registry import Declaration, Device, EnrolmentCode, Gateway, Point, RuleRow, Site
 
-FLOOR: tuple[type[Base], ...] = (
-    Site, Gateway, EnrolmentCode, Declaration, RuleRow, Device, Point, AlarmRow, JournalRow, CommandRow
-)  # fmt: skip
+BY_HAND = {
+    "alembic_version", "ingest_marks", "readings", "readings_other", "rollup_1d", "rollup_1h", "rollup_1m",
+    "rollup_dirty",
+}  # fmt: skip
+"""Tables that are spoken to in SQL only, and have no model."""
 
 
 async def test_upgrading_again_and_together_changes_nothing(database_url: str) -> None:
@@ -26,14 +26,13 @@ async def test_upgrading_again_and_together_changes_nothing(database_url: str) -
 
 
 async def test_models_and_migrations_agree(database: Database) -> None:
-    tables = {model.__tablename__ for model in FLOOR}
 
     def differences(connection: Connection) -> list[object]:
         context = MigrationContext.configure(
             connection,
             opts={
                 "compare_type": True,
-                "include_name": lambda name, kind, _: kind != "table" or name in tables,
+                "include_name": lambda name, kind, _: kind != "table" or name not in BY_HAND,
             },
         )
         return list(compare_metadata(context, Base.metadata))
