@@ -204,12 +204,12 @@ class House:
         buffer = SqliteBuffer(self.folder / "state")
         try:
             assert buffer.asides() == []
-            waiting = {
+            waiting: dict[tuple[str, str, int], Batch] = {
                 (buffer.boot, stream, stored.seq): decode(stored.data)
                 for stream in STREAMS
                 for stored in buffer.pending(stream, limit=100_000)
             }
-            batches = {**self.road.seen, **waiting}
+            batches = self.road.seen | waiting
             for stream in STREAMS:
                 numbers = sorted(seq for boot, name, seq in batches if (boot, name) == (buffer.boot, stream))
                 assert numbers == list(range(1, len(numbers) + 1)), f"{stream}: a batch vanished"

@@ -16,6 +16,7 @@ from central.casebook.journal import broken_step
 from central.casebook.lifecycle import Action, CaseState, EventState, TaskState
 from central.casebook.models import Case, RaisedAlarm
 from central.kernel.problem import Problem
+from central.kernel.shapes import Name
 from central.store.base import Database
 from protocols.errors import Rejected
 from protocols.model.alarm import Priority
@@ -69,7 +70,7 @@ async def test_only_urgent_alarms_open_an_event(database: Database) -> None:
     assert await raised(database, alarm("a3", priority="P3"), alarm("a4", priority="P4")) == []
     (event,) = await raised(database, alarm("a2", priority="P2"))
     assert (event.number, event.state, event.level) == ("E20261122-0001", EventState.REPORTED, "P2")
-    assert event.title == schemas.Name(zh="水位高", en="Level high")
+    assert event.title == Name(zh="水位高", en="Level high")
     assert event.alarms[0].raised_at == NOW - timedelta(seconds=2)
 
 
