@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -46,11 +48,18 @@ async def test_kill_9_of_the_centre_while_it_commits(tmp_path: Path, database_ur
         assert await _settle(house) > UNITS * REGISTERS * 10
 
 
-async def test_postgresql_is_killed_and_stopped_under_the_centre(tmp_path: Path) -> None:
-    async with House(tmp_path, None) as house:
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that PostgreSQL's account can enter, which pytest's own is not."""
+    with tempfile.TemporaryDirectory(prefix="citynerve-faults-") as folder:
+        yield Path(folder)
+
+
+async def test_postgresql_is_killed_and_stopped_under_the_centre(open_folder: Path) -> None:
+    async with House(open_folder, None) as house:
         for number in (signal.SIGKILL, signal.SIGINT):
             await house.until_passed(4)
-            server = Postmaster.read(tmp_path / "centre" / "postgres")
+            server = Postmaster.read(open_folder / "centre" / "postgres")
             assert server is not None
             os.kill(server.pid, number)
             await asyncio.sleep(1)
