@@ -1,6 +1,6 @@
 /** How the city looks at night: no tiles, no glyphs from outside, only the city's own GeoJSON. */
 import type { StyleSpecification } from 'maplibre-gl'
-import type { CityMap } from '@/api/types'
+import type { CityMap, Site } from '@/api/types'
 import type { Locale } from '@/i18n'
 import { labelPoint } from './labelPoint'
 
@@ -33,14 +33,22 @@ function names(collection: GeoJSON.FeatureCollection): GeoJSON.FeatureCollection
   return { type: 'FeatureCollection', features }
 }
 
+/** The sites as labels; the worst come first, where two names would overlap. */
+export function siteNames(sites: readonly Site[], locale: Locale): GeoJSON.FeatureCollection {
+  return {
+    type: 'FeatureCollection',
+    features: sites.map((site) => ({ type: 'Feature', properties: { label: site.name[locale], order: site.worst_priority ? Number(site.worst_priority[1]) : 9 }, geometry: { type: 'Point', coordinates: [site.lon, site.lat] } })),
+  }
+}
+
 /** Return the whole style for a language. */
-export function cityStyle(city: CityMap, locale: Locale): StyleSpecification {
+export function cityStyle(city: CityMap, sites: readonly Site[], locale: Locale): StyleSpecification {
   const source = (data: GeoJSON.FeatureCollection | undefined) => ({ type: 'geojson' as const, data: labelled(data ?? EMPTY, locale) })
   const kind = ['coalesce', ['get', 'kind'], ['get', 'class'], ''] as const
   const major = ['in', kind, ['literal', MAJOR]] as const
   return {
     version: 8,
-    sources: { districts: source(city.districts), water: source(city.water), parks: source(city.parks), roads: source(city.roads), 'district-names': { type: 'geojson', data: names(labelled(city.districts, locale)) }, 'water-names': { type: 'geojson', data: names(labelled(city.water, locale)) } },
+    sources: { districts: source(city.districts), water: source(city.water), parks: source(city.parks), roads: source(city.roads), 'site-names': { type: 'geojson', data: siteNames(sites, locale) }, 'district-names': { type: 'geojson', data: names(labelled(city.districts, locale)) }, 'water-names': { type: 'geojson', data: names(labelled(city.water, locale)) } },
     layers: [
       { id: 'ground', type: 'background', paint: { 'background-color': '#070d17' } },
       { id: 'districts', type: 'fill', source: 'districts', paint: { 'fill-color': '#0c1625' } },
@@ -58,6 +66,7 @@ export function cityStyle(city: CityMap, locale: Locale): StyleSpecification {
       { id: 'road-names', type: 'symbol', source: 'roads', minzoom: 12.5, layout: { 'symbol-placement': 'line', 'text-field': ['get', 'label'], 'text-font': FONT, 'text-size': 11, 'symbol-spacing': 420 }, paint: { 'text-color': '#5d7595', 'text-halo-color': '#070d17', 'text-halo-width': 1.4 } },
       { id: 'water-names', type: 'symbol', source: 'water-names', layout: { 'text-field': ['get', 'label'], 'text-font': FONT, 'text-size': 13, 'text-letter-spacing': 0.25, 'symbol-placement': 'point' }, paint: { 'text-color': '#4d9db5', 'text-halo-color': '#0e2f45', 'text-halo-width': 1 } },
       { id: 'district-names', type: 'symbol', source: 'district-names', maxzoom: 13.5, layout: { 'text-field': ['get', 'label'], 'text-font': FONT, 'text-size': 15, 'text-letter-spacing': 0.3 }, paint: { 'text-color': '#50668a', 'text-halo-color': '#0c1625', 'text-halo-width': 1.2 } },
+      { id: 'site-names', type: 'symbol', source: 'site-names', layout: { 'text-field': ['get', 'label'], 'text-font': FONT, 'text-size': ['case', ['<', ['get', 'order'], 9], 13.5, 12], 'text-variable-anchor': ['top', 'bottom', 'left', 'right'], 'text-radial-offset': 1.25, 'text-justify': 'auto', 'text-max-width': 14, 'symbol-sort-key': ['get', 'order'] }, paint: { 'text-color': ['case', ['<', ['get', 'order'], 9], '#ffffff', '#a9bad2'], 'text-halo-color': '#060b14', 'text-halo-width': 1.6 } },
     ],
   } as StyleSpecification
 }
