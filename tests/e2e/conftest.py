@@ -1,0 +1,132 @@
+"""One demo city and one browser for all browser tests; each test gets a signed-in page of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.e2e.browser import launch_options, pytest_terminal_summary, require_browser
+
+__all__ = ["pytest_terminal_summary"]
+
+READY_S = 240
+SLOW_MS = 60_000
+"""Two cores run a city, its gateways, the centre and a browser that draws WebGL in software."""
+
+
+@dataclass(frozen=True, slots=True)
+class City:
+    """A running demo; its weather is ours to change."""
+
+    url: str
+    control: str
+    password: str
+
+    def weather(self, scenario: str) -> None:
+        """Let it be `calm`, or let the `rainstorm` begin."""
+        answer = httpx2.post(f"{self.control}/scenario", json={"name": scenario}, trust_env=False)
+        answer.raise_for_status()
+
+
+@pytest.fixture(scope="session")
+def city() -> Iterator[City]:
+    """The demo as `make demo` starts it, on a calm day."""
+    require_browser()
+    port, control = _free_port(), _free_port()
+    with tempfile.TemporaryDirectory(prefix="citynerve-e2e-") as folder:
+        Path(folder).chmod(0o755)
+        command = [
+            sys.executable, "-m", "central", "demo", "--no-browser", "--scenario", "calm",
+            "--port", str(port), "--control-port", str(control), "--data", f"{folder}/demo",
+        ]  # fmt: skip
+        log = Path(folder) / "demo.log"
+        with log.open("w") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
+            try:
+                yield City(f"http://127.0.0.1:{port}", f"http://127.0.0.1:{control}", _password(process, log))
+            finally:
+                process.send_signal(signal.SIGINT)
+                assert process.wait(60) == 0, log.read_text()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, once."""
+    path = require_browser()
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(**launch_options(path))
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(city: City, browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Return a function that opens a page as somebody; every error that the page logs fails the test."""
+    contexts: list[BrowserContext] = []
+    errors: list[str] = []
+
+    def open_page(user: str | None = "operator", language: str = "en", **options: Any) -> Page:
+        options.setdefault("viewport", {"width": 1440, "height": 900})
+        context = browser.new_context(base_url=city.url, locale="en-GB", reduced_motion="reduce", **options)
+        contexts.append(context)
+        context.set_default_timeout(SLOW_MS)
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on(
+            "console",
+            lambda message: (
+                errors.append(message.text) if message.type == "error" and "401" not in message.text else None
+            ),
+        )
+        page.goto("/sign-in")
+        page.get_by_test_id("sign-in-form").wait_for()
+        page.get_by_test_id(f"language-{language}").click()
+        if user is not None:
+            page.get_by_test_id("sign-in-username").fill(user)
+            page.get_by_test_id("sign-in-password").fill(city.password)
+            page.get_by_test_id("sign-in-submit").click()
+            page.get_by_test_id("overview").wait_for()
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert errors == []
+
+
+def _password(process: subprocess.Popen[bytes], log: Path) -> str:
+    """Wait until the demo has printed its sign-in."""
+    deadline = time.monotonic() + READY_S
+    while time.monotonic() < deadline and process.poll() is None:
+        if found := re.search(r"Sign in as .* password (\S+)", log.read_text()):
+            return found[1]
+        time.sleep(0.2)
+    pytest.fail(f"the demo did not start:\n{log.read_text()}", pytrace=False)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def screenshot(page: Page, name: str) -> None:
+    """Keep a picture where CITYNERVE_SCREENSHOTS says, so that a person can look at what was tested."""
+    folder = os.environ.get("CITYNERVE_SCREENSHOTS")
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=Path(folder) / f"{name}.png", timeout=SLOW_MS)
