@@ -6,6 +6,8 @@ INSTALLED := $(VENV)/.installed
 CONSOLE := $(BIN)/python hatch_build.py
 LOCKS := requirements/dev.lock requirements/central.lock requirements/edge.lock requirements/sim.lock
 export PYTHON
+# Some machines forbid Python to keep what it compiled: each of our processes would compile it all again.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## show these commands
 	@printf 'CityNerve: a smart-city operations centre that starts at the field device.\n\n'

@@ -15,7 +15,7 @@ from sim_devices.city.spec import CitySpec, DeviceSpec, EndpointSpec, GatewaySpe
 STATE_ROOT = Path("/var/lib/citynerve-edge")
 COMMITTED_PORT_BASE = 15_000
 COMMITTED_CENTRE = "http://127.0.0.1:8600"
-PERIODS = {"fast": 1, "normal": 5, "slow": 60}
+PERIODS = {"fast": 1, "normal": 5, "slow": 20}
 _HEAD = """\
 # {zh} {en}: generated from sim_devices/city/linjiang.yaml by `python -m sim_devices.city`; edit that file.
 """
