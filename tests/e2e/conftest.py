@@ -1,4 +1,7 @@
-"""One demo city and one browser for all browser tests; each test gets a signed-in page of its own."""
+"""One demo city and one browser for a module of browser tests; each test gets a page of its own.
+
+Not for the session: playwright's own event loop runs as long as its browser, and other tests want theirs.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,7 @@ class City:
         answer.raise_for_status()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def city() -> Iterator[City]:
     """The demo as `make demo` starts it, on a calm day."""
     require_browser()
@@ -62,7 +65,7 @@ def city() -> Iterator[City]:
                 assert process.wait(60) == 0, log.read_text()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium, once."""
     path = require_browser()
