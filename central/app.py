@@ -21,6 +21,7 @@ from central.kernel.bus import Bus
 from central.kernel.requests import RequestLog
 from central.kernel.room import Room
 from central.kernel.timer import Timer
+from central.kernel.zero import NoZeros
 from central.link.api import LinkRoutes
 from central.link.declarations import Declarations
 from central.link.gateways import Gateways
@@ -80,6 +81,7 @@ def create_app(config: Config, clock: Clock = now_us) -> FastAPI:
     # The last added is the first that a request meets.
     app.add_middleware(AuditMiddleware)
     app.add_middleware(GZipMiddleware, minimum_size=1024)
+    app.add_middleware(NoZeros)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestLog)
     return app

@@ -7,7 +7,9 @@ Quality codes: `../shared/domain/alarms.md` section 6.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Final, NamedTuple
 
@@ -25,6 +27,9 @@ EARLIEST_US: Final = 946_684_800_000_000
 """2000-01-01: a device that tells an earlier time has lost its clock."""
 AHEAD_US: Final = 600 * SECOND_US
 """A device that is further ahead of the gateway has a wrong clock."""
+MAX_TEXT: Final = 4_000
+"""Characters of a text that are kept; one device must not make a batch too large for all the others."""
+_UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 _LARGEST: Final = 10**9
 _RANGES: Final[dict[DataType, tuple[float, float]]] = {
     "bool": (0, 1),
@@ -96,6 +101,8 @@ class Shaper:
         `now_us` replaces source times that no clock in order can have told.
         """
         readings = self._scaled(raw, now_us)
+        if readings.text:
+            readings = replace(readings, text={row: _told(words) for row, words in readings.text.items()})
         point = readings.point
         self.latest_us[point] = readings.time_us
         self.latest_value[point] = readings.value
@@ -241,6 +248,11 @@ def _fraction(scale: float) -> tuple[float, float]:
     if abs(exact.numerator) > _LARGEST or exact.denominator > _LARGEST:
         return scale, 1.0
     return float(exact.numerator), float(exact.denominator)
+
+
+def _told(words: str) -> str:
+    """Return a device's words as they can be sent and stored: U+FFFD for zeros and lone surrogates."""
+    return _UNSTORABLE.sub("\ufffd", words[:MAX_TEXT])
 
 
 def _bound(value: float | None) -> str:

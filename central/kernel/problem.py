@@ -99,7 +99,11 @@ def is_connection_failure(error: BaseException) -> bool:
     """Tell whether the database was not reached, or went away under a statement."""
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
-    return isinstance(error, CONNECTION_FAILURES)
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    # An index entry that is too long is called "operational" too; sent again it is still too long.
+    return isinstance(error, CONNECTION_FAILURES) and not isinstance(
+        cause, psycopg.errors.ProgramLimitExceeded
+    )
 
 
 def install(app: FastAPI) -> None:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Generic, Literal, Protocol, TypeVar
 
 from fastapi import Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from central.kernel.problem import MEDIA_TYPE, Problem
 from protocols.model.quality import quality_class, quality_name
 
 T = TypeVar("T")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_KEY_LIMIT = 1 << 53
+"""Beyond every number and every time (µs) that a list is sorted by."""
 
 
 class _HasId(Protocol):
@@ -38,6 +42,17 @@ class Asked(BaseModel):
     """Base of every request body: an unknown field is a mistake worth telling."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _storable(cls, fields: Any) -> Any:
+        """Refuse text that no column can hold: with a zero character, or half of a surrogate pair."""
+        for name, words in fields.items() if isinstance(fields, dict) else ():
+            if isinstance(words, str) and ("\0" in words or _SURROGATE.search(words)):
+                raise ValueError(
+                    f"{name} holds a character that cannot be stored (U+0000 or a lone surrogate)"
+                )
+        return fields
 
 
 class Name(Shape):
@@ -121,6 +136,7 @@ def decode_cursor(cursor: str, *kinds: type[str] | type[int]) -> tuple[Any, ...]
         not isinstance(key, list)
         or len(key) != len(kinds)
         or any(type(part) is not kind for part, kind in zip(key, kinds, strict=True))
+        or any(abs(part) >= _KEY_LIMIT if isinstance(part, int) else "\0" in part for part in key)
     ):
         raise Problem(
             400,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import secrets
 from collections.abc import Sequence
@@ -33,7 +34,7 @@ DEGRADED_BATCHES = 30
 DEGRADED_OFFSET_MS = 2_000.0
 CACHE_US = 10 * SECOND_US
 """How long a token is believed without asking the database, should another process revoke it."""
-KEY = re.compile(r"^[a-z0-9][a-z0-9_-]{0,62}$")
+KEY = re.compile(r"^[a-z0-9][a-z0-9_-]{0,62}\Z")
 OWN_DEVICE = "_gateway"
 """Key of the device under which a gateway reports about itself."""
 BACKLOG_BATCHES = "buffer-batches"
@@ -145,6 +146,9 @@ class Gateways:
 
         Raises Problem 401 `code-spent`: wrong, spent and expired codes get one answer.
         """
+        if not KEY.match(request.gateway):
+            raise _code_spent()
+        software = request.software[:200].replace("\0", "\ufffd")
         now = to_datetime(self._clock())
         token = f"cng_{secrets.token_urlsafe(32)}"
         async with self._database.session() as session:
@@ -160,26 +164,20 @@ class Gateways:
                 .returning(EnrolmentCode.gateway)
             )
             if spent is None:
-                raise Problem(
-                    401,
-                    "code-spent",
-                    "The enrolment code is not valid",
-                    "It is wrong, expired, spent already, or made for another gateway. Ask an administrator"
-                    " for a new one: Gateways page, or `citynerve gateway enrol-code ID`.",
-                )
+                raise _code_spent()
             await session.execute(
                 update(Gateway)
                 .where(Gateway.id == request.gateway)
                 .values(
                     state="active",
                     token_hash=_token_hash(token),
-                    software=request.software[:200],
+                    software=software,
                     enrolled_at=now,
                     revoked_at=None,
                 )
             )
         self._tokens.clear()
-        log.info("gateway.enrolled", gateway=request.gateway, software=request.software[:200])
+        log.info("gateway.enrolled", gateway=request.gateway, software=software)
         await self._tell(request.gateway)
         return Credentials(gateway=request.gateway, token=token)
 
@@ -271,7 +269,9 @@ class Gateways:
 
         def figure(name: str, key: str) -> int | None:
             found = latest.get(series.get(f"{name}.{key}", -1))
-            return None if found is None or found.value is None else int(found.value)
+            if found is None or found.value is None or not math.isfinite(found.value):
+                return None
+            return int(found.value)
 
         return [
             self._view(row, counts.get(row.id, (0, 0)), [figure(row.id, key) for key in own])
@@ -312,6 +312,16 @@ def _state(
     if (backlog or 0) > DEGRADED_BATCHES or abs(offset_ms or 0.0) > DEGRADED_OFFSET_MS:
         return "degraded"
     return "online"
+
+
+def _code_spent() -> Problem:
+    return Problem(
+        401,
+        "code-spent",
+        "The enrolment code is not valid",
+        "It is wrong, expired, spent already, or made for another gateway. Ask an administrator"
+        " for a new one: Gateways page, or `citynerve gateway enrol-code ID`.",
+    )
 
 
 def _code_hash(code: str) -> str:

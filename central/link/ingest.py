@@ -17,7 +17,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 from prometheus_client import Counter, Gauge, Histogram
-from psycopg.errors import DataError, IntegrityError
+from psycopg.errors import DataError, IntegrityError, ProgramLimitExceeded
 from sqlalchemy.exc import DBAPIError
 
 from central.kernel.problem import Problem, from_wire, is_connection_failure, unavailable
@@ -185,7 +185,7 @@ def _problem(error: Exception, group: Sequence[Arrival]) -> Exception:
         log.warning("ingest.database_unavailable", error=str(error), **names)
         return unavailable()
     cause = error.orig if isinstance(error, DBAPIError) else error
-    if isinstance(cause, DataError | IntegrityError):
+    if isinstance(cause, DataError | IntegrityError | ProgramLimitExceeded):
         log.error("ingest.batch_refused_by_database", error=str(cause), **names)
         return WireError("shape", f"the database refuses its content: {cause}")
     log.error("ingest.commit_failed", exc_info=error, **names)

@@ -10,10 +10,12 @@ import msgspec
 from central.kernel.problem import Problem
 from protocols.errors import WireError
 from protocols.model.manifest import Manifest, declaration_hash
+from protocols.wire.batch import MAX_NAME
 
-KEY = re.compile(r"^[a-z0-9_][a-z0-9_-]{0,62}$")
+KEY = re.compile(r"^[a-z0-9_][a-z0-9_-]{0,62}\Z")
 """A key within a gateway; those of a technician do not begin with `_`, the gateway's own may."""
 MAX_MISTAKES = 50
+MAX_DECIMALS = 15
 
 
 def read_manifest(body: bytes, gateway: str, name: str) -> Manifest:
@@ -56,6 +58,8 @@ def _mistakes(manifest: Manifest) -> Iterator[tuple[str, str]]:
     for i, device in enumerate(manifest.devices):
         if not KEY.match(device.key):
             yield f"devices[{i}].key", f"{device.key!r} is no key"
+        if not 0 <= device.profile_version < 1 << 31:
+            yield f"devices[{i}].profile_version", f"{device.profile_version} is no version"
         if device.site not in sites:
             yield f"devices[{i}].site", f"site {device.site!r} is not declared"
     for i, point in enumerate(manifest.points):
@@ -65,7 +69,11 @@ def _mistakes(manifest: Manifest) -> Iterator[tuple[str, str]]:
             yield f"points[{i}].device", f"device {point.device!r} is not declared"
         if not point.period_s > 0:
             yield f"points[{i}].period_s", f"{point.period_s} is no period"
+        if point.decimals is not None and not 0 <= point.decimals <= MAX_DECIMALS:
+            yield f"points[{i}].decimals", f"{point.decimals} is not 0 to {MAX_DECIMALS} decimals"
     for i, rule in enumerate(manifest.rules):
+        if not 0 < len(rule.id) <= MAX_NAME:
+            yield f"rules[{i}].id", f"an id has 1 to {MAX_NAME} characters, not {len(rule.id)}"
         if rule.point not in points:
             yield f"rules[{i}].point", f"point {rule.point!r} is not declared"
     if b"\\u0000" in msgspec.json.encode(manifest):

@@ -7,6 +7,7 @@ import math
 import uuid
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import TypeVar
 
 import structlog
 from sqlalchemy import select, tuple_, update
@@ -23,6 +24,8 @@ from protocols.model.command import Command, CommandOutcome, CommandState
 from protocols.wire.handshake import InboxItem
 
 __all__ = ["CommandPage", "CommandRow", "CommandView", "Outbox"]
+
+Told = TypeVar("Told", str, float | str | None)
 
 log = structlog.get_logger(__name__)
 
@@ -191,9 +194,9 @@ class Outbox:
                 .values(
                     state=outcome.state.value,
                     finished_at=to_datetime(outcome.finished_us),
-                    read_back=outcome.read_back,
-                    reason=outcome.reason,
-                    detail=outcome.detail,
+                    read_back=_storable(outcome.read_back),
+                    reason=_storable(outcome.reason),
+                    detail=_storable(outcome.detail),
                 )
                 .returning(CommandRow.id)
             )
@@ -238,6 +241,13 @@ class Outbox:
         for row in fresh:
             self._bus.publish("command", view(row))
         return [InboxItem(number=row.number, command=_command(row)) for row in rows]
+
+
+def _storable(told: Told) -> Told | None:
+    """Return what a device told as PostgreSQL can hold it: what became of a command is never refused."""
+    if isinstance(told, str):
+        return told.replace("\0", "\ufffd")
+    return told if told is None or math.isfinite(told) else None
 
 
 def _command(row: CommandRow) -> Command:

@@ -16,6 +16,8 @@ from protocols.model.quality import CLASS_MASK
 
 STALE_PERIODS = 3.0
 """A value is stale when its source time is older than this many of its point's periods."""
+AHEAD_US = 600 * SECOND_US
+"""A value from further in the future was told by a clock that was wrong: whatever comes next replaces it."""
 NEVER = np.iinfo(np.int64).min
 _START = 1024
 
@@ -65,7 +67,8 @@ class Summary:
 class LatestBoard:
     """Newest value by series. Written by the pipeline after each commit, read by every screen.
 
-    A late reading (older source time) never replaces a newer one. `series` grows as points are
+    A late reading (older source time) never replaces a newer one, unless that one is from the future.
+    `series` grows as points are
     declared; a series that was never registered is ignored, and counts nowhere.
     """
 
@@ -116,7 +119,8 @@ class LatestBoard:
         self._grow(int(series[-1]))
         ends = np.flatnonzero(np.append(series[1:] != series[:-1], True))
         newest = series[ends]
-        newer = time_us[ends] >= self._time[newest]
+        shown = self._time[newest]
+        newer = (time_us[ends] >= shown) | (shown > received_us + AHEAD_US)
         rows, changed = ends[newer], newest[newer]
         self._time[changed] = time_us[rows]
         self._value[changed] = readings.value[rows]

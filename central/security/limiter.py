@@ -30,7 +30,7 @@ class SignInLimiter:
         )
 
     def failed(self, username: str, address: str) -> None:
-        """Count a failure."""
+        """Count a failure: before the password is judged, so that attempts side by side count as well."""
         now = self._clock()
         if len(self._failures) >= _MAX_KEYS:
             self._failures = {
@@ -40,8 +40,13 @@ class SignInLimiter:
             self._failures.setdefault(key, deque(maxlen=FAILURES_PER_ADDRESS)).append(now)
 
     def succeeded(self, username: str, address: str) -> None:
-        """Forget the failures of this account from this address."""
+        """Forget the failures of this account from this address, and that this attempt counted as one."""
         self._failures.pop((username, address), None)
+        of_address = self._failures.get(("", address))
+        if of_address:
+            of_address.pop()
+            if not of_address:
+                del self._failures["", address]
 
     def _wait_s(self, key: tuple[str, str], allowed: int) -> int:
         times = self._failures.get(key)

@@ -55,11 +55,11 @@ class Sessions:
                 f"Signing in failed too often. Try again in {wait_s} s.",
                 headers={"Retry-After": str(wait_s)},
             )
+        self._limiter.failed(username, address)
         async with self._database.session() as session:
             user = await session.get(User, username)
         stored = user.password_hash if user is not None and not user.disabled else None
         if not await self._passwords.matches(stored, password) or user is None:
-            self._limiter.failed(username, address)
             raise Problem(
                 401,
                 "sign-in-failed",

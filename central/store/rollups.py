@@ -29,8 +29,12 @@ MAX_MARKS = 500
 ROLLER_LOCK = 0x43_4E_5F_52_4F
 """Advisory lock of the roller: "CN_RO"; of many centres one rolls."""
 
-USABLE = "(quality::bigint & 3221225472) IN (0, 1073741824) AND value IS NOT NULL"
-"""Good and uncertain numbers count; 0xC0000000 is the class mask, 0x40000000 uncertain."""
+USABLE = "((quality::bigint & 3221225472) IN (0, 1073741824) AND abs(value) <= 1e290)"
+"""Good and uncertain numbers count; 0xC0000000 is the class mask, 0x40000000 uncertain.
+
+A number beyond 1e290 is a device's way of saying that it has none (DBL_MAX, Infinity); a sum of a few of
+them overflows, which PostgreSQL refuses, and with it all that is rolled up together.
+"""
 IS_BAD = "(quality::bigint & 2147483648) <> 0"
 # float8 NaN never enters the table: a reading without a number is NULL.
 

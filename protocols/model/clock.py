@@ -13,6 +13,8 @@ Clock = Callable[[], int]
 """Returns the present as `time_us`. Injected everywhere, so that no test of time sleeps."""
 
 SECOND_US = 1_000_000
+LATEST_US = 4_102_444_800_000_000
+"""2100-01-01: a time beyond it, or before 1970, is an error of whoever told it."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

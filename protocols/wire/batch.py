@@ -20,8 +20,9 @@ import numpy as np
 import zstandard
 
 from protocols.errors import WireError
-from protocols.model.alarm import AlarmTransition
-from protocols.model.command import CommandOutcome
+from protocols.model.alarm import AlarmEvent, AlarmTransition
+from protocols.model.clock import LATEST_US
+from protocols.model.command import FINAL_STATES, CommandOutcome
 from protocols.model.reading import Readings
 from protocols.wire.channels import (
     MAX_BATCH_BYTES,
@@ -32,8 +33,9 @@ from protocols.wire.channels import (
 from protocols.wire.columns import decode_floats, decode_ints, encode_floats, encode_ints, encode_steps
 
 VERSION = 1
-LATEST_US = 4_102_444_800_000_000
-"""2100-01-01: a source time beyond it, or before 1970, is an error of whoever made the batch."""
+MAX_NAME = 200
+"""Characters of the name of an occurrence, rule, point, declaration or command."""
+MAX_STEPS = 1 << 31
 Payload = Readings | tuple[AlarmTransition, ...] | tuple[CommandOutcome, ...]
 
 _LEVEL = 3
@@ -168,4 +170,38 @@ def _records(message: dict[str, Any], stream: str) -> Any:
         raise WireError("shape", f"the rows of a batch of {stream}: {error}") from error
     if not rows or len(rows) != message.get("n"):
         raise WireError("shape", f"a batch of {stream} has {len(rows)} rows and says {message.get('n')!r}")
+    for i, row in enumerate(rows):
+        mistake = _of_transition(row) if isinstance(row, AlarmTransition) else _of_outcome(row)
+        if mistake:
+            raise WireError("shape", f"row {i} of a batch of {stream}: {mistake}")
     return rows
+
+
+def _of_transition(row: AlarmTransition) -> str | None:
+    """Return what is impossible about a step of an alarm, or None."""
+    if not _named(row.occurrence, row.rule, row.point, row.declaration):
+        return f"a name is empty, longer than {MAX_NAME} characters, or holds a zero character"
+    if row.event not in {AlarmEvent.ACT, AlarmEvent.CLR}:
+        return f"{row.event} is not for a gateway to say; it tells ACT and CLR"
+    if not 0 < row.number < MAX_STEPS:
+        return f"step number {row.number}; steps count from 1"
+    if not (0 <= row.event_us < LATEST_US and 0 <= row.sample_us < LATEST_US):
+        return "a time lies before 1970 or after 2099"
+    if not 0 <= row.quality < 1 << 32:
+        return "its quality is no 32-bit status code"
+    return None
+
+
+def _of_outcome(row: CommandOutcome) -> str | None:
+    """Return what is impossible about an outcome, or None."""
+    if not _named(row.command):
+        return f"the command's name is empty, longer than {MAX_NAME} characters, or holds a zero character"
+    if row.state not in FINAL_STATES:
+        return f"{row.state} is not an end of a command"
+    if not 0 <= row.finished_us < LATEST_US:
+        return "a time lies before 1970 or after 2099"
+    return None
+
+
+def _named(*names: str) -> bool:
+    return all(0 < len(name) <= MAX_NAME and "\0" not in name for name in names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.shaping import Shaper, engineering, unshape
+from edge.shaping import MAX_TEXT, Shaper, engineering, unshape
 from protocols.errors import Rejected
 from protocols.field.base import BoundPoint
 from protocols.model.clock import SECOND_US
@@ -221,3 +222,9 @@ def test_unshape_refuses(changes: dict[str, Any], value: float | str, reason: st
 def test_there_and_back(raw: int, places: int) -> None:
     point = profile(scale=float(f"1e-{places}"), decimals=places, writable=True)
     assert unshape(point, engineering(point, raw)) == raw
+
+
+def test_text_is_made_such_that_it_can_be_sent_and_stored() -> None:
+    told = replace(readings((0, np.nan)), text={0: "open\0\ud800" + "x" * 10_000})
+    shaped, _ = shaper(profile(type="text")).shape(told, NOW)
+    assert shaped.text[0] == "open\ufffd\ufffd" + "x" * (MAX_TEXT - 6)

@@ -75,5 +75,7 @@ class NewCommand(Asked):
         default=60, ge=1, le=3600, description="seconds after which it is not written any more"
     )
     expected: float | None = Field(
-        default=None, description="value that the device must show before anything is written"
+        default=None,
+        allow_inf_nan=False,
+        description="value that the device must show before anything is written",
     )

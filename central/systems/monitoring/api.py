@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, status
@@ -17,7 +16,7 @@ from central.security.permissions import MayManageGateways, MayRead, principal_o
 from central.store.history import Resolution
 from central.systems.monitoring import live, past, schemas
 from central.systems.monitoring.parts import Room
-from protocols.model.clock import from_datetime, to_datetime
+from protocols.model.clock import SECOND_US, from_datetime
 
 router = APIRouter(tags=["monitoring"])
 
@@ -29,7 +28,7 @@ SiteIds = Annotated[
     list[str], Query(default_factory=list, description="site ids: all their points", max_length=200)
 ]
 Words = Annotated[str | None, Query(max_length=200, description="words in the id or a name")]
-DEFAULT_SPAN = timedelta(hours=1)
+DEFAULT_SPAN_US = 3600 * SECOND_US
 
 
 class EventStream(StreamingResponse):
@@ -134,14 +133,14 @@ async def get_history(
     limit: Annotated[int, Query(ge=1, le=50_000, description="values per point at most")] = 10_000,
 ) -> schemas.History:
     """Return the past of up to eight points, raw or rolled up, always with unit and quality."""
-    until = to or to_datetime(room.clock())
-    since = from_ or until - DEFAULT_SPAN
+    to_us = room.clock() if to is None else from_datetime(to)
+    from_us = to_us - DEFAULT_SPAN_US if from_ is None else from_datetime(from_)
     points = [await room.monitoring.find_point(item) for item in point]
     return await past.history(
         room.history,
         points,
-        from_us=from_datetime(since),
-        to_us=from_datetime(until),
+        from_us=from_us,
+        to_us=to_us,
         resolution=resolution,
         limit=limit,
     )

@@ -14,7 +14,7 @@ from central.kernel.shapes import QualityOut
 from central.store.history import History, RawHistory, Resolution, RolledHistory, choose_resolution
 from central.systems.monitoring import schemas
 from central.systems.monitoring.registry import PointRecord
-from protocols.model.clock import SECOND_US, to_datetime
+from protocols.model.clock import LATEST_US, SECOND_US, to_datetime
 
 MAX_POINTS = 8
 EVIDENCE_US = 120 * SECOND_US
@@ -29,9 +29,13 @@ async def history(
     resolution: Literal["auto"] | Resolution,
     limit: int,
 ) -> schemas.History:
-    """Return the past of the points in `[from_us, to_us)`; Problem 422 `bad-span` for an empty span."""
+    """Return the past of the points in `[from_us, to_us)`; Problem 422 `bad-span` for an empty span.
+
+    The span is cut to the times that a reading may have.
+    """
     if to_us <= from_us:
         raise Problem(422, "bad-span", "The span is empty", "`from` must lie before `to`.")
+    from_us, to_us = (min(max(moment_us, 0), LATEST_US) for moment_us in (from_us, to_us))
     if resolution == "auto":
         resolution = choose_resolution(from_us, to_us, min(point.period_s for point in points))
     if resolution == "raw":

@@ -18,7 +18,10 @@ class Thing:
     id: str
 
 
-@given(st.integers(), st.text(max_size=40))
+@given(
+    st.integers(1 - (1 << 53), (1 << 53) - 1),
+    st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40),
+)
 def test_a_cursor_comes_back_as_it_was(number: int, text: str) -> None:
     assert decode_cursor(encode_cursor(number, text), int, str) == (number, text)
 
@@ -32,8 +35,9 @@ def test_a_foreign_cursor_is_a_bad_request(text: str) -> None:
 
 
 def test_a_cursor_of_another_list_is_refused() -> None:
-    with pytest.raises(Problem, match="bad-cursor"):
-        decode_cursor(encode_cursor("id"), int, str)
+    for cursor in (encode_cursor("id"), encode_cursor(1 << 53, "id"), encode_cursor(1, "a\0b")):
+        with pytest.raises(Problem, match="bad-cursor"):
+            decode_cursor(cursor, int, str)
 
 
 @given(st.sets(st.text("abc-.", min_size=1, max_size=4)), st.integers(1, 5))
