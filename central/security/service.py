@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from central.kernel.problem import not_found
+from central.kernel.problem import Problem, not_found
 from central.security import schemas
 from central.security.models import ApiToken, User, UserSession
 from central.security.passwords import Passwords
@@ -104,7 +104,11 @@ class Accounts:
     async def make_token(
         self, owner: Principal, name: str, role: Role | None, expires_in_days: int | None
     ) -> schemas.TokenMade:
-        """Make a token; Rejected(`role-too-strong`) for a role beyond the person's own."""
+        """Make a token; Rejected(`role-too-strong`) for a role beyond the person's own.
+
+        Problem 403 `sign-in-needed` for a caller who is a token: it could outlive itself.
+        """
+        _in_person(owner)
         granted = role or owner.role
         if not within(granted, owner.role):
             raise Rejected(
@@ -128,11 +132,20 @@ class Accounts:
         return schemas.TokenMade(**shown.model_dump(), token=secret)
 
     async def delete_token(self, owner: Principal, token_id: str) -> None:
-        """Delete one of the person's own tokens; Problem 404 for any other."""
+        """Delete one of the person's own tokens; Problem 404 for any other, 403 as above."""
+        _in_person(owner)
         statement = delete(ApiToken).where(ApiToken.id == token_id, ApiToken.username == owner.username)
         async with self._database.session() as session:
             if (await session.execute(statement.returning(ApiToken.id))).one_or_none() is None:
                 raise not_found("token", token_id)
+
+
+def _in_person(owner: Principal) -> None:
+    if owner.via == "token":
+        raise Problem(
+            403, "sign-in-needed", "Tokens are managed in person",
+            "A token cannot make or delete tokens; sign in at the console, or with POST /api/v1/session.",
+        )  # fmt: skip
 
 
 async def _keep_an_admin(session: AsyncSession) -> None:

@@ -88,14 +88,11 @@ class OpcUaServer(SimServer):
 
     async def start(self) -> None:
         """Build the address space and listen; raises PortBusyError."""
-        probe = listen(self.host, self.endpoint.port, f"OPC UA server {self.endpoint.key}")
-        self.port = probe.getsockname()[1]
-        probe.close()
+        self._probe()
         inner = InternalServer()
         inner.attribute_service = _ActuatorService(inner.aspace, self._nodes, self.faults, self._show)
         inner.allow_remote_admin = False
         server = Server(iserver=inner)
-        server.set_endpoint(self.url)
         server.set_server_name(f"CityNerve simulator {self.endpoint.key}")
         server.set_identity_tokens([ua.AnonymousIdentityToken])
         server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
@@ -110,10 +107,19 @@ class OpcUaServer(SimServer):
         await server.set_application_uri(f"urn:citynerve:sim:{self.endpoint.key}")
         for view in self.views:
             await self._add_device(server, view)
+        # Again: building took seconds, in which another program may have taken a port found free before.
+        self._probe()
+        server.set_endpoint(self.url)
         await server.start()
         self._server = server
         self._open_connections = inner.max_connections
         await self.tick()
+
+    def _probe(self) -> None:
+        """Find the port that asyncua will bind, which takes no socket of ours; raises PortBusyError."""
+        probe = listen(self.host, self.endpoint.port, f"OPC UA server {self.endpoint.key}")
+        self.port = probe.getsockname()[1]
+        probe.close()
 
     async def tick(self) -> None:
         """Sample every point; the source time is the wall clock's."""
