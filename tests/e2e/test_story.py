@@ -10,7 +10,8 @@ from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import SLOW_MS, City, screenshot
 
-pytestmark = pytest.mark.browser
+# One group: a second worker would start a second city.
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 Visit = Callable[..., Page]
 STORM_MS = 150_000
