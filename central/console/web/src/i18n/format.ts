@@ -6,7 +6,7 @@ import { useWords } from './index'
 
 /** UCUM codes that are written differently on a screen than in a file. */
 const UNITS: Record<string, string> = {
-  '1': '', 'V.A{reactive}': 'var', 'kV.A.h{reactive}': 'kvarh', 'N.m': 'N·m', '/h': '/h', Cel: '°C', 'm3/h': 'm³/h', 'm3/s': 'm³/s', m3: 'm³', 'ug/m3': 'µg/m³', 'mg/m3': 'mg/m³', '[pH]': 'pH', deg: '°', 'kW.h': 'kWh', 'W/m2': 'W/m²', Ohm: 'Ω', 'uS/cm': 'µS/cm', '[ppm]': 'ppm', 'l/s': 'L/s', L: 'L', l: 'L', 'l/min': 'L/min', 'kV.A': 'kVA', 'V.A': 'VA', '[NTU]': 'NTU', 'dB[SPL]': 'dB', 'dB(A)': 'dB(A)', 'r/min': 'r/min', '{rpm}': 'r/min', '{count}': '', By: 'B', kBy: 'kB', 'kvar': 'kvar', lx: 'lx', '/min': '/min',
+  '1': '', 'V.A{reactive}': 'var', 'kV.A.h{reactive}': 'kvarh', 'N.m': 'N·m', '/h': '/h', Cel: '°C', 'm3/h': 'm³/h', 'm3/s': 'm³/s', m3: 'm³', 'ug/m3': 'µg/m³', 'mg/m3': 'mg/m³', '[pH]': 'pH', deg: '°', 'kW.h': 'kWh', 'W/m2': 'W/m²', Ohm: 'Ω', 'uS/cm': 'µS/cm', '[ppm]': 'ppm', 'l/s': 'L/s', L: 'L', l: 'L', 'l/min': 'L/min', 'kV.A': 'kVA', 'V.A': 'VA', '[NTU]': 'NTU', 'dB[SPL]': 'dB', 'dB(A)': 'dB(A)', 'r/min': 'r/min', '{rpm}': 'r/min', '{count}': '', By: 'B', kBy: 'kB', MBy: 'MB', '1/s': '/s', 'kvar': 'kvar', lx: 'lx', '/min': '/min',
 }
 
 export function unitText(unit: string): string {
@@ -34,6 +34,8 @@ export function useFormat() {
   const day = times({ year: 'numeric', month: 'short', day: 'numeric', weekday: 'short' })
   const dayKey = times({ year: 'numeric', month: '2-digit', day: '2-digit' })
 
+  const zoneTime = times({ timeZoneName: 'long' })
+
   const at = (value: string | number) => new Date(value)
 
   /** The hour today, the day before that. */
@@ -44,7 +46,7 @@ export function useFormat() {
   }
 
   function number(value: number, decimals?: number | null): string {
-    const digits = decimals ?? (Number.isInteger(value) ? 0 : Math.abs(value) >= 100 ? 1 : 2)
+    const digits = Math.abs(value) >= 1e6 ? 0 : decimals ?? (Number.isInteger(value) ? 0 : Math.abs(value) >= 100 ? 1 : 2)
     return new Intl.NumberFormat(tag.value, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value)
   }
 
@@ -87,6 +89,7 @@ export function useFormat() {
   return {
     time, number, bare, full, span, ago, zone,
     clock: (value: number) => clockTime.value.format(at(value)),
+    zoneName: (value: number) => zoneTime.value.formatToParts(at(value)).find((part) => part.type === 'timeZoneName')?.value ?? zone.value,
     day: (value: number) => day.value.format(at(value)),
     exact: (value: string | number | null | undefined) => (value === null || value === undefined ? '—' : fullTime.value.format(at(value))),
   }
