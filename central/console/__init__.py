@@ -12,12 +12,15 @@ from typing import Final
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
+from starlette.routing import Match, Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 STATIC: Final = Path(__file__).with_name("static")
 RESERVED: Final = ("api", "gateway", "healthz", "metrics")
 """First parts of paths that are never the console's."""
+
+METHODS: Final = ("DELETE", "GET", "PATCH", "POST", "PUT")
 
 CSP: Final = "; ".join(
     (
@@ -69,6 +72,10 @@ class ConsoleFiles(StaticFiles):
     async def get_response(self, path: str, scope: Scope) -> Response:
         """Answer a file, else the page, else 404."""
         if path.split("/", 1)[0] in (*RESERVED, ".."):
+            if allowed := _methods(scope):
+                raise HTTPException(
+                    405, f"{scope['path']!r} takes {allowed}, not {scope['method']}.", {"Allow": allowed}
+                )
             raise HTTPException(
                 404, f"There is no {scope['path']!r}; /api/v1/openapi.json lists what there is."
             )
@@ -95,6 +102,16 @@ class ConsoleFiles(StaticFiles):
         response = await super().get_response("index.html", scope)
         response.headers.update(PAGE_HEADERS)
         return response
+
+
+def _methods(scope: Scope) -> str:
+    """Return the methods that the path has elsewhere in the application, such as `GET, POST`."""
+    routes = [route for route in scope["app"].routes if not isinstance(route, Mount)]
+    return ", ".join(
+        method
+        for method in METHODS
+        if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in routes)
+    )
 
 
 def mount(app: FastAPI, folder: Path = STATIC) -> None:

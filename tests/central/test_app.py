@@ -43,7 +43,7 @@ async def test_status_metrics_and_problems(city: Running) -> None:
         wrong = await client.post("/api/v1/session", json={"username": 5})
         assert wrong.status_code == 422
         assert {item["field"] for item in wrong.json()["errors"]} == {"body.username", "body.password"}
-        assert (await client.get("/gateway/v1/batches")).status_code == 404
+        assert (await client.get("/gateway/v1/batches")).status_code == 405
 
 
 def test_the_contract_is_printed_without_a_database() -> None:
