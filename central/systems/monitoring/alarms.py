@@ -34,7 +34,8 @@ class AlarmDesk:
     async def show(self, found: Sequence[AlarmView]) -> list[schemas.Alarm]:
         """Show occurrences with their links, in their order."""
         led = await self._links(found)
-        return [views.alarm(view, led.get(view.id)) for view in found]
+        points = (await self._registry.city()).points
+        return [views.alarm(view, led.get(view.id), points.get(view.point)) for view in found]
 
     async def detail(self, alarm_id: str) -> schemas.AlarmDetail:
         """Return one occurrence with its rule, its journal and the samples around its beginning."""
@@ -50,7 +51,7 @@ class AlarmDesk:
         led = await self._links([view])
         return schemas.AlarmDetail.model_validate(
             {
-                **views.alarm_fields(view, led.get(view.id)),
+                **views.alarm_fields(view, led.get(view.id), point),
                 "rule": rule,
                 "journal": [views.journal(entry) for entry in found.journal],
                 "evidence": samples,

@@ -197,6 +197,7 @@ class Alarm(Shape):
     event_id: str | None = Field(description="the event that it opened or joined")
     case_id: str | None = Field(description="the case of that event")
     late: bool = Field(description="it reached the centre after an outage")
+    labels: dict[str, Name] = Field(description="words for the values of the point, where it has them")
 
 
 class AlarmPage(Page[Alarm]):

@@ -60,7 +60,7 @@ def _point(record: PointRecord, value: LatestValue | None, now_us: int) -> dict[
         "writable": record.writable,
         "write_min": record.write_min,
         "write_max": record.write_max,
-        "labels": {code: Name(zh=zh, en=en) for code, (zh, en) in record.labels.items()},
+        "labels": labels(record),
         "latest": latest(record, value, now_us),
     }
 
@@ -90,8 +90,13 @@ def rule(body: dict[str, Any], declaration: str, point: str) -> schemas.Rule:
     )
 
 
-def alarm_fields(view: AlarmView, link: Link | None) -> dict[str, Any]:
-    """Return the fields of an occurrence, with the event and case that it led to."""
+def labels(record: PointRecord | None) -> dict[str, Name]:
+    """Return the words for a point's values; none for a point that is not known any more."""
+    return {code: Name(zh=zh, en=en) for code, (zh, en) in record.labels.items()} if record else {}
+
+
+def alarm_fields(view: AlarmView, link: Link | None, point: PointRecord | None) -> dict[str, Any]:
+    """Return the fields of an occurrence, with its point's words, and the event and case that it led to."""
     return {
         "id": view.id,
         "rule_id": view.rule_id,
@@ -119,12 +124,13 @@ def alarm_fields(view: AlarmView, link: Link | None) -> dict[str, Any]:
         "event_id": link.event_id if link else None,
         "case_id": link.case_id if link else None,
         "late": view.late,
+        "labels": labels(point),
     }
 
 
-def alarm(view: AlarmView, link: Link | None) -> schemas.Alarm:
+def alarm(view: AlarmView, link: Link | None, point: PointRecord | None) -> schemas.Alarm:
     """Show an occurrence."""
-    return schemas.Alarm.model_validate(alarm_fields(view, link))
+    return schemas.Alarm.model_validate(alarm_fields(view, link, point))
 
 
 def journal(entry: JournalRecord) -> schemas.JournalEntry:

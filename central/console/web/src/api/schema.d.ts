@@ -919,6 +919,13 @@ export interface components {
              * @description it reached the centre after an outage
              */
             late: boolean;
+            /**
+             * Labels
+             * @description words for the values of the point, where it has them
+             */
+            labels: {
+                [key: string]: components["schemas"]["Name"];
+            };
         };
         /**
          * AlarmBrief
@@ -1048,6 +1055,13 @@ export interface components {
              * @description it reached the centre after an outage
              */
             late: boolean;
+            /**
+             * Labels
+             * @description words for the values of the point, where it has them
+             */
+            labels: {
+                [key: string]: components["schemas"]["Name"];
+            };
             rule: components["schemas"]["Rule"];
             /** Journal */
             journal: components["schemas"]["JournalEntry"][];
