@@ -82,6 +82,10 @@ def manifest(gateway: str = "gw-north") -> Manifest:
                 id="air.pm25-high", point="air.pm25", kind="hi", limit=75, priority="P3",
                 name_zh="PM2.5 高", name_en="PM2.5 high", latching=True,
             ),
+            Rule(
+                id="pump1.run-high", point="pump1.run", kind="off_normal", limit=0, priority="P4",
+                name_zh="水泵运行", name_en="Pump running",
+            ),
         ),
     )  # fmt: skip
 

@@ -193,6 +193,14 @@ async def test_alarms_colour_sites_devices_and_the_overview(city: Running, gatew
     assert overview["key_figures"][0]["value"] == 2.5
 
 
+async def test_a_listed_alarm_has_the_words_of_its_points_values(
+    city: Running, gateway: FieldGateway
+) -> None:
+    await gateway.alarm("o1", 1, AlarmEvent.ACT, at_us=city.clock(), value=1.0, rule="pump1.run-high")
+    (listed,) = (await city.get("/alarms", state="active"))["items"]
+    assert listed["labels"]["1"] == {"zh": "运行", "en": "Running"}
+
+
 async def test_shelving_takes_an_alarm_off_the_screen_and_brings_it_back(
     city: Running, gateway: FieldGateway
 ) -> None:
