@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, TypeVar
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import Select, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import InstrumentedAttribute, selectinload
 
 from central.casebook import schemas, views
 from central.casebook.lifecycle import FINAL_CASE_STATES, EventState, TaskState
@@ -18,6 +18,7 @@ from central.kernel.problem import not_found
 from central.kernel.shapes import decode_cursor, encode_cursor
 from protocols.model.clock import from_datetime, to_datetime
 
+Row = TypeVar("Row", Event, Case, Task)
 OpenOrClosed = Literal["open", "closed", "all"]
 
 
@@ -56,19 +57,14 @@ async def events(
     cursor: str | None = None,
 ) -> schemas.EventPage:
     """Return events, newest first."""
-    statement = select(Event).order_by(Event.opened_at.desc(), Event.id.desc()).limit(limit + 1)
+    statement = select(Event)
     if state == "open":
         statement = statement.where(Event.state != EventState.CLOSED)
     elif state != "all":
         statement = statement.where(Event.state == state)
     if site is not None:
         statement = statement.where(Event.site == site)
-    if cursor is not None:
-        time_us, key = decode_cursor(cursor, int, str)
-        statement = statement.where(tuple_(Event.opened_at, Event.id) < tuple_(to_datetime(time_us), key))
-    rows = list(await session.scalars(statement))
-    shown = rows[:limit]
-    following = encode_cursor(from_datetime(shown[-1].opened_at), shown[-1].id) if len(rows) > limit else None
+    shown, following = await _newest_first(session, statement, Event.opened_at, Event.id, limit, cursor)
     return schemas.EventPage(items=[views.event(row) for row in shown], next_cursor=following)
 
 
@@ -91,7 +87,7 @@ async def cases(
     cursor: str | None = None,
 ) -> schemas.CasePage:
     """Return cases, newest first."""
-    statement = select(Case).order_by(Case.opened_at.desc(), Case.id.desc()).limit(limit + 1)
+    statement = select(Case)
     if state == "open":
         statement = statement.where(Case.state.not_in(FINAL_CASE_STATES))
     elif state == "closed":
@@ -100,12 +96,7 @@ async def cases(
         statement = statement.where(Case.site == site)
     if unit is not None:
         statement = statement.where(Case.unit == unit)
-    if cursor is not None:
-        time_us, key = decode_cursor(cursor, int, str)
-        statement = statement.where(tuple_(Case.opened_at, Case.id) < tuple_(to_datetime(time_us), key))
-    rows = list(await session.scalars(statement))
-    shown = rows[:limit]
-    following = encode_cursor(from_datetime(shown[-1].opened_at), shown[-1].id) if len(rows) > limit else None
+    shown, following = await _newest_first(session, statement, Case.opened_at, Case.id, limit, cursor)
     return schemas.CasePage(items=[views.case(row, now) for row in shown], next_cursor=following)
 
 
@@ -119,24 +110,12 @@ async def tasks(
     cursor: str | None = None,
 ) -> schemas.TaskPage:
     """Return tasks, newest first."""
-    statement = (
-        select(Task)
-        .options(selectinload(Task.case).selectinload(Case.tasks))
-        .order_by(Task.assigned_at.desc(), Task.id.desc())
-        .limit(limit + 1)
-    )
+    statement = select(Task).options(selectinload(Task.case).selectinload(Case.tasks))
     if unit is not None:
         statement = statement.where(Task.unit == unit)
     if state is not None:
         statement = statement.where(Task.state == state)
-    if cursor is not None:
-        time_us, key = decode_cursor(cursor, int, str)
-        statement = statement.where(tuple_(Task.assigned_at, Task.id) < tuple_(to_datetime(time_us), key))
-    rows = list(await session.scalars(statement))
-    shown = rows[:limit]
-    following = (
-        encode_cursor(from_datetime(shown[-1].assigned_at), shown[-1].id) if len(rows) > limit else None
-    )
+    shown, following = await _newest_first(session, statement, Task.assigned_at, Task.id, limit, cursor)
     return schemas.TaskPage(items=[views.task(row, row.case, now) for row in shown], next_cursor=following)
 
 
@@ -161,3 +140,23 @@ async def counts(session: AsyncSession, now: datetime) -> Counts:
     )
     total, overdue = (await session.execute(statement)).one()
     return Counts(total, overdue)
+
+
+async def _newest_first(
+    session: AsyncSession,
+    statement: Select[Row],
+    at: InstrumentedAttribute[datetime],
+    key: InstrumentedAttribute[str],
+    limit: int,
+    cursor: str | None,
+) -> tuple[Sequence[Row], str | None]:
+    """Return a page ordered by (at, key) downwards, and the cursor of the next; None at the end."""
+    statement = statement.order_by(at.desc(), key.desc()).limit(limit + 1)
+    if cursor is not None:
+        time_us, last = decode_cursor(cursor, int, str)
+        statement = statement.where(tuple_(at, key) < tuple_(to_datetime(time_us), last))
+    rows = list(await session.scalars(statement))
+    if len(rows) <= limit:
+        return rows, None
+    end = rows[limit - 1]
+    return rows[:limit], encode_cursor(from_datetime(getattr(end, at.key)), getattr(end, key.key))
