@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -17,6 +16,8 @@ from pathlib import Path
 
 import httpx2
 import psutil
+
+from tests.ports import free_port
 
 GATEWAY = "gw-bench"
 USER, PASSWORD = "bench", "bench-0123456789"
@@ -85,9 +86,7 @@ def centre_process() -> Iterator[Centre]:
     """Run a centre on a fresh embedded database."""
     with tempfile.TemporaryDirectory(prefix="citynerve-bench-") as folder:
         Path(folder).chmod(0o755)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         command = [sys.executable, "-m", "central", "serve", "--port", str(port), "--data", folder]
         with (
             (Path(folder) / "centre.log").open("w") as log,

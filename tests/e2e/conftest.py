@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.e2e.browser import launch_options, pytest_terminal_summary, require_browser
+from tests.ports import free_port
 
 __all__ = ["pytest_terminal_summary"]
 
@@ -49,7 +49,7 @@ class City:
 def city() -> Iterator[City]:
     """The demo as `make demo` starts it, on a calm day."""
     require_browser()
-    port, control = _free_port(), _free_port()
+    port, control = free_port(), free_port()
     with tempfile.TemporaryDirectory(prefix="citynerve-e2e-") as folder:
         Path(folder).chmod(0o755)
         command = [
@@ -118,13 +118,6 @@ def _password(process: subprocess.Popen[bytes], log: Path) -> str:
             return found[1]
         time.sleep(0.2)
     pytest.fail(f"the demo did not start:\n{log.read_text()}", pytrace=False)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def screenshot(page: Page, name: str) -> None:

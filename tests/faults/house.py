@@ -10,7 +10,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import sqlite3
 import sys
 from asyncio.subprocess import Process
@@ -35,6 +34,7 @@ from protocols.wire.batch import Batch, decode
 from protocols.wire.channels import STREAMS
 from tests.bench.field import field_process, write_gateway
 from tests.faults.link import Road
+from tests.ports import free_port
 
 GATEWAY = "gw-bench"
 UNITS, REGISTERS = 3, 10
@@ -55,7 +55,7 @@ class House:
         self.folder = folder
         self.database_url = database_url
         self.period_s = period_s
-        self.port = _free_port()
+        self.port = free_port()
         self.road = Road(f"http://127.0.0.1:{self.port}")
         self._field = field_process(UNITS, REGISTERS)
         self._centre: Process | None = None
@@ -257,10 +257,3 @@ async def _kill(process: Process | None) -> None:
     assert process is not None
     process.send_signal(signal.SIGKILL)
     await process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
