@@ -34,6 +34,8 @@ from edge.session import Session
 from protocols.errors import ConfigError, Mistake, Rejected, StorageError
 from protocols.field.base import ReadTask
 from protocols.model.clock import SECOND_US, Clock, now_us
+from protocols.model.command import Command
+from protocols.model.order import Order
 from protocols.model.reading import Readings
 
 _THREADS: Final = 2
@@ -185,12 +187,22 @@ class Gateway:
                 Road("down"),
                 await asyncio.to_thread(self.buffer.inbox_cursor),
                 begin=self.commands.begin,
-                execute=self.commands.execute,
+                execute=self._carry_out,
                 clock=self.clock,
             )
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.sender.run(), name="sender")
                 group.create_task(self.receiver.run(), name="receiver")
+
+    async def _carry_out(self, order: Order, offset_us: int) -> None:
+        """Hand an order of the centre to the part that knows it."""
+        match order:
+            case Command():
+                await self.commands.execute(order, offset_us)
+            case _:
+                await self.commands.refuse(
+                    order.id, "not-supported", "this gateway does not know such orders"
+                )
 
     def _stored(self) -> None:
         if self.sender is not None:

@@ -60,10 +60,12 @@ class Commands:
 
     async def recover(self) -> None:
         """Report commands that were being carried out when the process ended: nobody knows."""
-        for command in await asyncio.to_thread(self._buffer.interrupted_commands):
+        for order in await asyncio.to_thread(self._buffer.interrupted):
+            if not isinstance(order, Command):
+                continue
             await self._finish(
                 self._outcome(
-                    command,
+                    order.id,
                     CommandState.UNKNOWN,
                     "interrupted",
                     "the gateway stopped while it carried this out; read the point to see",
@@ -71,13 +73,13 @@ class Commands:
             )
 
     async def begin(self, item: InboxItem) -> bool:
-        """Record that a command starts now; False where it started before, and must not be repeated."""
+        """Record that an order starts now; False where it started before, and must not be repeated."""
         while True:
             try:
-                return await asyncio.to_thread(self._buffer.begin_command, item.command, item.number)
+                return await asyncio.to_thread(self._buffer.begin, item.order, item.number)
             except StorageError as error:
                 # Without the record a restart would carry it out again: so nothing is carried out.
-                self._log.error("command waits for storage", command=item.command.id, reason=str(error))
+                self._log.error("order waits for storage", order=item.order.id, reason=str(error))
                 await asyncio.sleep(_STORAGE_RETRY_S)
 
     async def execute(self, command: Command, offset_us: int = 0) -> CommandOutcome:
@@ -102,6 +104,10 @@ class Commands:
             by=command.issued_by,
         )
         return outcome
+
+    async def refuse(self, order: str, reason: str, detail: str) -> None:
+        """Answer an order that has begun and is not carried out."""
+        await self._finish(self._outcome(order, CommandState.REJECTED, reason, detail))
 
     async def _decide(self, command: Command, offset_us: int) -> CommandOutcome:
         point = self._point(command.point)
@@ -195,9 +201,7 @@ class Commands:
     async def _finish(self, outcome: CommandOutcome) -> None:
         while True:
             try:
-                await asyncio.to_thread(
-                    self._buffer.finish_command, outcome, self._plan.declaration, self._clock()
-                )
+                await asyncio.to_thread(self._buffer.finish, outcome, self._plan.declaration, self._clock())
             except StorageError as error:
                 self._log.error("outcome waits for storage", command=outcome.command, reason=str(error))
                 await asyncio.sleep(_STORAGE_RETRY_S)

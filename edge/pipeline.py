@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Final, NoReturn
 
-import msgspec
+import numpy as np
 import structlog
 
-from edge.alarms.engine import AlarmEngine, OpenAlarm
+from edge.alarms.engine import AlarmEngine
 from edge.buffer.base import Buffer, Entry
 from edge.config.bind import HEARTBEAT_S, Plan
 from edge.shaping import Shaper
@@ -27,6 +28,8 @@ from protocols.model.alarm import AlarmTransition
 from protocols.model.clock import SECOND_US, Clock, now_us
 from protocols.model.reading import Readings
 
+OnSteps = Callable[[Sequence[AlarmTransition]], None]
+"""Is told the steps of alarms as they are judged; never blocks and never raises."""
 ALARM_STATE: Final = "alarms"
 TICK_S: Final = 0.1
 MAX_WAITING: Final = 500_000
@@ -45,6 +48,9 @@ class Pipeline:
         clock: Clock = now_us,
         stored: Callable[[], None] = lambda: None,
     ) -> None:
+        self._urgent_points = np.zeros(len(plan.points), np.bool_)
+        self._urgent = asyncio.Event()
+        self._on_steps: list[OnSteps] = []
         entry = plan.loaded.entry
         self.shaper = Shaper(plan.points, round(HEARTBEAT_S * SECOND_US))
         self.dropped = 0
@@ -58,7 +64,12 @@ class Pipeline:
         self._batch_us = round(entry.batch.seconds * SECOND_US)
         self._batch_rows = entry.batch.readings
         self._engine = AlarmEngine(
-            plan.gateway, plan.rules, plan.indexes, plan.declaration, clock(), restored=_restored(buffer)
+            plan.gateway,
+            plan.rules,
+            plan.indexes,
+            plan.declaration,
+            clock(),
+            restored=buffer.load_state(ALARM_STATE),
         )
         self.alarms_open = len(self._engine.open_alarms())
         self._waiting: deque[Readings] = deque()
@@ -81,11 +92,20 @@ class Pipeline:
             lost = len(self._waiting.popleft())
             self._waiting_rows -= lost
             self.dropped += lost
+        if not self._urgent.is_set() and self._urgent_points[readings.point].any():
+            self._urgent.set()
+
+    def watch(self, points: Iterable[int], on_steps: OnSteps) -> None:
+        """Tell `on_steps` every step of an alarm, and judge readings of these points without waiting."""
+        self._urgent_points[list(points)] = True
+        self._on_steps.append(on_steps)
 
     async def run(self) -> NoReturn:
         """Shape, judge and store until cancelled; what is in hand is then written by `finish`."""
         while True:
-            await asyncio.sleep(TICK_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._urgent.wait(), TICK_S)
+            self._urgent.clear()
             self.step(self._clock())
             if self._due():
                 await self.store()
@@ -104,11 +124,11 @@ class Pipeline:
             self.received += len(raw)
             for start in range(0, len(raw), _SLICE):
                 self._shape(raw if len(raw) <= _SLICE else _part(raw, start), now)
-        self._transitions += self._engine.tick(now)
+        self._judged(self._engine.tick(now))
 
     def _shape(self, raw: Readings, now: int) -> None:
         readings, forward = self.shaper.shape(raw, now)
-        self._transitions += self._engine.evaluate(readings, now)
+        self._judged(self._engine.evaluate(readings, now))
         if not forward.all():
             readings = readings.take(forward)
         if not len(readings):
@@ -117,6 +137,13 @@ class Pipeline:
             self._opened_us = now
         self._open.append(readings)
         self._open_rows += len(readings)
+
+    def _judged(self, steps: list[AlarmTransition]) -> None:
+        if not steps:
+            return
+        self._transitions += steps
+        for tell in self._on_steps:
+            tell(steps)
 
     def _due(self) -> bool:
         if self._transitions or self._closed or self._open_rows >= self._batch_rows:
@@ -129,7 +156,7 @@ class Pipeline:
         self._close()
         if not self._closed:
             return
-        entries, state = self._closed, {ALARM_STATE: msgspec.msgpack.encode(self._engine.open_alarms())}
+        entries, state = self._closed, {ALARM_STATE: self._engine.state()}
         alarms = any(entry.stream == "alarms" for entry in entries)
         write = asyncio.ensure_future(
             asyncio.to_thread(self._buffer.append, entries, state if alarms else None)
@@ -190,8 +217,3 @@ def _part(readings: Readings, start: int, rows: int = _SLICE) -> Readings:
         readings.quality[start:stop],
         {row - start: words for row, words in readings.text.items() if start <= row < stop},
     )
-
-
-def _restored(buffer: Buffer) -> list[OpenAlarm]:
-    blob = buffer.load_state(ALARM_STATE)
-    return msgspec.msgpack.decode(blob, type=list[OpenAlarm]) if blob else []

@@ -240,7 +240,7 @@ class Outbox:
                 row.state, row.delivered_at = CommandState.DELIVERED.value, now
         for row in fresh:
             self._bus.publish("command", view(row))
-        return [InboxItem(number=row.number, command=_command(row)) for row in rows]
+        return [InboxItem(number=row.number, order=_command(row)) for row in rows]
 
 
 def _storable(told: Told) -> Told | None:

@@ -64,7 +64,7 @@ class _Timer:
 class AlarmEngine:
     """Judges all rules of one gateway. Only rules whose condition changed or whose delay runs cost Python.
 
-    `restored` are the occurrences that were open when the process ended (`open_alarms` of then).
+    `restored` is what `state` returned when the process ended, or the configuration before ran.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class AlarmEngine:
         declaration: str,
         now_us: int,
         *,
-        restored: Sequence[OpenAlarm] = (),
+        restored: bytes | None = None,
         grace_us: int = GRACE_US,
     ) -> None:
         self._gateway = gateway
@@ -92,7 +92,7 @@ class AlarmEngine:
         self._open: dict[int, OpenAlarm] = {}
         self._orphans: list[OpenAlarm] = []
         places = {rule.id: i for i, rule in enumerate(rules)}
-        for alarm in restored:
+        for alarm in msgspec.msgpack.decode(restored, type=list[OpenAlarm]) if restored else []:
             i = places.get(alarm.rule)
             if i is None or rules[i].point != alarm.point:
                 self._orphans.append(alarm)
@@ -100,6 +100,10 @@ class AlarmEngine:
             self._open[i] = alarm
             self._active[i] = True
             self._last_us[i] = alarm.event_us
+
+    def state(self) -> bytes:
+        """Return what must outlive the process and a change of configuration; give it as `restored`."""
+        return msgspec.msgpack.encode(self.open_alarms())
 
     def open_alarms(self) -> list[OpenAlarm]:
         """Return every occurrence that is raised and not cleared, to be kept over a restart."""

@@ -4,7 +4,7 @@
 - Numbers of a stream rise by one from 1 within one `boot`; a new file has a new boot.
 - A batch leaves only by `acknowledge` (the centre has committed it) or `set_aside` (the centre will
   never take it: kept beside the queue, counted, shown).
-- A command begins once: `begin_command` says False for every later call, after a restart too.
+- An order begins once: `begin` says False for every later call, after a restart too.
 - Methods block on the disk; call them from a worker thread. One thread at a time is let in.
 
 Every method may raise StorageError, which says which file and what to do.
@@ -17,7 +17,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from protocols.model.command import Command, CommandOutcome
+from protocols.model.command import CommandOutcome
+from protocols.model.order import Order
 from protocols.wire.batch import Payload
 from protocols.wire.channels import Stream
 
@@ -120,19 +121,19 @@ class Buffer(ABC):
         """Return a kept value."""
 
     @abstractmethod
-    def begin_command(self, command: Command, number: int) -> bool:
-        """Record that a command is about to be carried out and move the inbox cursor to `number`.
+    def begin(self, order: Order, number: int) -> bool:
+        """Record that an order is about to be carried out and move the inbox cursor to `number`.
 
-        Return whether this is its first time; a command that has begun before is not repeated.
+        Return whether this is its first time; an order that has begun before is not repeated.
         """
 
     @abstractmethod
-    def finish_command(self, outcome: CommandOutcome, declaration: str, made_us: int) -> int:
+    def finish(self, outcome: CommandOutcome, declaration: str, made_us: int) -> int:
         """Store the outcome and append it to the stream `outcomes` in one transaction; return its number."""
 
     @abstractmethod
-    def interrupted_commands(self) -> list[str]:
-        """Return commands that began and have no outcome: the process died between write and record."""
+    def interrupted(self) -> list[Order]:
+        """Return orders that began and have no outcome: the process died between act and record."""
 
     @abstractmethod
     def inbox_cursor(self) -> int:

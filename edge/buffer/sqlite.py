@@ -24,7 +24,8 @@ import sqlite_utils
 from edge.buffer.base import Aside, Buffer, Depth, Entry, Stored
 from protocols.errors import StorageError
 from protocols.model.clock import SECOND_US, Clock, now_us
-from protocols.model.command import Command, CommandOutcome
+from protocols.model.command import CommandOutcome
+from protocols.model.order import Order
 from protocols.wire.batch import Batch, encode
 from protocols.wire.channels import Stream
 
@@ -174,7 +175,7 @@ class SqliteBuffer(Buffer):
             rows = self._read("SELECT value FROM state WHERE key = ?", (key,))
         return rows[0][0] if rows else None
 
-    def begin_command(self, command: Command, number: int) -> bool:
+    def begin(self, order: Order, number: int) -> bool:
         with self._transaction():
             self._db.execute(
                 "DELETE FROM command WHERE outcome IS NOT NULL AND begun_us < ?",
@@ -182,23 +183,23 @@ class SqliteBuffer(Buffer):
             )
             first = self._db.execute(
                 "INSERT OR IGNORE INTO command (id, asked, begun_us) VALUES (?, ?, ?)",
-                (command.id, msgspec.json.encode(command), self._clock()),
+                (order.id, msgspec.json.encode(order), self._clock()),
             ).rowcount
             cursor = max(number, self.inbox_cursor())
             self._db.execute("INSERT OR REPLACE INTO meta VALUES ('inbox_cursor', ?)", (str(cursor),))
             return bool(first)
 
-    def finish_command(self, outcome: CommandOutcome, declaration: str, made_us: int) -> int:
+    def finish(self, outcome: CommandOutcome, declaration: str, made_us: int) -> int:
         with self._transaction():
             self._db.execute(
                 "UPDATE command SET outcome = ? WHERE id = ?", (msgspec.json.encode(outcome), outcome.command)
             )
             return self._append([Entry("outcomes", declaration, made_us, (outcome,))])[0]
 
-    def interrupted_commands(self) -> list[str]:
+    def interrupted(self) -> list[Order]:
         with self._gate:
-            rows = self._read("SELECT id FROM command WHERE outcome IS NULL ORDER BY begun_us, id")
-        return [row[0] for row in rows]
+            rows = self._read("SELECT asked FROM command WHERE outcome IS NULL ORDER BY begun_us, id")
+        return [msgspec.json.decode(row[0], type=Order) for row in rows]
 
     def inbox_cursor(self) -> int:
         with self._gate:

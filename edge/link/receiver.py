@@ -9,14 +9,14 @@ from typing import Final, NoReturn
 from edge.link.client import CentreClient, CentreError
 from edge.link.road import Road
 from protocols.model.clock import Clock, now_us
-from protocols.model.command import Command
+from protocols.model.order import Order
 from protocols.wire.handshake import InboxItem
 
 WAIT_S: Final = 25
 Begin = Callable[[InboxItem], Awaitable[bool]]
 """Records an item as begun; False where it has been before."""
-Execute = Callable[[Command, int], Awaitable[object]]
-"""Carries out a command; the second argument is the centre's clock minus ours, in microseconds."""
+Execute = Callable[[Order, int], Awaitable[object]]
+"""Carries out an order; the second argument is the centre's clock minus ours, in microseconds."""
 
 
 class Receiver:
@@ -42,7 +42,7 @@ class Receiver:
         self._clock = clock
 
     async def run(self) -> NoReturn:
-        """Fetch until cancelled. A command that takes long does not hold up those after it."""
+        """Fetch until cancelled. An order that takes long does not hold up those after it."""
         async with asyncio.TaskGroup() as group:
             while True:
                 await self._road.clear()
@@ -59,8 +59,8 @@ class Receiver:
                     first = await self._begin(item)
                     self._cursor = item.number
                     if first:
-                        group.create_task(self._carry_out(item.command), name=f"command:{item.command.id}")
+                        group.create_task(self._carry_out(item.order), name=f"order:{item.order.id}")
         raise AssertionError("the receiver never ends")
 
-    async def _carry_out(self, command: Command) -> None:
-        await self._execute(command, self.offset_us or 0)
+    async def _carry_out(self, order: Order) -> None:
+        await self._execute(order, self.offset_us or 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Literal
 
 import msgspec
 
@@ -31,13 +32,17 @@ class CommandState(StrEnum):
     """No answer to the write: it may or may not have been done. Never repeated by itself."""
 
 
+CommandStep = Literal["direct", "select", "operate"]
+
 FINAL_STATES = frozenset(CommandState) - {CommandState.PENDING, CommandState.DELIVERED}
 
 
-class Command(msgspec.Struct, frozen=True, kw_only=True):
+class Command(msgspec.Struct, frozen=True, kw_only=True, tag="command"):
     """One write to one point. value is in the point's unit; text for points that speak text.
 
     expected, where given, is the present value the device must show before anything is written.
+    step: `select` reserves the point for its issuer and writes nothing; `operate` then writes, with the
+    same value and issuer, while the selection lasts (select-before-operate, IEC 60870-5-101 clause 7.2.6).
     """
 
     id: str
@@ -47,6 +52,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     expires_us: int
     issued_by: str
     expected: float | None = None
+    step: CommandStep = "direct"
 
 
 class CommandOutcome(msgspec.Struct, frozen=True, kw_only=True):

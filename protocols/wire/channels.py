@@ -16,6 +16,12 @@ BATCHES: Final = "/gateway/v1/batches"
 """POST one encoded batch → Receipt; committed when it is answered."""
 INBOX: Final = "/gateway/v1/inbox"
 """GET ?after=N&wait=S → Inbox, held open until there is something or the wait is over."""
+STATUS: Final = "/gateway/v1/status"
+"""PUT GatewayStatus → 204. The newest one counts."""
+ROTATE: Final = "/gateway/v1/token"
+"""POST (empty, with the present token) → Credentials with a new one; see `Rotate`."""
+PACKAGES: Final = "/gateway/v1/packages/{package}"
+"""GET → the bytes of a staged software package."""
 
 BATCH_TYPE: Final = "application/vnd.citynerve.batch+zstd"
 CLOCK_HEADER: Final = "X-CityNerve-Sent-Us"
@@ -25,3 +31,6 @@ MAX_BATCH_BYTES: Final = 4 * 1024 * 1024
 MAX_BATCH_DECODED_BYTES: Final = 32 * 1024 * 1024
 MAX_BATCH_READINGS: Final = 65_536
 MAX_MANIFEST_BYTES: Final = 32 * 1024 * 1024
+MAX_STATUS_BYTES: Final = 64 * 1024
+MAX_CONFIG_BYTES: Final = 8 * 1024 * 1024
+"""Text and own profiles of one pushed configuration together."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
-from protocols.model.command import Command
+from protocols.model.order import Order
 
 
 class Enrolment(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +38,7 @@ class InboxItem(msgspec.Struct, frozen=True, kw_only=True):
     """One thing for the gateway to do. `number` rises by gateway; a gateway remembers the last it took."""
 
     number: int
-    command: Command
+    order: Order
 
 
 class Inbox(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +46,66 @@ class Inbox(msgspec.Struct, frozen=True, kw_only=True):
 
     items: tuple[InboxItem, ...]
     server_us: int
+
+
+class ConfigStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """Which configuration runs, which one is wanted, and why they differ.
+
+    Versions count up at the gateway; digests are SHA-256 in hexadecimal over text and own profiles.
+    """
+
+    running: int
+    digest: str
+    declaration: str
+    since_us: int
+    wanted: str = ""
+    state: Literal["same", "probation", "refused", "rolled-back"] = "same"
+    why: str = ""
+
+
+class StorageStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """The gateway's memory. left_s: how long it lasts at the present rate if the centre stays away."""
+
+    used_bytes: int
+    limit_bytes: int | None
+    free_bytes: int
+    left_s: float | None
+    thinned: int = 0
+    dropped: int = 0
+    written_today: int = 0
+    sent_today: int = 0
+    why: str = ""
+
+
+class BacklogStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What waits to be sent, and how fast it goes: eta_s is None while it does not shrink."""
+
+    batches: int
+    readings: int
+    bytes: int
+    oldest_us: int | None
+    readings_per_s: float = 0.0
+    eta_s: float | None = None
+
+
+class GatewayStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """How a gateway is, as it says itself: put every few seconds, and at once when a word of it changes.
+
+    local_manual names the devices that a technician holds, `*` for the whole gateway. audit_head is the
+    last link of the local audit: a centre that remembers it notices a trail that was cut or rewritten.
+    """
+
+    software: str
+    started_us: int
+    config: ConfigStatus
+    storage: StorageStatus
+    backlog: BacklogStatus
+    local_manual: tuple[str, ...] = ()
+    clock_synced: bool = True
+    clock_offset_us: int | None = None
+    audit_count: int = 0
+    audit_head: str = ""
+    token_us: int | None = None
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):

@@ -133,7 +133,7 @@ class FakeCentre:
             issued_by="test",
             expected=expected,
         )
-        self.commands.append(InboxItem(number=self._number, command=command))
+        self.commands.append(InboxItem(number=self._number, order=command))
         self._posted.set()
         return name
 

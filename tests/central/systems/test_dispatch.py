@@ -6,7 +6,7 @@ from typing import Any
 
 from central.security.roles import Role
 from protocols.model.alarm import AlarmEvent
-from protocols.model.command import CommandOutcome, CommandState
+from protocols.model.command import Command, CommandOutcome, CommandState
 from tests.central.systems.field import LEVEL, PUMP, SITE, FieldGateway
 from tests.central.systems.running import Running
 
@@ -105,7 +105,8 @@ async def test_a_command_goes_to_the_device_and_its_result_comes_back(
     sent = await city.post("/commands", {"point": PUMP, "value": 1, "expected": 0}, expect=202)
     assert (sent["state"], sent["unit"], sent["issued_by"]) == ("pending", "1", "test-operator")
     (item,) = await gateway.inbox()
-    assert (item.command.point, item.command.value, item.command.expected) == ("pump1.run", 1.0, 0.0)
+    assert isinstance(item.order, Command)
+    assert (item.order.point, item.order.value, item.order.expected) == ("pump1.run", 1.0, 0.0)
     assert (await city.get(f"/commands/{sent['id']}"))["state"] == "delivered"
     done = city.clock.move(1)
     await gateway.outcome(

@@ -170,7 +170,7 @@ def test_rules_of_one_point_are_independent() -> None:
 def test_a_restart_neither_raises_again_nor_forgets() -> None:
     alarms = engine(rule(deadband=2.0))
     (raised,) = alarms.evaluate(columns([(1, 11)]), START + S)
-    again = engine(rule(deadband=2.0), restored=alarms.open_alarms())
+    again = engine(rule(deadband=2.0), restored=alarms.state())
     assert again.evaluate(columns([(5, 11)]), START + 5 * S) == []
     (cleared,) = again.evaluate(columns([(6, 1)]), START + 6 * S)
     assert (cleared.occurrence, cleared.number) == (raised.occurrence, 2)
@@ -179,7 +179,7 @@ def test_a_restart_neither_raises_again_nor_forgets() -> None:
 def test_an_alarm_whose_rule_is_gone_is_cleared() -> None:
     alarms = engine()
     (raised,) = alarms.evaluate(columns([(1, 11)]), START + S)
-    again = engine(rule(id="tank.other"), restored=alarms.open_alarms())
+    again = engine(rule(id="tank.other"), restored=alarms.state())
     (cleared,) = again.tick(START + 9 * S)
     assert (cleared.occurrence, cleared.event) == (raised.occurrence, AlarmEvent.CLR)
     assert cleared.quality == Quality.BAD_OUT_OF_SERVICE
@@ -322,7 +322,7 @@ def test_a_restart_anywhere_doubles_and_forgets_nothing(
     steps = []
     if cut:
         steps += first.evaluate(columns(rows[:cut]), START + round(rows[cut - 1][0] * S))
-    second = engine(plain, restored=first.open_alarms())
+    second = engine(plain, restored=first.state())
     if cut < len(rows):
         steps += second.evaluate(columns(rows[cut:]), START + round(rows[-1][0] * S))
     assert steps == _journal(plain, rows)

@@ -127,18 +127,18 @@ class BufferContract(ABC):
     def test_a_command_begins_once_and_an_interrupted_one_is_known(self) -> None:
         buffer = self.fresh()
         assert buffer.inbox_cursor() == 0
-        assert buffer.begin_command(command("a"), 7)
+        assert buffer.begin(command("a"), 7)
         buffer = self.again(buffer)
-        assert not buffer.begin_command(command("a"), 8)
-        assert not buffer.begin_command(command("a"), 3)
+        assert not buffer.begin(command("a"), 8)
+        assert not buffer.begin(command("a"), 3)
         assert buffer.inbox_cursor() == 8
-        assert buffer.interrupted_commands() == ["a"]
+        assert [order.id for order in buffer.interrupted()] == ["a"]
         outcome = CommandOutcome(
             command="a", state=CommandState.UNKNOWN, reason="interrupted", detail="", finished_us=1
         )
-        assert buffer.finish_command(outcome, DECLARATION, 9) == 1
+        assert buffer.finish(outcome, DECLARATION, 9) == 1
         buffer = self.again(buffer)
-        assert buffer.interrupted_commands() == []
+        assert buffer.interrupted() == []
         assert decode(buffer.pending("outcomes")[0].data).payload == (outcome,)
         buffer.close()
 

@@ -1,0 +1,36 @@
+"""What is running now, for those who look at it: the technician's page, the status that the centre is told.
+
+The app builds it and puts other parts in when the configuration changes; whoever looks keeps the house,
+never a part of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge.buffer.base import Buffer
+from edge.commands import Commands
+from edge.config.bind import Plan
+from edge.link.receiver import Receiver
+from edge.link.road import Road
+from edge.link.sender import Sender
+from edge.pipeline import Pipeline
+from edge.poller import Poller
+from edge.session import Session
+from protocols.model.clock import Clock
+
+
+@dataclass(slots=True)
+class House:
+    """The parts of a running gateway; `sessions` and `pollers` by connection. No link before enrolment."""
+
+    plan: Plan
+    clock: Clock
+    buffer: Buffer
+    pipeline: Pipeline
+    commands: Commands
+    sessions: dict[str, Session]
+    pollers: dict[str, Poller]
+    road: Road
+    sender: Sender | None = None
+    receiver: Receiver | None = None
