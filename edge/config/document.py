@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
@@ -13,6 +13,12 @@ from protocols.errors import Mistake
 
 Path_ = tuple[str | int, ...]
 """Way from the root to a value: keys of maps and positions in lists."""
+ALIASED: Final = 20_000
+"""So many values more than characters a file may have: only aliases (`*name`), written out, make any more."""
+
+
+class _TooLargeError(Exception):
+    """Too many values through aliases; its argument is the path where the count ran over."""
 
 
 class _Loader(yaml.CSafeLoader):
@@ -39,12 +45,16 @@ _Loader.add_implicit_resolver(
 
 @dataclass(slots=True)
 class Document:
-    """One file. `places` maps a path to the 1-based (line, column) of its value, `keys` of its key."""
+    """One file. `places` maps a path to the 1-based (line, column) of its value, `keys` of its key.
+
+    `most` is how many values it may have: a dozen aliases of aliases would be a billion.
+    """
 
     file: str
     data: Any = None
     places: dict[Path_, tuple[int, int]] = field(default_factory=dict)
     keys: dict[Path_, tuple[int, int]] = field(default_factory=dict)
+    most: int = ALIASED
     mistakes: list[Mistake] = field(default_factory=list)
 
     def mistake(self, path: Path_, problem: str, expected: str, repair: str, *, at_key: bool = False) -> None:
@@ -74,9 +84,19 @@ def read(path: Path) -> Document:
     document = Document(str(path))
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        document.mistake((), f"cannot be read: {reason}", "a YAML file in UTF-8", f"check that {path} exists")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        document.places[()] = (line, 1)
+        document.mistake(
+            (),
+            f"byte 0x{error.object[error.start]:02X} in this line is not UTF-8",
+            "a YAML file in UTF-8",
+            "save the file as UTF-8; an editor on Windows may have written GBK or Latin-1",
+        )
+        return document
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror or error}"
+        document.mistake((), problem, "a YAML file in UTF-8", _repair(error, path))
         return document
     try:
         root = yaml.compose(text, Loader=_Loader)
@@ -98,13 +118,35 @@ def read(path: Path) -> Document:
             (), "is empty", "a map of settings", "start from an example in firmware_configs/gateways"
         )
         return document
-    document.data = _build(document, root, (), frozenset())
+    document.most = len(text) + ALIASED
+    try:
+        document.data = _build(document, root, (), frozenset())
+    except _TooLargeError as error:
+        document.data = None
+        document.mistakes.clear()
+        document.mistake(
+            error.args[0],
+            f"aliases (`*name`) make more than {document.most} values of a file of {len(text)} characters",
+            "aliases of a few values, if any",
+            "remove aliases of aliases; write the values out",
+        )
     return document
+
+
+def _repair(error: OSError, path: Path) -> str:
+    """Return what to do about a file that the system does not give."""
+    if isinstance(error, IsADirectoryError):
+        return f"name the file, not its folder: {path / 'gateway.yaml'}"
+    if isinstance(error, PermissionError):
+        return "run this as the gateway's user, or give yourself the right to read the file"
+    return f"check that {path} exists"
 
 
 def _build(document: Document, node: yaml.Node, path: Path_, above: frozenset[int]) -> Any:
     place = (node.start_mark.line + 1, node.start_mark.column + 1)
     document.places[path] = place
+    if len(document.places) > document.most:
+        raise _TooLargeError(path)
     if id(node) in above:
         document.mistake(path, "an alias that contains itself", "a value", "write the value out")
         return None
