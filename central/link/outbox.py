@@ -1,4 +1,4 @@
-"""The outbox: commands on their way to devices. Rooms leave them here; gateways fetch them."""
+"""The outbox: commands and other orders on their way. Rooms leave them here; gateways fetch them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from central.kernel.bus import Bus
 from central.kernel.shapes import decode_cursor, encode_cursor
+from central.link import order_rows
 from central.link.command_rows import CommandPage, CommandRow, CommandView, view
+from central.link.order_rows import OrderRow, OrderView, Standing
+from central.link.orders import Orders
 from central.store.base import Database
 from central.store.registry import Gateway, Point
 from protocols.errors import Rejected
 from protocols.model.clock import Clock, from_datetime, to_datetime
 from protocols.model.command import Command, CommandOutcome, CommandState
+from protocols.wire.channels import MAX_CONFIG_BYTES
 from protocols.wire.handshake import InboxItem
 
 __all__ = ["CommandPage", "CommandRow", "CommandView", "Outbox"]
@@ -38,7 +42,10 @@ _OPEN = (CommandState.PENDING.value, CommandState.DELIVERED.value)
 
 
 class Outbox:
-    """Sends commands and keeps what became of them. Every change is told on the bus as `command`."""
+    """Sends commands and orders and keeps what became of them.
+
+    Every change is told on the bus as `command` or `order`. A gateway's inbox is one sequence of both.
+    """
 
     def __init__(self, database: Database, bus: Bus, clock: Clock) -> None:
         self._database = database
@@ -46,6 +53,18 @@ class Outbox:
         self._clock = clock
         self._arrived: dict[str, asyncio.Event] = {}
         self._closing = False
+        self.orders = Orders(database, clock)
+
+    async def order(self, gateway: str, order: Standing, issued_by: str) -> OrderView:
+        """Store an order that is no command and wake the gateway's long poll.
+
+        Raises KeyError for an unknown gateway; Rejected: `revoked`, `expiry`, `not-storable`.
+        """
+        sent = await self.orders.add(gateway, order, issued_by)
+        log.info("order.sent", order=sent.id, gateway=gateway, kind=sent.kind, issued_by=issued_by)
+        self._event(gateway).set()
+        self._bus.publish("order", sent)
+        return sent
 
     async def send(
         self,
@@ -154,7 +173,7 @@ class Outbox:
                 return []
 
     async def expire(self) -> int:
-        """End the commands whose time is over; return how many. Called by a timer.
+        """End the commands and orders whose time is over; return how many. Called by a timer.
 
         One that was never delivered has expired; one that was delivered and never answered is unknown.
         """
@@ -174,9 +193,12 @@ class Outbox:
                     .returning(CommandRow)
                 )
                 ended.extend(await session.scalars(statement))
+            orders = await self.orders.expire(session)
         for row in ended:
             self._bus.publish("command", view(row))
-        return len(ended)
+        for order in orders:
+            self._bus.publish("order", order_rows.view(order))
+        return len(ended) + len(orders)
 
     async def apply(
         self, session: AsyncSession, gateway: str, outcomes: Sequence[CommandOutcome]
@@ -200,20 +222,22 @@ class Outbox:
                 )
                 .returning(CommandRow.id)
             )
-            if found is None:
+            if found is None and not await self.orders.finish(session, gateway, outcome):
                 log.warning("command.unknown_outcome", gateway=gateway, command=outcome.command)
             else:
-                changed.append(found)
+                changed.append(outcome.command)
         return changed
 
     async def publish(self, command_ids: Sequence[str]) -> None:
-        """Tell the bus the present state of these commands; called after the commit."""
+        """Tell the bus the present state of these commands and orders; called after the commit."""
         if not command_ids:
             return
         async with self._database.session() as session:
             rows = (await session.scalars(select(CommandRow).where(CommandRow.id.in_(command_ids)))).all()
         for row in rows:
             self._bus.publish("command", view(row))
+        for order in await self.orders.views(command_ids):
+            self._bus.publish("order", order)
 
     def close(self) -> None:
         """Answer every long poll now, so that the server can stop."""
@@ -234,13 +258,36 @@ class Outbox:
                 CommandRow.state.in_(_OPEN),
                 CommandRow.expires_at > now,
             )
-            rows = (await session.scalars(waiting.order_by(CommandRow.number).limit(MAX_INBOX))).all()
+            commands = (await session.scalars(waiting.order_by(CommandRow.number).limit(MAX_INBOX))).all()
+            orders = await self.orders.waiting(session, gateway, after, MAX_INBOX)
+            rows = _fitting(sorted([*commands, *orders], key=lambda row: row.number))
             fresh = [row for row in rows if row.state == CommandState.PENDING.value]
             for row in fresh:
                 row.state, row.delivered_at = CommandState.DELIVERED.value, now
         for row in fresh:
-            self._bus.publish("command", view(row))
-        return [InboxItem(number=row.number, order=_command(row)) for row in rows]
+            if isinstance(row, CommandRow):
+                self._bus.publish("command", view(row))
+            else:
+                self._bus.publish("order", order_rows.view(row))
+        return [
+            InboxItem(
+                number=row.number,
+                order=_command(row) if isinstance(row, CommandRow) else order_rows.order_of(row),
+            )
+            for row in rows
+        ]
+
+
+def _fitting(rows: Sequence[CommandRow | OrderRow]) -> list[CommandRow | OrderRow]:
+    """Return the first rows that one answer may hold; the gateway asks for the others next."""
+    taken: list[CommandRow | OrderRow] = []
+    size = 0
+    for row in rows[:MAX_INBOX]:
+        size += len(row.body.get("text", "")) if isinstance(row, OrderRow) else 0
+        if taken and size > MAX_CONFIG_BYTES:
+            break
+        taken.append(row)
+    return taken
 
 
 def _storable(told: Told) -> Told | None:

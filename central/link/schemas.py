@@ -8,6 +8,7 @@ from pydantic import Field
 
 from central.kernel.shapes import Name, Page, Shape
 from central.link.gateways import GatewayState, GatewayView
+from central.link.order_rows import OrderKind, OrderView
 from central.link.outbox import CommandView
 from protocols.model.command import CommandState
 
@@ -94,3 +95,29 @@ class Command(Shape):
 
 class CommandPage(Page[Command]):
     """Commands, newest first."""
+
+
+class Order(Shape):
+    """Something the centre wants of a gateway that is no command to a device."""
+
+    id: str
+    gateway: str
+    kind: OrderKind
+    subject: str = Field(description="what it is about, in short: the rule, the note, the version")
+    state: CommandState
+    issued_at: datetime
+    issued_by: str
+    expires_at: datetime = Field(description="the gateway does not begin it after this time")
+    delivered_at: datetime | None = Field(description="when the gateway took it")
+    finished_at: datetime | None
+    reason: str = Field(description="stable code of how it ended; empty when all went well")
+    detail: str
+
+    @classmethod
+    def of(cls, view: OrderView) -> Order:
+        """Show an order."""
+        return cls.model_validate(view)
+
+
+class OrderPage(Page[Order]):
+    """Orders, newest first."""

@@ -34,7 +34,9 @@ class Gateway(Base):
     """A gateway. state: `pending` until it enrolled, then `active`, at the end `revoked`.
 
     last_seen and clock_offset_ms are written every few seconds, not with every batch.
-    last_command counts the commands sent to it, so that inbox numbers rise in commit order.
+    last_command counts the commands and orders sent to it, so that inbox numbers rise in commit order.
+    token_at is when its present token was made; next_token_hash is of one that it was given and has not
+    used yet: its first use makes it the present one.
     """
 
     __tablename__ = "gateways"
@@ -45,6 +47,8 @@ class Gateway(Base):
     state: Mapped[str]
     software: Mapped[str] = mapped_column(default="")
     token_hash: Mapped[str | None] = mapped_column(unique=True)
+    next_token_hash: Mapped[str | None] = mapped_column(unique=True)
+    token_at: Mapped[datetime | None]
     declaration: Mapped[str | None]
     created_at: Mapped[datetime]
     enrolled_at: Mapped[datetime | None]

@@ -223,7 +223,8 @@ async def open_live(
     device: DeviceIds,
     site: SiteIds,
     kinds: Annotated[
-        str | None, Query(description="comma separated: readings,alarm,gateway,event,case,command,overview")
+        str | None,
+        Query(description="comma separated: readings,alarm,gateway,event,case,command,order,overview"),
     ] = None,
 ) -> EventStream:
     """Open the live feed. Readings come for the points named, by themselves, by device or by site."""

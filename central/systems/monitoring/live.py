@@ -12,8 +12,9 @@ from central.kernel.bus import KINDS, Kind, Message
 from central.kernel.problem import Problem
 from central.kernel.shapes import Shape
 from central.link.gateways import GatewayView
+from central.link.order_rows import OrderView
 from central.link.outbox import CommandView
-from central.link.schemas import Command, Gateway
+from central.link.schemas import Command, Gateway, Order
 from central.live.alarms import AlarmView
 from central.live.feed import MAX_CLIENTS, Feed, FeedItem, Lagged, Ping, ReadingsChanged
 from central.systems.monitoring import schemas, views
@@ -37,6 +38,7 @@ class LiveMessages(Shape):
     event: Event
     case: Case
     command: Command
+    order: Order
     overview: schemas.Overview
     lagged: schemas.LaggedOut
 
@@ -110,6 +112,8 @@ class LiveStream:
                 return Gateway.of(payload)
             case CommandView():
                 return Command.of(payload)
+            case OrderView():
+                return Order.of(payload)
             case BaseModel():
                 return payload
             case _:

@@ -1,0 +1,208 @@
+"""The part of the outbox that is no command: alarm acts, configurations, rotations, updates.
+
+Methods that take a session work inside the caller's transaction; the outbox tells the bus after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from central.kernel.shapes import decode_cursor, encode_cursor
+from central.link.order_rows import (
+    OrderKind,
+    OrderPage,
+    OrderRow,
+    OrderView,
+    Standing,
+    body_of,
+    kind_of,
+    subject_of,
+    view,
+)
+from central.store.base import Database
+from central.store.registry import Gateway
+from protocols.errors import Rejected
+from protocols.model.clock import Clock, from_datetime, to_datetime
+from protocols.model.command import CommandOutcome, CommandState
+from protocols.model.order import ConfigPush, Update
+
+ALARM_EXPIRY_S: Final = 86_400.0
+"""An acknowledgement that a gateway did not fetch for a day is no news to it any more."""
+MAX_EXPIRY_S: Final = 30 * 86_400.0
+ANSWER_S: Final = 60.0
+"""After the expiry, and after what the order itself takes, an answer may travel so long."""
+UPDATE_ANSWER_S: Final = 1800.0
+"""Download, installation, restart and health check of an update, or the way back."""
+
+_OPEN: Final = (CommandState.PENDING.value, CommandState.DELIVERED.value)
+
+
+class Orders:
+    """Rows of `orders`."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def add(self, gateway: str, order: Standing, issued_by: str) -> OrderView:
+        """Store an order under the gateway's next number.
+
+        Raises KeyError for an unknown gateway; Rejected: `revoked`, `expiry`, `not-storable`.
+        """
+        now_us = self._clock()
+        expires_us = getattr(order, "expires_us", now_us + round(ALARM_EXPIRY_S * 1e6))
+        if not 0 < (expires_us - now_us) / 1e6 <= MAX_EXPIRY_S:
+            raise Rejected("expiry", f"an order lives for up to {MAX_EXPIRY_S / 86_400:.0f} days from now")
+        _require_storable(order)
+        async with self._database.session() as session:
+            # The row lock makes numbers become visible in their order, so no inbox skips one.
+            number = await session.scalar(
+                update(Gateway)
+                .where(Gateway.id == gateway, Gateway.state != "revoked")
+                .values(last_command=Gateway.last_command + 1)
+                .returning(Gateway.last_command)
+            )
+            if number is None:
+                if await session.get(Gateway, gateway) is None:
+                    raise KeyError(gateway)
+                raise Rejected("revoked", f"gateway {gateway!r} is revoked; enrol it again first")
+            expires_at = to_datetime(expires_us)
+            row = OrderRow(
+                id=order.id,
+                gateway=gateway,
+                number=number,
+                kind=kind_of(order),
+                subject=subject_of(order)[:500],
+                body=body_of(order),
+                state=CommandState.PENDING.value,
+                issued_at=to_datetime(now_us),
+                issued_by=issued_by,
+                expires_at=expires_at,
+                answer_by=expires_at + timedelta(seconds=_answer_s(order)),
+                delivered_at=None,
+                finished_at=None,
+                reason="",
+                detail="",
+            )
+            session.add(row)
+        return view(row)
+
+    async def get(self, order_id: str) -> OrderRow | None:
+        """Return one order with its body, or None."""
+        async with self._database.session() as session:
+            return await session.get(OrderRow, order_id)
+
+    async def list(
+        self, gateway: str, *, kind: OrderKind | None = None, limit: int = 100, cursor: str | None = None
+    ) -> OrderPage:
+        """Return a gateway's orders, the newest first. Problem 400 for a cursor that was not made here."""
+        page = select(OrderRow).where(OrderRow.gateway == gateway)
+        if kind is not None:
+            page = page.where(OrderRow.kind == kind)
+        if cursor is not None:
+            issued_us, last = decode_cursor(cursor, int, str)
+            page = page.where(tuple_(OrderRow.issued_at, OrderRow.id) < (to_datetime(issued_us), last))
+        page = page.order_by(OrderRow.issued_at.desc(), OrderRow.id.desc()).limit(limit + 1)
+        async with self._database.session() as session:
+            rows = (await session.scalars(page)).all()
+        following = None
+        if len(rows) > limit:
+            following = encode_cursor(from_datetime(rows[limit - 1].issued_at), rows[limit - 1].id)
+        return OrderPage([view(row) for row in rows[:limit]], following)
+
+    async def waiting(
+        self, session: AsyncSession, gateway: str, after: int, limit: int
+    ) -> Sequence[OrderRow]:
+        """Return what a gateway may still take beyond number `after`, by number."""
+        found = await session.scalars(
+            select(OrderRow)
+            .where(
+                OrderRow.gateway == gateway,
+                OrderRow.number > after,
+                OrderRow.finished_at.is_(None),
+                OrderRow.state.in_(_OPEN),
+                OrderRow.expires_at > to_datetime(self._clock()),
+            )
+            .order_by(OrderRow.number)
+            .limit(limit)
+        )
+        return found.all()
+
+    async def expire(self, session: AsyncSession) -> Sequence[OrderRow]:
+        """End the orders that nobody fetched, or answered, in time; return them."""
+        now = to_datetime(self._clock())
+        ended: list[OrderRow] = []
+        for state, over, final, detail in (
+            (
+                CommandState.PENDING,
+                OrderRow.expires_at <= now,
+                CommandState.EXPIRED,
+                "the gateway did not fetch it in time",
+            ),
+            (
+                CommandState.DELIVERED,
+                OrderRow.answer_by <= now,
+                CommandState.UNKNOWN,
+                "the gateway has not answered",
+            ),
+        ):
+            statement = (
+                update(OrderRow)
+                .where(OrderRow.state == state.value, over)
+                .values(state=final.value, finished_at=now, reason=final.value, detail=detail)
+                .returning(OrderRow)
+            )
+            ended.extend(await session.scalars(statement))
+        return ended
+
+    async def finish(self, session: AsyncSession, gateway: str, outcome: CommandOutcome) -> bool:
+        """Keep what became of an order; False where this gateway was never sent one of that id."""
+        found = await session.scalar(
+            update(OrderRow)
+            .where(OrderRow.id == outcome.command, OrderRow.gateway == gateway)
+            .values(
+                state=outcome.state.value,
+                finished_at=to_datetime(outcome.finished_us),
+                reason=outcome.reason.replace("\0", "\ufffd"),
+                detail=outcome.detail.replace("\0", "\ufffd"),
+            )
+            .returning(OrderRow.id)
+        )
+        return found is not None
+
+    async def views(self, ids: Sequence[str]) -> Sequence[OrderView]:
+        """Return these orders as they are now; ids that are none are left out."""
+        async with self._database.session() as session:
+            rows = (await session.scalars(select(OrderRow).where(OrderRow.id.in_(ids)))).all()
+        return [view(row) for row in rows]
+
+
+def _answer_s(order: Standing) -> float:
+    match order:
+        case ConfigPush():
+            return order.probation_s + ANSWER_S
+        case Update():
+            return UPDATE_ANSWER_S
+        case _:
+            return ANSWER_S
+
+
+def _require_storable(order: Standing) -> None:
+    """Refuse text that no column can hold: with a zero character, or half of a surrogate pair."""
+
+    def words(value: object) -> bool:
+        if isinstance(value, dict):
+            return all(words(item) for pair in value.items() for item in pair)
+        if isinstance(value, str):
+            return "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
+        return True
+
+    if not words(body_of(order)):
+        raise Rejected(
+            "not-storable", "the order holds a character that cannot be stored (U+0000, lone surrogate)"
+        )
