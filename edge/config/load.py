@@ -14,6 +14,7 @@ from edge.config.document import Document, Path_, read
 from edge.config.mistakes import explain, nearest
 from edge.config.models import ConnectionEntry, DeviceEntry, GatewayFile, SiteEntry
 from edge.config.rules import check_rules
+from edge.config.serving import check_page
 from protocols.errors import ConfigError, Rejected
 from protocols.field.base import Driver
 from protocols.field.registry import driver_class
@@ -162,6 +163,7 @@ class _Reader:
                 "a PEM file with the centre's authority",
                 "copy it here, or remove the line where the system knows the authority",
             )
+        check_page(self.document, self._mapping(self.data.get("page")), self._folder)
         gateway_site = self._mapping(self.data.get("gateway")).get("site")
         if isinstance(gateway_site, str) and gateway_site not in sites:
             self._unknown(("gateway", "site"), "site", gateway_site, sites)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from edge.config.serving import PageEntry
 from protocols.model.alarm import AlarmKind, Priority
 from protocols.model.device import Key, PeriodClass, Protocol, Strict, Text
 
@@ -109,6 +110,7 @@ class GatewayFile(Strict):
     profiles: str | None = Field(default=None, description="folder with own device profiles, searched first")
     periods: Periods = Periods()
     batch: BatchEntry = BatchEntry()
+    page: PageEntry = PageEntry()
     sites: tuple[SiteEntry, ...] = Field(min_length=1)
     connections: tuple[ConnectionEntry, ...] = ()
     devices: tuple[DeviceEntry, ...] = ()
