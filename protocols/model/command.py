@@ -1,4 +1,4 @@
-"""Commands from the centre to a device, and what became of them."""
+"""Commands to a device, from the centre or at the gateway, and what became of them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import msgspec
 
 
 class CommandState(StrEnum):
-    """Life of a command. The last seven are final.
+    """Life of a command. All but the first two are final.
 
-    pending → delivered → verified | written | mismatch | rejected | expired | failed | unknown
+    pending → delivered → verified | written | mismatch | selected | rejected | expired | failed | unknown
     """
 
     PENDING = "pending"
@@ -22,14 +22,55 @@ class CommandState(StrEnum):
     """The device confirmed; the point cannot be read back."""
     MISMATCH = "mismatch"
     """Written, and the read-back says otherwise."""
+    SELECTED = "selected"
+    """The point is reserved for its issuer; nothing was written yet."""
     REJECTED = "rejected"
-    """Not written: not writable, outside the limits, unknown point, unexpected present value."""
+    """Not written: a rule forbids it, and the reason names which."""
     EXPIRED = "expired"
     """Its time ran out before it reached the device; it was not written."""
     FAILED = "failed"
     """The device or the line refused it."""
     UNKNOWN = "unknown"
     """No answer to the write: it may or may not have been done. Never repeated by itself."""
+
+
+class Reason(StrEnum):
+    """Why a command ended as it did; `docs/control.md` has a line for each. Orders that are no commands
+    have reasons of their own.
+    """
+
+    VERIFIED = "verified"
+    NOT_READABLE = "not-readable"
+    SUPERSEDED = "superseded"
+    READ_BACK_DIFFERS = "read-back-differs"
+    SELECTED = "selected"
+    UNKNOWN_POINT = "unknown-point"
+    NOT_WRITABLE = "not-writable"
+    WRONG_TYPE = "wrong-type"
+    OUT_OF_LIMITS = "out-of-limits"
+    NOT_REPRESENTABLE = "not-representable"
+    LOCAL_MANUAL = "local-manual"
+    SELECT_FIRST = "select-first"
+    SELECTED_BY_OTHER = "selected-by-other"
+    NOT_AS_SELECTED = "not-as-selected"
+    HELD = "held"
+    OUTRANKED = "outranked"
+    INTERLOCK = "interlock"
+    INTERLOCK_UNKNOWN = "interlock-unknown"
+    MIN_ON = "min-on"
+    MIN_OFF = "min-off"
+    EXCLUDED = "excluded"
+    UNEXPECTED_VALUE = "unexpected-value"
+    PRESENT_VALUE_UNKNOWN = "present-value-unknown"
+    NOT_SUPPORTED = "not-supported"
+    EXPIRED = "expired"
+    NO_CONNECTION = "no-connection"
+    DEVICE_REFUSED = "device-refused"
+    NO_ANSWER = "no-answer"
+    CONNECTION_LOST = "connection-lost"
+    BAD_ANSWER = "bad-answer"
+    DRIVER_FAILED = "driver-failed"
+    INTERRUPTED = "interrupted"
 
 
 CommandStep = Literal["direct", "select", "operate"]
@@ -56,7 +97,12 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, tag="command"):
 
 
 class CommandOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What the gateway did with a command: a row of the stream `outcomes`."""
+    """What the gateway did with a command: a row of the stream `outcomes`.
+
+    point, value, issued_by and issued_us repeat the command, so that the centre can show one that it did
+    not send: `action:KEY` for an action of the gateway, `page:…` or `local:…` for a person beside it.
+    point is empty for orders that are no commands.
+    """
 
     command: str
     state: CommandState
@@ -64,3 +110,7 @@ class CommandOutcome(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
     finished_us: int
     read_back: float | str | None = None
+    point: str = ""
+    value: float | str | None = None
+    issued_by: str = ""
+    issued_us: int = 0

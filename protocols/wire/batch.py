@@ -198,7 +198,9 @@ def _of_outcome(row: CommandOutcome) -> str | None:
         return f"the command's name is empty, longer than {MAX_NAME} characters, or holds a zero character"
     if row.state not in FINAL_STATES:
         return f"{row.state} is not an end of a command"
-    if not 0 <= row.finished_us < LATEST_US:
+    if row.point and not _named(row.point, row.issued_by):
+        return f"its point or issuer is empty, longer than {MAX_NAME} characters, or holds a zero character"
+    if not (0 <= row.finished_us < LATEST_US and 0 <= row.issued_us < LATEST_US):
         return "a time lies before 1970 or after 2099"
     return None
 
