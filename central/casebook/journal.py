@@ -6,7 +6,7 @@ from datetime import datetime
 
 from central.casebook.lifecycle import EVENT_OF_CASE, Action, CaseState
 from central.casebook.models import Case, CaseStep, Task
-from central.kernel.chain import Scalar, first_break, seal
+from protocols.model.chain import Scalar, first_break, seal
 from protocols.model.clock import from_datetime
 
 

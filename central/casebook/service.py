@@ -19,10 +19,10 @@ from central.casebook.lifecycle import EVENT_OF_CASE, Action, CaseState, EventSt
 from central.casebook.lifecycle import step as next_row
 from central.casebook.models import Case, Event, EventAlarm, RaisedAlarm, Task, Unit
 from central.casebook.numbers import next_number
-from central.kernel.chain import START
 from central.kernel.problem import not_found
 from protocols.errors import Rejected
 from protocols.model.alarm import Priority
+from protocols.model.chain import START
 from protocols.model.clock import now_us, to_datetime
 
 OPENS_EVENT: Final = frozenset({"P1", "P2"})

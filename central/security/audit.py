@@ -12,13 +12,13 @@ import structlog
 from sqlalchemy import func, select
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from central.kernel.chain import START, Scalar, first_break, seal
 from central.kernel.problem import is_connection_failure
 from central.kernel.shapes import decode_cursor, encode_cursor
 from central.security import schemas
 from central.security.models import AuditEntry
 from central.security.origin import SAFE_METHODS
 from central.store.base import Database
+from protocols.model.chain import START, Scalar, first_break, seal
 from protocols.model.clock import Clock, from_datetime, to_datetime
 
 log = structlog.get_logger(__name__)

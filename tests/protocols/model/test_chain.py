@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from central.kernel.chain import START, Scalar, first_break, seal
+from protocols.model.chain import START, Scalar, first_break, seal
 
 Record = dict[str, Scalar]
 records = st.lists(
