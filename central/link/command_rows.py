@@ -13,17 +13,21 @@ from central.store.base import Base
 
 
 class CommandRow(Base):
-    """One command; `number` rises by gateway in commit order. Value and read_back: number or text."""
+    """One command; `number` rises by gateway in commit order. Value and read_back: number or text.
+
+    What a gateway did by itself (a local action, a person at its page) has no number.
+    """
 
     __tablename__ = "commands"
 
     id: Mapped[str] = mapped_column(primary_key=True)
     gateway: Mapped[str] = mapped_column(ForeignKey("gateways.id"))
-    number: Mapped[int] = mapped_column(BigInteger)
+    number: Mapped[int | None] = mapped_column(BigInteger)
     device: Mapped[str] = mapped_column(index=True)
     point: Mapped[str] = mapped_column(index=True)
     value: Mapped[float | str] = mapped_column(JSONB)
     expected: Mapped[float | None]
+    step: Mapped[str] = mapped_column(server_default="direct")
     unit: Mapped[str]
     state: Mapped[str]
     issued_at: Mapped[datetime]
@@ -44,7 +48,10 @@ class CommandRow(Base):
 
 @dataclass(frozen=True, slots=True)
 class CommandView:
-    """A command as screens see it; state is `protocols.model.command.CommandState`."""
+    """A command as screens see it; state is `protocols.model.command.CommandState`, step its `CommandStep`.
+
+    local: the gateway did it by itself; the centre only heard of it.
+    """
 
     id: str
     point: str
@@ -61,6 +68,8 @@ class CommandView:
     read_back: float | str | None
     reason: str
     detail: str
+    step: str
+    local: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,4 +98,6 @@ def view(row: CommandRow) -> CommandView:
         read_back=row.read_back,
         reason=row.reason,
         detail=row.detail,
+        step=row.step,
+        local=row.number is None,
     )

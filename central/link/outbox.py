@@ -7,7 +7,7 @@ import math
 import uuid
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TypeVar
+from typing import cast
 
 import structlog
 from sqlalchemy import select, tuple_, update
@@ -17,19 +17,18 @@ from central.kernel.bus import Bus
 from central.kernel.shapes import decode_cursor, encode_cursor
 from central.link import order_rows
 from central.link.command_rows import CommandPage, CommandRow, CommandView, view
+from central.link.local_commands import keep_local, storable
 from central.link.order_rows import OrderRow, OrderView, Standing
 from central.link.orders import Orders
 from central.store.base import Database
 from central.store.registry import Gateway, Point
 from protocols.errors import Rejected
 from protocols.model.clock import Clock, from_datetime, to_datetime
-from protocols.model.command import Command, CommandOutcome, CommandState
+from protocols.model.command import Command, CommandOutcome, CommandState, CommandStep
 from protocols.wire.channels import MAX_CONFIG_BYTES
 from protocols.wire.handshake import InboxItem
 
 __all__ = ["CommandPage", "CommandRow", "CommandView", "Outbox"]
-
-Told = TypeVar("Told", str, float | str | None)
 
 log = structlog.get_logger(__name__)
 
@@ -74,8 +73,9 @@ class Outbox:
         issued_by: str,
         expires_in_s: float = 60.0,
         expected: float | None = None,
+        step: CommandStep = "direct",
     ) -> CommandView:
-        """Store a command and wake the gateway's long poll.
+        """Store a command and wake the gateway's long poll. A point that wants it is selected, then operated.
 
         Raises KeyError for an unknown point; Rejected: `not-writable`, `out-of-limits`, `wrong-type`,
         `retired`, `revoked`, `expiry`.
@@ -105,6 +105,7 @@ class Outbox:
                 point=point,
                 value=value,
                 expected=expected,
+                step=step,
                 unit=target.unit,
                 state=CommandState.PENDING.value,
                 issued_at=now,
@@ -205,8 +206,9 @@ class Outbox:
     ) -> Sequence[str]:
         """Keep a gateway's outcomes inside the caller's transaction; return the ids that changed.
 
-        What the gateway says it did is the truth, so it also replaces `expired` and `unknown`. An
-        outcome of a command that this gateway was never sent is ignored, and logged.
+        What the gateway says it did is the truth, so it also replaces `expired` and `unknown`. One of a
+        command that was not sent from here is kept as the gateway's own; if it does not say what was
+        commanded, it is ignored and logged.
         """
         changed: list[str] = []
         for outcome in outcomes:
@@ -216,13 +218,18 @@ class Outbox:
                 .values(
                     state=outcome.state.value,
                     finished_at=to_datetime(outcome.finished_us),
-                    read_back=_storable(outcome.read_back),
-                    reason=_storable(outcome.reason),
-                    detail=_storable(outcome.detail),
+                    read_back=storable(outcome.read_back),
+                    reason=storable(outcome.reason),
+                    detail=storable(outcome.detail),
                 )
                 .returning(CommandRow.id)
             )
-            if found is None and not await self.orders.finish(session, gateway, outcome):
+            known = (
+                found is not None
+                or await self.orders.finish(session, gateway, outcome)
+                or await keep_local(session, gateway, outcome)
+            )
+            if not known:
                 log.warning("command.unknown_outcome", gateway=gateway, command=outcome.command)
             else:
                 changed.append(outcome.command)
@@ -260,7 +267,7 @@ class Outbox:
             )
             commands = (await session.scalars(waiting.order_by(CommandRow.number).limit(MAX_INBOX))).all()
             orders = await self.orders.waiting(session, gateway, after, MAX_INBOX)
-            rows = _fitting(sorted([*commands, *orders], key=lambda row: row.number))
+            rows = _fitting(sorted([*commands, *orders], key=_number))
             fresh = [row for row in rows if row.state == CommandState.PENDING.value]
             for row in fresh:
                 row.state, row.delivered_at = CommandState.DELIVERED.value, now
@@ -271,11 +278,15 @@ class Outbox:
                 self._bus.publish("order", order_rows.view(row))
         return [
             InboxItem(
-                number=row.number,
+                number=_number(row),
                 order=_command(row) if isinstance(row, CommandRow) else order_rows.order_of(row),
             )
             for row in rows
         ]
+
+
+def _number(row: CommandRow | OrderRow) -> int:
+    return row.number or 0  # the gateway's own commands have none, and are in no inbox
 
 
 def _fitting(rows: Sequence[CommandRow | OrderRow]) -> list[CommandRow | OrderRow]:
@@ -290,13 +301,6 @@ def _fitting(rows: Sequence[CommandRow | OrderRow]) -> list[CommandRow | OrderRo
     return taken
 
 
-def _storable(told: Told) -> Told | None:
-    """Return what a device told as PostgreSQL can hold it: what became of a command is never refused."""
-    if isinstance(told, str):
-        return told.replace("\0", "\ufffd")
-    return told if told is None or math.isfinite(told) else None
-
-
 def _command(row: CommandRow) -> Command:
     return Command(
         id=row.id,
@@ -306,6 +310,7 @@ def _command(row: CommandRow) -> Command:
         expires_us=from_datetime(row.expires_at),
         issued_by=row.issued_by,
         expected=row.expected,
+        step=cast(CommandStep, row.step),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import cast
 
 from pydantic import Field
 
@@ -10,7 +11,7 @@ from central.kernel.shapes import Name, Page, Shape
 from central.link.gateways import GatewayState, GatewayView
 from central.link.order_rows import OrderKind, OrderView
 from central.link.outbox import CommandView
-from protocols.model.command import CommandState
+from protocols.model.command import CommandState, CommandStep
 
 
 class Gateway(Shape):
@@ -68,8 +69,10 @@ class Command(Shape):
     delivered_at: datetime | None = Field(description="when the gateway took it")
     finished_at: datetime | None
     read_back: float | str | None = Field(description="what the device showed after the write")
-    reason: str = Field(description="stable code of how it ended; empty when all went well")
+    reason: str = Field(description="stable code of how it ended; empty while it is under way")
     detail: str
+    step: CommandStep = Field(description="direct, or one half of select-before-operate")
+    local: bool = Field(description="the gateway did it by itself: an action, or a person beside it")
 
     @classmethod
     def of(cls, view: CommandView) -> Command:
@@ -90,6 +93,8 @@ class Command(Shape):
             read_back=view.read_back,
             reason=view.reason,
             detail=view.detail,
+            step=cast(CommandStep, view.step),
+            local=view.local,
         )
 
 

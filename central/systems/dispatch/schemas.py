@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from central.kernel.shapes import Asked, PriorityCode
+from protocols.model.command import CommandStep
 
 Words = Annotated[str, Field(max_length=2000)]
 NeededWords = Annotated[str, Field(min_length=1, max_length=2000)]
@@ -78,4 +79,8 @@ class NewCommand(Asked):
         default=None,
         allow_inf_nan=False,
         description="value that the device must show before anything is written",
+    )
+    step: CommandStep = Field(
+        default="direct",
+        description="`select` reserves the point and writes nothing, `operate` then writes the same value",
     )

@@ -157,6 +157,7 @@ class Dispatch:
                 issued_by=actor,
                 expires_in_s=asked.expires_in_s,
                 expected=asked.expected,
+                step=asked.step,
             )
         except KeyError:
             raise not_found("point", asked.point) from None

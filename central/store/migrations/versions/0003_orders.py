@@ -70,7 +70,14 @@ ALTER TABLE gateways
 UPDATE gateways SET token_at = enrolled_at;
 """
 
+COMMANDS = """
+ALTER TABLE commands ALTER number DROP NOT NULL, ADD step text NOT NULL DEFAULT 'direct';
+"""
+"""What a gateway did by itself has no number in its inbox."""
+
 DROP = """
+DELETE FROM commands WHERE number IS NULL;
+ALTER TABLE commands ALTER number SET NOT NULL, DROP step;
 ALTER TABLE gateways DROP next_token_hash, DROP token_at;
 DROP TABLE packages, gateway_configs, audit_heads, gateway_status, orders;
 """
@@ -82,6 +89,7 @@ def upgrade() -> None:
     op.execute(STATUS)
     op.execute(PACKAGES)
     op.execute(TOKENS)
+    op.execute(COMMANDS)
 
 
 def downgrade() -> None:
