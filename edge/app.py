@@ -23,6 +23,7 @@ from edge.commands import Commands
 from edge.config.bind import OWN, OWN_PERIOD_S, Plan, bind
 from edge.config.load import load
 from edge.health import DEVICE_POINTS, Process, Pulse, own_points
+from edge.house import House
 from edge.link.client import CentreClient
 from edge.link.credentials import Token
 from edge.link.receiver import Receiver
@@ -68,31 +69,36 @@ class Gateway:
 
     def __init__(self, plan: Plan, clock: Clock = now_us) -> None:
         self._declared = plan.declared
-        self.plan = plan = replace(plan, declared=b"")
-        self.clock = clock
-        self.buffer = SqliteBuffer(plan.loaded.state_dir, clock)
-        self.sender: Sender | None = None
-        self.receiver: Receiver | None = None
-        self.road = Road("up")
-        self.pipeline = Pipeline(plan, self.buffer, clock, self._stored)
-        self.sessions = {
-            connection.key: Session(connection, self.pipeline.put, clock) for connection in plan.connections
+        plan = replace(plan, declared=b"")
+        buffer = SqliteBuffer(plan.loaded.state_dir, clock)
+        self._quarantined = buffer.quarantined
+        pipeline = Pipeline(plan, buffer, clock, self._stored)
+        sessions = {
+            connection.key: Session(connection, pipeline.put, clock) for connection in plan.connections
         }
-        self.pollers = {
-            key: Poller(session, plan.periods, self.pipeline.put, clock)
-            for key, session in self.sessions.items()
-        }
-        self.commands = Commands(
+        commands = Commands(
             plan,
-            self.pipeline.shaper,
-            self.sessions,
-            self.buffer,
-            sink=self.pipeline.put,
+            pipeline.shaper,
+            sessions,
+            buffer,
+            sink=pipeline.put,
             clock=clock,
             stored=self._stored,
         )
+        self.house = House(
+            plan=plan,
+            clock=clock,
+            buffer=buffer,
+            pipeline=pipeline,
+            commands=commands,
+            sessions=sessions,
+            pollers={
+                key: Poller(session, plan.periods, pipeline.put, clock) for key, session in sessions.items()
+            },
+            road=Road("up"),
+        )
         self._process = Process()
-        self._asides = len(self.buffer.asides())
+        self._asides = len(buffer.asides())
         self._received = 0
         self._devices = [device for connection in plan.connections for device in connection.devices]
         self._pulse = Pulse(_members(plan), len(self._devices))
@@ -127,17 +133,17 @@ class Gateway:
         finally:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.remove_signal_handler(number)
-            await self.pipeline.finish()
-            self.buffer.close()
-        self._log.info("stopped", waiting_for_storage=self.pipeline.storage_error or "nothing")
+            await self.house.pipeline.finish()
+            self.house.buffer.close()
+        self._log.info("stopped", waiting_for_storage=self.house.pipeline.storage_error or "nothing")
 
     async def _prepare(self) -> None:
-        plan = self.plan
-        if self.buffer.quarantined:
-            self._log.error("buffer was damaged; a new one is begun", kept_as=str(self.buffer.quarantined))
-        await asyncio.to_thread(self.buffer.remember, plan.declaration, self._declared)
+        plan = self.house.plan
+        if self._quarantined:
+            self._log.error("buffer was damaged; a new one is begun", kept_as=str(self._quarantined))
+        await asyncio.to_thread(self.house.buffer.remember, plan.declaration, self._declared)
         self._declared = b""  # the log has it now: megabytes, for many points
-        await self.commands.recover()
+        await self.house.commands.recover()
         # What is alive now lives as long as the process: no collection needs to look at it again.
         gc.collect()
         gc.freeze()
@@ -152,22 +158,23 @@ class Gateway:
 
     def _parts(self) -> Sequence[tuple[str, Coroutine[Any, Any, None]]]:
         parts: list[tuple[str, Coroutine[Any, Any, None]]] = [
-            ("pipeline", self.pipeline.run()),
+            ("pipeline", self.house.pipeline.run()),
             ("health", self._tell_health()),
         ]
         parts += [
-            (f"session:{key}", session.run(self.pollers[key].work)) for key, session in self.sessions.items()
+            (f"session:{key}", session.run(self.house.pollers[key].work))
+            for key, session in self.house.sessions.items()
         ]
-        if self.plan.loaded.entry.centre is not None:
-            parts.append(("link", self._link(self.plan.loaded.entry.centre.url)))
+        if self.house.plan.loaded.entry.centre is not None:
+            parts.append(("link", self._link(self.house.plan.loaded.entry.centre.url)))
         else:
             self._log.info("no centre is configured; readings are kept here")
         return parts
 
     async def _link(self, url: str) -> None:
         """Wait until the gateway is enrolled, then send and receive for ever."""
-        loaded = self.plan.loaded
-        token = Token(loaded.state_dir, self.plan.gateway)
+        loaded = self.house.plan.loaded
+        token = Token(loaded.state_dir, self.house.plan.gateway)
         told = ""
         while True:
             try:
@@ -180,47 +187,49 @@ class Gateway:
                 self._log.warning("link waits for credentials", reason=reason)
                 told = reason
             await asyncio.sleep(_ENROLMENT_LOOK_S)
-        async with CentreClient(url, loaded.ca_file, token, self.clock) as centre:
-            self.sender = Sender(self.buffer, centre, self.road, self.plan.declaration)
-            self.receiver = Receiver(
+        async with CentreClient(url, loaded.ca_file, token, self.house.clock) as centre:
+            self.house.sender = Sender(
+                self.house.buffer, centre, self.house.road, self.house.plan.declaration
+            )
+            self.house.receiver = Receiver(
                 centre,
                 Road("down"),
-                await asyncio.to_thread(self.buffer.inbox_cursor),
-                begin=self.commands.begin,
+                await asyncio.to_thread(self.house.buffer.inbox_cursor),
+                begin=self.house.commands.begin,
                 execute=self._carry_out,
-                clock=self.clock,
+                clock=self.house.clock,
             )
             async with asyncio.TaskGroup() as group:
-                group.create_task(self.sender.run(), name="sender")
-                group.create_task(self.receiver.run(), name="receiver")
+                group.create_task(self.house.sender.run(), name="sender")
+                group.create_task(self.house.receiver.run(), name="receiver")
 
     async def _carry_out(self, order: Order, offset_us: int) -> None:
         """Hand an order of the centre to the part that knows it."""
         match order:
             case Command():
-                await self.commands.execute(order, offset_us)
+                await self.house.commands.execute(order, offset_us)
             case _:
-                await self.commands.refuse(
+                await self.house.commands.refuse(
                     order.id, "not-supported", "this gateway does not know such orders"
                 )
 
     def _stored(self) -> None:
-        if self.sender is not None:
-            self.sender.wake()
+        if self.house.sender is not None:
+            self.house.sender.wake()
 
     async def _tell_health(self) -> None:
         while True:
             await asyncio.sleep(OWN_PERIOD_S)
             try:
-                self.pipeline.put(await self.health())
+                self.house.pipeline.put(await self.health())
             except StorageError as error:
                 self._log.error("health cannot be read from the buffer", reason=str(error))
 
     async def health(self) -> Readings:
         """Measure the gateway and each device; columns like any driver's."""
-        now, pipeline = self.clock(), self.pipeline
-        depth = await asyncio.to_thread(self.buffer.depth)
-        size = await asyncio.to_thread(self.buffer.size_bytes)
+        now, pipeline = self.house.clock(), self.house.pipeline
+        depth = await asyncio.to_thread(self.house.buffer.depth)
+        size = await asyncio.to_thread(self.house.buffer.size_bytes)
         heard, tried = self._pulse.look(pipeline.shaper.latest_us, pipeline.shaper.latest_quality)
         cpu, rss, uptime = self._process.look()
         oldest = min((d.oldest_us for d in depth.values() if d.oldest_us is not None), default=now)
@@ -235,23 +244,23 @@ class Gateway:
             "buffer-size": size / 1e6,
             "lag": max(now - oldest, 0) / SECOND_US,
             "dropped": pipeline.dropped,
-            "set-aside": self._asides + (self.sender.set_aside if self.sender else 0),
-            "overruns": sum(poller.overruns for poller in self.pollers.values()),
+            "set-aside": self._asides + (self.house.sender.set_aside if self.house.sender else 0),
+            "overruns": sum(poller.overruns for poller in self.house.pollers.values()),
             "alarms-open": pipeline.alarms_open,
             "devices-offline": int((tried & ~heard).sum()),
-            "uplink": self.road.state == "up",
+            "uplink": self.house.road.state == "up",
         }
-        if self.receiver and self.receiver.offset_us is not None:
-            figures["clock-offset"] = self.receiver.offset_us / 1000
-        for key, session in self.sessions.items():
+        if self.house.receiver and self.house.receiver.offset_us is not None:
+            figures["clock-offset"] = self.house.receiver.offset_us / 1000
+        for key, session in self.house.sessions.items():
             figures[f"line-{key}"] = session.state == "online"
         values = {f"{OWN}.{key}": float(value) for key, value in figures.items()}
         for i in np.flatnonzero(tried).tolist():
             values[f"{self._devices[i].key}._online"] = float(heard[i])
-        for session in self.sessions.values():
+        for session in self.house.sessions.values():
             for device, milliseconds in session.latency_ms.items():
                 values[f"{device}._latency"] = milliseconds
-        point = np.array([self.plan.indexes[name] for name in values], np.int32)
+        point = np.array([self.house.plan.indexes[name] for name in values], np.int32)
         return Readings.at(point, now, np.array(list(values.values())))
 
 

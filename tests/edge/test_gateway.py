@@ -52,7 +52,7 @@ async def test_a_command_is_written_once_and_read_back(tmp_path: Path) -> None:
     async with ModbusField() as field, FakeCentre() as centre:
         path = gateway_file(tmp_path, field.port, centre.url)
         async with running(path) as gateway:
-            await until(lambda: gateway.sessions["line1"].state == "online")
+            await until(lambda: gateway.house.sessions["line1"].state == "online")
             centre.command("gw-test.pump1.speed", 12.5)
             await until(centre.outcomes)
             centre.command("gw-test.pump1.speed", 60)
@@ -92,7 +92,7 @@ async def test_a_command_is_written_once_and_read_back(tmp_path: Path) -> None:
 async def test_without_a_centre_everything_is_kept(tmp_path: Path) -> None:
     async with ModbusField() as field:
         async with running(gateway_file(tmp_path, field.port)) as gateway:
-            await until(lambda: gateway.buffer.depth()["readings"].rows > 20)
+            await until(lambda: gateway.house.buffer.depth()["readings"].rows > 20)
         kept = glance(tmp_path / "state").depth["readings"].rows
         async with FakeCentre() as centre, running(gateway_file(tmp_path, field.port, centre.url)):
             await until(lambda: len(centre.readings()) >= kept)
@@ -101,9 +101,10 @@ async def test_without_a_centre_everything_is_kept(tmp_path: Path) -> None:
 async def test_a_backlog_drains_oldest_first_beside_the_live_readings(tmp_path: Path) -> None:
     async with ModbusField() as field:
         async with running(gateway_file(tmp_path, field.port)) as gateway:
-            await until(lambda: gateway.buffer.depth()["readings"].batches > 30)
+            await until(lambda: gateway.house.buffer.depth()["readings"].batches > 30)
         async with FakeCentre() as centre, running(gateway_file(tmp_path, field.port, centre.url)) as gateway:
-            await until(lambda: len(centre.batches) > 30 and gateway.buffer.depth()["readings"].batches < 3)
+            house = gateway.house
+            await until(lambda: len(centre.batches) > 30 and house.buffer.depth()["readings"].batches < 3)
         seqs = [seq for stream, seq in centre.order if stream == "readings"]
     assert sorted(seqs) == list(range(1, max(seqs) + 1)), "no number is missing"
     assert seqs.index(max(seqs[:4])) < 4, "the newest goes first"
@@ -115,7 +116,7 @@ async def test_a_lost_receipt_doubles_nothing(tmp_path: Path) -> None:
     async with ModbusField() as field, FakeCentre() as centre:
         centre.swallow_receipts = 2
         async with running(gateway_file(tmp_path, field.port, centre.url)) as gateway:
-            await until(lambda: gateway.sender is not None and gateway.sender.duplicates > 0)
+            await until(lambda: gateway.house.sender is not None and gateway.house.sender.duplicates > 0)
             await until(lambda: len(centre.batches) > 5)
     names = [(p, t) for p, t, _, _ in centre.readings()]
     assert len(names) == len(set(names))
@@ -137,7 +138,8 @@ async def test_a_refused_batch_is_set_aside_and_told(tmp_path: Path) -> None:
     async with ModbusField() as field, FakeCentre() as centre:
         centre.refuse_seq = {2: (400, "corrupt")}
         async with running(gateway_file(tmp_path, field.port, centre.url)) as gateway:
-            await until(lambda: len(centre.batches) > 5 and gateway.sender and gateway.sender.set_aside)
+            house = gateway.house
+            await until(lambda: len(centre.batches) > 5 and house.sender and house.sender.set_aside)
         seen = glance(tmp_path / "state")
     assert [(aside.stream, aside.seq) for aside in seen.asides] == [("readings", 2)]
     assert "corrupt" in seen.asides[0].reason
@@ -148,9 +150,9 @@ async def test_an_unknown_gateway_keeps_everything(tmp_path: Path) -> None:
     async with ModbusField() as field, FakeCentre() as centre:
         centre.token = "another"
         async with running(gateway_file(tmp_path, field.port, centre.url)) as gateway:
-            await until(lambda: gateway.road.state == "refused")
+            await until(lambda: gateway.house.road.state == "refused")
             before = sum(centre.problems.values())
-            await until(lambda: gateway.buffer.depth()["readings"].batches > 5)
+            await until(lambda: gateway.house.buffer.depth()["readings"].batches > 5)
             assert sum(centre.problems.values()) <= before + 6, "not asked again and again"
         assert glance(tmp_path / "state").asides == []
 
@@ -161,7 +163,7 @@ async def test_a_dead_unit_costs_the_others_nothing(tmp_path: Path) -> None:
         async with running(path) as gateway:
             await until(lambda: len(centre.readings()) > 20)
             field.silent.add(2)
-            await until(lambda: gateway.sessions["line1"].breakers["pump2"].open)
+            await until(lambda: gateway.house.sessions["line1"].breakers["pump2"].open)
             asked = field.requests[2]
             seen = field.requests[3]
             await until(lambda: field.requests[3] > seen + 20)
@@ -179,10 +181,10 @@ async def test_a_lost_line_is_opened_again(tmp_path: Path) -> None:
             path = gateway_file(tmp_path, field.port, centre.url)
         async with running(path) as gateway:
             await until(lambda: any(q == Quality.BAD_NO_COMMUNICATION for _, _, _, q in centre.readings()))
-            assert gateway.sessions["line1"].state != "online"
+            assert gateway.house.sessions["line1"].state != "online"
             async with field:
                 await until(lambda: any(q == Quality.GOOD for p, _, _, q in centre.readings() if "pump" in p))
-                await until(lambda: gateway.sessions["line1"].state == "online")
+                await until(lambda: gateway.house.sessions["line1"].state == "online")
     bad = [p for p, _, _, q in centre.readings() if q == Quality.BAD_NO_COMMUNICATION]
     assert sorted(bad)[:3] == ["pump1.count", "pump1.level", "pump1.speed"]
 
@@ -190,8 +192,8 @@ async def test_a_lost_line_is_opened_again(tmp_path: Path) -> None:
 async def test_the_gateway_tells_about_itself(tmp_path: Path) -> None:
     async with ModbusField() as field, FakeCentre() as centre:
         async with running(gateway_file(tmp_path, field.port, centre.url)) as gateway:
-            await until(lambda: gateway.receiver is not None and len(centre.readings()) > 3)
-            gateway.pipeline.put(await gateway.health())
+            await until(lambda: gateway.house.receiver is not None and len(centre.readings()) > 3)
+            gateway.house.pipeline.put(await gateway.health())
             await until(lambda: any(p == "_gateway.rss" for p, _, _, _ in centre.readings()))
         latest = {p: v for p, _, v, _ in centre.readings()}
         manifest = next(iter(centre.manifests.values()))
