@@ -22,6 +22,7 @@ from edge.buffer.sqlite import SqliteBuffer
 from edge.commands import Commands
 from edge.config.bind import OWN, OWN_PERIOD_S, Plan, bind
 from edge.config.load import load
+from edge.config.texts import Texts
 from edge.health import DEVICE_POINTS, Process, Pulse, own_points
 from edge.house import House
 from edge.link.client import CentreClient
@@ -43,9 +44,9 @@ _THREADS: Final = 2
 _ENROLMENT_LOOK_S: Final = 2.0
 
 
-def open_plan(path: Path) -> Plan:
-    """Read and bind a gateway file. Raises ConfigError with every mistake in it."""
-    loaded = load(path, DEVICE_POINTS)
+def open_plan(path: Path, texts: Texts | None = None) -> Plan:
+    """Read and bind a gateway file, or `texts` as if they lay there. Raises ConfigError with every mistake."""
+    loaded = load(path, DEVICE_POINTS, texts)
     keys = [connection.key for connection in loaded.entry.connections]
     return bind(loaded, DEVICE_POINTS, own_points(keys))
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import yaml
 
-from protocols.errors import Mistake
+from protocols.errors import ConfigError, Mistake
 
 Path_ = tuple[str | int, ...]
 """Way from the root to a value: keys of maps and positions in lists."""
@@ -80,10 +80,18 @@ def dotted(path: Path_) -> str:
 
 
 def read(path: Path) -> Document:
-    """Read a YAML file; what is wrong with it as YAML is in `mistakes`, and `data` is then None."""
+    """Read a YAML file; what is wrong with it is in `mistakes`, and `data` is then None."""
+    try:
+        return parse(path, text_of(path))
+    except ConfigError as error:
+        return Document(str(path), mistakes=error.mistakes)
+
+
+def text_of(path: Path) -> str:
+    """Return the text of a file. Raises ConfigError where there is none."""
     document = Document(str(path))
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         document.places[()] = (line, 1)
@@ -93,11 +101,15 @@ def read(path: Path) -> Document:
             "a YAML file in UTF-8",
             "save the file as UTF-8; an editor on Windows may have written GBK or Latin-1",
         )
-        return document
     except OSError as error:
         problem = f"cannot be read: {error.strerror or error}"
         document.mistake((), problem, "a YAML file in UTF-8", _repair(error, path))
-        return document
+    raise ConfigError(document.mistakes)
+
+
+def parse(path: Path, text: str) -> Document:
+    """Read YAML text that lies, or will lie, at `path`; mistakes name that file."""
+    document = Document(str(path))
     try:
         root = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:

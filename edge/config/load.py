@@ -10,11 +10,12 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, ValidationError
 
 import firmware_configs
-from edge.config.document import Document, Path_, read
+from edge.config.document import Document, Path_, parse, read
 from edge.config.mistakes import explain, nearest
 from edge.config.models import ConnectionEntry, DeviceEntry, GatewayFile, SiteEntry
 from edge.config.rules import check_rules
 from edge.config.serving import check_page
+from edge.config.texts import Texts
 from protocols.errors import ConfigError, Rejected
 from protocols.field.base import Driver
 from protocols.field.registry import driver_class
@@ -42,17 +43,17 @@ class Loaded:
     ca_file: Path | None
 
 
-def load(path: Path, standard: Sequence[PointProfile] = ()) -> Loaded:
-    """Read the gateway file at `path`.
+def load(path: Path, standard: Sequence[PointProfile] = (), texts: Texts | None = None) -> Loaded:
+    """Read the gateway file at `path`, or `texts` as if they lay there.
 
     `standard` are the points that every device has beside those of its profile (its health). Raises
     ConfigError with every mistake of the file and of the profiles it uses.
     """
-    document = read(path)
+    document = read(path) if texts is None else parse(path, texts.file)
     if document.data is None:
         raise ConfigError(document.mistakes)
     entry = _validated(document)
-    reader = _Reader(document, standard)
+    reader = _Reader(document, standard, None if texts is None else texts.profiles)
     reader.check()
     mistakes = [*document.mistakes, *reader.profile_mistakes]
     if mistakes or entry is None:
@@ -75,9 +76,9 @@ def load(path: Path, standard: Sequence[PointProfile] = ()) -> Loaded:
     )
 
 
-def read_profile(path: Path) -> tuple[Profile | None, Document]:
-    """Read one profile; what is wrong with it is in the document's mistakes."""
-    document = read(path)
+def read_profile(path: Path, text: str | None = None) -> tuple[Profile | None, Document]:
+    """Read one profile, from `text` where given; what is wrong with it is in the document's mistakes."""
+    document = read(path) if text is None else parse(path, text)
     if document.data is None:
         return None, document
     try:
@@ -138,8 +139,11 @@ def _validated(document: Document) -> GatewayFile | None:
 class _Reader:
     """Checks what pydantic cannot see: that names meet. Works on the entries that are whole by themselves."""
 
-    def __init__(self, document: Document, standard: Sequence[PointProfile]) -> None:
+    def __init__(
+        self, document: Document, standard: Sequence[PointProfile], own: Mapping[str, str] | None
+    ) -> None:
         self.document = document
+        self.own = own
         self.standard = tuple(standard)
         self.profiles: dict[str, Profile | None] = {}
         self.profile_mistakes: list[Any] = []
@@ -255,8 +259,12 @@ class _Reader:
         self.profiles[name] = None
         for folder in folders:
             path = folder / f"{name}.yaml"
-            if "/" not in name and path.is_file():
-                profile, document = read_profile(path)
+            if self.own is None or folder is SHIPPED_PROFILES:
+                text, exists = None, "/" not in name and path.is_file()
+            else:
+                text, exists = self.own.get(name), name in self.own
+            if exists:
+                profile, document = read_profile(path, text)
                 self.profile_mistakes += document.mistakes
                 self.profiles[name] = profile
                 return profile
