@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, ValidationError
 
 import firmware_configs
+from edge.config.acting import check_acting
 from edge.config.document import Document, Path_, parse, read
 from edge.config.mistakes import explain, nearest
 from edge.config.models import ConnectionEntry, DeviceEntry, GatewayFile, SiteEntry
@@ -150,6 +151,9 @@ class _Reader:
         self.drivers: dict[str, type[Driver]] = {}
         self.settings: dict[str, BaseModel] = {}
         self.params: dict[str, Mapping[str, Any]] = {}
+        self.points: dict[str, PointProfile] = {}
+        self.rules: set[str] = set()
+        self._named = 0
         self._folder = Path(document.file).resolve().parent
         self.data: Mapping[str, Any] = document.data if isinstance(document.data, dict) else {}
 
@@ -191,8 +195,22 @@ class _Reader:
             if protocol is not None:
                 self._params(i, device, protocol)
             if profile is not None:
+                self._names(device, profile)
                 self._periods(i, device, profile)
                 check_rules(self.document, (*at, "alarms"), device, profile, self.standard)
+        # Names of a device that is wrong itself are not missing; its own mistake comes first.
+        if self._named == len(self._list("devices")):
+            check_acting(self.document, self.data, self.points, self.rules)
+
+    def _names(self, device: DeviceEntry, profile: Profile) -> None:
+        """Note what other sections may refer to: the device's points, and its alarms in force."""
+        self._named += 1
+        points = (*profile.points, *self.standard)
+        self.points |= {f"{device.key}.{point.key}": point for point in points}
+        keys = {alarm.key for point in points for alarm in point.alarms}
+        keys |= {entry.key for entry in device.alarms}
+        keys -= {entry.key for entry in device.alarms if entry.disabled}
+        self.rules |= {f"{device.key}.{key}" for key in keys}
 
     def _connections(self) -> dict[str, str | None]:
         found: dict[str, str | None] = dict.fromkeys(self._keys("connections"))

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from edge.config.acting import ActionEntry, InterlockEntry
 from edge.config.serving import PageEntry
 from protocols.model.alarm import AlarmKind, Priority
 from protocols.model.device import Key, PeriodClass, Protocol, Strict, Text
@@ -114,6 +115,8 @@ class GatewayFile(Strict):
     sites: tuple[SiteEntry, ...] = Field(min_length=1)
     connections: tuple[ConnectionEntry, ...] = ()
     devices: tuple[DeviceEntry, ...] = ()
+    interlocks: tuple[InterlockEntry, ...] = ()
+    actions: tuple[ActionEntry, ...] = ()
 
     @model_validator(mode="after")
     def _ordered(self) -> GatewayFile:

@@ -114,6 +114,10 @@ class PointProfile(Strict):
     write_min: float | None = None
     write_max: float | None = None
     readable: bool = True
+    select: bool = Field(default=False, description="commands of the centre select it before they operate it")
+    travel_s: float = Field(
+        default=0.0, ge=0, le=3600, description="seconds until a write shows in the read-back"
+    )
     modbus: ModbusAddress | None = None
     opcua: OpcUaAddress | None = None
     mqtt: MqttAddress | None = None
