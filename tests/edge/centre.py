@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import msgspec
 import uvicorn
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from protocols.model.alarm import AlarmTransition
-from protocols.model.clock import now_us
+from protocols.model.clock import Clock, now_us
 from protocols.model.command import Command, CommandOutcome
 from protocols.model.manifest import Manifest, declaration_hash
 from protocols.model.reading import Readings
@@ -30,10 +32,11 @@ TOKEN = "token-of-the-test"
 class FakeCentre:
     """A centre on a port of its own; `async with` it. Attributes are its memory and its moods.
 
+    tls: certificate and key, for a centre that speaks https.
     refuse: (status, code) for every batch; `refuse_seq` for single readings batches.
     """
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, *, tls: tuple[Path, Path] | None = None, clock: Clock = now_us) -> None:
         self.batches: dict[tuple[str, str, int], Batch] = {}
         self.order: list[tuple[str, int]] = []
         self.deliveries: Counter[tuple[str, str, int]] = Counter()
@@ -51,14 +54,20 @@ class FakeCentre:
         app = Starlette(
             routes=[
                 Route(ENROL, self._enrol, methods=["POST"]),
-                Route(DECLARATIONS, self._declare, methods=["PUT"]),
-                Route(BATCHES, self._batch, methods=["POST"]),
+                Route(DECLARATIONS, _left(self._declare), methods=["PUT"]),
+                Route(BATCHES, _left(self._batch), methods=["POST"]),
                 Route(INBOX, self._inbox, methods=["GET"]),
             ]
         )
+        self._clock = clock
+        self._scheme = "https" if tls else "http"
+        certificate, key = tls or (None, None)
         self._server = uvicorn.Server(
-            uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", ws="none")
-        )
+            uvicorn.Config(
+                app, host="127.0.0.1", port=port, log_level="error", ws="none",
+                ssl_certfile=certificate, ssl_keyfile=key,
+            )
+        )  # fmt: skip
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -70,7 +79,7 @@ class FakeCentre:
     @property
     def url(self) -> str:
         """Where a gateway calls."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self._scheme}://127.0.0.1:{self.port}"
 
     def readings(self) -> list[tuple[str, int, float, int]]:
         """Return (point, time_us, value, quality) of every reading committed, sorted."""
@@ -128,8 +137,8 @@ class FakeCentre:
             id=name,
             point=point,
             value=value,
-            issued_us=now_us(),
-            expires_us=now_us() + round(expires_in_s * 1e6),
+            issued_us=self._clock(),
+            expires_us=self._clock() + round(expires_in_s * 1e6),
             issued_by="test",
             expected=expected,
         )
@@ -193,7 +202,7 @@ class FakeCentre:
                 seq=batch.seq,
                 duplicate=duplicate,
                 stored=0 if duplicate else len(batch.payload),
-                received_us=now_us(),
+                received_us=self._clock(),
             )
         )
 
@@ -206,12 +215,12 @@ class FakeCentre:
                 while not self._ending.is_set():
                     items = tuple(item for item in self.commands if item.number > after)
                     if items:
-                        return _json(Inbox(items=items, server_us=now_us()))
+                        return _json(Inbox(items=items, server_us=self._clock()))
                     self._posted.clear()
                     await self._posted.wait()
         except TimeoutError:
             pass
-        return _json(Inbox(items=(), server_us=now_us()))
+        return _json(Inbox(items=(), server_us=self._clock()))
 
     def _known(self, request: Request) -> bool:
         return request.headers.get("Authorization") == f"Bearer {self.token}"
@@ -220,6 +229,18 @@ class FakeCentre:
         self.problems[code] += 1
         body = {"type": f"https://citynerve/problems/{code}", "title": code, "status": status, "detail": code}
         return Response(msgspec.json.encode(body), status_code=status, media_type="application/problem+json")
+
+
+def _left(answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+    """Let a gateway be killed in the middle of its request."""
+
+    async def tolerant(request: Request) -> Response:
+        try:
+            return await answer(request)
+        except ClientDisconnect:
+            return Response(status_code=499)
+
+    return tolerant
 
 
 def _json(message: msgspec.Struct) -> Response:

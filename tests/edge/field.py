@@ -41,6 +41,9 @@ class ModbusField:
         """Return a holding register as the device has it."""
         return self._values[unit][address]
 
+    def before_answer(self, unit: int, start: int, count: int) -> None:
+        """Called before holding registers are answered; a field that answers by the moment sets them here."""
+
     async def __aenter__(self) -> Self:
         blank = [SimData(0, values=[False] * 16, datatype=DataType.BITS)]
         spare = [SimData(0, values=[0], datatype=DataType.REGISTERS)]
@@ -75,7 +78,7 @@ class ModbusField:
 
     def _action(self, unit: int) -> SimAction:
         async def act(*arguments: Any) -> ExcCodes | None:
-            function, start, address, _, current, written = arguments
+            function, start, address, count, current, written = arguments
             self.requests[unit] += 1
             if unit in self.silent:
                 return ExcCodes.GATEWAY_NO_RESPONSE
@@ -86,6 +89,8 @@ class ModbusField:
                     await self.delay_writes.wait()
                 if unit not in self.fixed and function in {6, 16}:
                     values[address : address + len(written)] = [int(value) for value in written]
+            if function == 3:
+                self.before_answer(unit, address, count)
             if function in {3, 6, 16}:
                 for i in range(len(current)):
                     if 0 <= start + i < REGISTERS:

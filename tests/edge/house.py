@@ -73,7 +73,9 @@ PROFILE: dict[str, Any] = {
 }
 
 
-def gateway_file(folder: Path, port: int, centre: str | None = None, units: int = 1, **changes: Any) -> Path:
+def gateway_file(
+    folder: Path, port: int, centre: str | dict[str, Any] | None = None, units: int = 1, **changes: Any
+) -> Path:
     """Write a gateway file with `units` pumps on one Modbus line, and its profile; return the file."""
     profiles = folder / "profiles"
     profiles.mkdir(exist_ok=True)
@@ -103,7 +105,7 @@ def gateway_file(folder: Path, port: int, centre: str | None = None, units: int 
         ],
     }
     if centre:
-        data["centre"] = {"url": centre}
+        data["centre"] = {"url": centre} if isinstance(centre, str) else centre
     data = {**copy.deepcopy(data), **changes}
     path = folder / "gateway.yaml"
     path.write_text(yaml.safe_dump(data, allow_unicode=True, sort_keys=False), encoding="utf-8")

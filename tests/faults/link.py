@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from protocols.wire.batch import Batch, decode
 from protocols.wire.channels import BATCHES
@@ -33,8 +34,23 @@ class Weather(StrEnum):
     """Every batch is delivered twice, the second answer is the gateway's."""
     DEAF = "deaf"
     """Every batch is delivered, and its answer is lost."""
+    ERROR = "error"
+    """Every batch is answered with 500 before the centre sees it."""
+    TORN = "torn"
+    """Every batch is delivered, and the connection breaks in the middle of the answer."""
     GARBAGE = "garbage"
     """Answers are not what the centre said."""
+
+
+class _Torn(Response):
+    """Promises its whole length, sends half of it, and breaks the connection."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        half = self.body[: len(self.body) // 2]
+        await send({"type": "http.response.body", "body": bytes(half), "more_body": True})
+        transport = getattr(send, "__self__").transport  # noqa: B009 - uvicorn's cycle holds its connection
+        transport.abort()
 
 
 class Road:
@@ -97,6 +113,8 @@ class Road:
             await asyncio.sleep(3600)
         if self.weather is Weather.CUT:
             return Response("the road is cut", status_code=502)
+        if self.weather is Weather.ERROR:
+            return Response("internal error", status_code=500)
         try:
             answer = await self._forward(request, body)
             if is_batch:
@@ -108,6 +126,8 @@ class Road:
             return Response(f"the centre does not answer: {error}", status_code=502)
         if self.weather is Weather.DEAF and is_batch:
             return Response("the answer is lost", status_code=504)
+        if self.weather is Weather.TORN:
+            return _Torn(answer.content, headers={"content-type": "application/json"})
         if self.weather is Weather.GARBAGE:
             return Response("<html>captive portal, please sign in</html>", status_code=200)
         kept = {"content-type", "retry-after"}

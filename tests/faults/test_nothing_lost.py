@@ -83,7 +83,10 @@ async def test_the_link_is_cut_and_alarms_rise_and_clear_meanwhile(tmp_path: Pat
         assert events.count("CLR") >= UNITS
 
 
-@pytest.mark.parametrize("weather", [Weather.TWICE, Weather.DEAF, Weather.HANG, Weather.GARBAGE])
+@pytest.mark.parametrize(
+    "weather",
+    [Weather.TWICE, Weather.DEAF, Weather.HANG, Weather.GARBAGE, Weather.ERROR, Weather.TORN],
+)
 async def test_the_road_plays_tricks(tmp_path: Path, database_url: str, weather: Weather) -> None:
     async with House(tmp_path, database_url) as house:
         await house.until_passed(3)

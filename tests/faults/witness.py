@@ -1,0 +1,110 @@
+"""What a device said and a centre took, compared: the device counts every answer it gives.
+
+Register 40 of every unit is the number of the read that asks for it. So what the device sent is known
+exactly, and a number that is missing at the centre is a reading that was lost on the way.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any
+
+from protocols.model.alarm import AlarmEvent
+from protocols.model.quality import Quality
+from tests.edge.centre import FakeCentre
+from tests.edge.field import ModbusField
+from tests.edge.house import PROFILE, gateway_file
+
+COUNT = "count"
+
+
+class CountingField(ModbusField):
+    """A Modbus field whose register 40 counts the answers of its unit."""
+
+    def answered(self, unit: int) -> int:
+        """Return how often the unit was read."""
+        return self.get(unit, 41)
+
+    def before_answer(self, unit: int, start: int, count: int) -> None:
+        """Count a read that asks for the counter; it is a u32 in registers 40 and 41."""
+        if start <= 40 < start + count:
+            number = (self.get(unit, 40) << 16 | self.get(unit, 41)) + 1
+            self.set(unit, 40, number >> 16)
+            self.set(unit, 41, number & 0xFFFF)
+
+
+def counting_gateway(
+    folder: Path, port: int, centre: str | dict[str, Any] | None, units: int = 1, **changes: Any
+) -> Path:
+    """Write a gateway whose counters are polled at every cycle."""
+    periods = changes.pop("periods", {"fast": 0.05, "normal": 0.05, "slow": 0.05})
+    return gateway_file(folder, port, centre, units, periods=periods, **changes)
+
+
+def check_numbers(centre: FakeCentre) -> None:
+    """Fail where a batch is missing, came in two versions, or a reading came twice."""
+    numbers: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for boot, stream, seq in centre.batches:
+        numbers[boot, stream].append(seq)
+    for (boot, stream), seqs in numbers.items():
+        missing = set(range(1, max(seqs) + 1)) - set(seqs)
+        assert not missing, f"{stream} of {boot}: batches {sorted(missing)[:10]} were lost"
+    readings = Counter((point, time_us) for point, time_us, _, _ in centre.readings())
+    doubled = [name for name, n in readings.items() if n > 1]
+    assert not doubled, f"{len(doubled)} readings were doubled, such as {doubled[:3]}"
+
+
+def check_alarms(centre: FakeCentre) -> int:
+    """Fail where an occurrence misses or repeats a step, or a rule is raised twice at once; count them."""
+    steps: dict[str, list[Any]] = defaultdict(list)
+    raised: dict[str, str] = {}
+    for step in sorted(centre.alarms(), key=lambda step: (step.event_us, step.number)):
+        steps[step.occurrence].append(step)
+        if step.event is AlarmEvent.ACT:
+            assert step.rule not in raised, f"{step.rule} was raised twice"
+            raised[step.rule] = step.occurrence
+        elif step.event is AlarmEvent.CLR:
+            assert raised.pop(step.rule) == step.occurrence
+    for occurrence, own in steps.items():
+        numbers = [step.number for step in own]
+        assert numbers == list(range(1, len(numbers) + 1)), f"{occurrence}: steps {numbers}"
+    return len(steps)
+
+
+def counts(centre: FakeCentre, unit: int) -> list[int]:
+    """Return the counter's good values in order of their times."""
+    name = f"pump{unit}.{COUNT}"
+    return [int(value) for point, _, value, quality in centre.readings() if point == name and good(quality)]
+
+
+def good(quality: int) -> bool:
+    """Return whether a status code is good."""
+    return quality < Quality.UNCERTAIN
+
+
+def check_every_answer(
+    centre: FakeCentre, field: CountingField, *, first: dict[int, int] | None = None
+) -> int:
+    """Fail where an answer of a device is not at the centre, exactly once, in order; return how many were.
+
+    first: where each unit's count began for this comparison (all up to it are not asked for).
+    """
+    compared = 0
+    for unit in range(1, field.units + 1):
+        begin = (first or {}).get(unit, 0)
+        expected = list(range(begin + 1, field.answered(unit) + 1))
+        found = [count for count in counts(centre, unit) if count > begin]
+        # The last answer may be under way in the line as the gateway is told to stop.
+        assert found in (expected, expected[:-1]), _difference(unit, expected, found)
+        compared += len(found)
+    return compared
+
+
+def _difference(unit: int, expected: list[int], found: list[int]) -> str:
+    lost, doubled = set(expected) - set(found), [n for n, times in Counter(found).items() if times > 1]
+    order = "in order" if found == sorted(found) else "out of order"
+    return f"unit {unit}: lost {sorted(lost)[:20]} ({len(lost)}), doubled {doubled[:20]}, {order}"
+
+
+assert any(point["key"] == COUNT and point["modbus"]["address"] == 40 for point in PROFILE["points"])
