@@ -1,9 +1,13 @@
 """The seam of the store-and-forward log. Promises, tested by `tests/edge/buffer/contract.py`:
 
 - What `append` has returned survives kill -9 and a power cut, and keeps its number for ever.
-- Numbers of a stream rise by one from 1 within one `boot`; a new file has a new boot.
-- A batch leaves only by `acknowledge` (the centre has committed it) or `set_aside` (the centre will
-  never take it: kept beside the queue, counted, shown).
+- Numbers of a stream rise by one from 1 within one `boot`; a new file has a new boot. A log that was
+  damaged goes on under a new boot and keeps what could be saved under the boots it was made in.
+- A `place` names a batch within this log and is never given twice; (boot, stream, seq) names it for ever.
+- A batch leaves the queue by `acknowledge` (the centre has committed it) or `set_aside` (the centre
+  will never take it: kept beside the queue, counted, shown). Where room is short, old readings are
+  thinned and at last dropped by the policy of `edge/buffer/policy.py`, counted; alarms and outcomes never.
+- A disk without room is no reason not to open: `append` then raises StorageError until there is room.
 - An order begins once: `begin` says False for every later call, after a restart too.
 - Methods block on the disk; call them from a worker thread. One thread at a time is let in.
 
@@ -13,7 +17,7 @@ Every method may raise StorageError, which says which file and what to do.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,6 +25,7 @@ from protocols.model.command import CommandOutcome
 from protocols.model.order import Order
 from protocols.wire.batch import Payload
 from protocols.wire.channels import Stream
+from protocols.wire.handshake import StorageStatus
 
 
 class Entry(NamedTuple):
@@ -33,12 +38,17 @@ class Entry(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """A batch in the log. `data` is what is sent, byte for byte; `n` counts its readings or rows."""
+    """A batch in the log. `data` is what is sent, byte for byte; `n` counts its readings or rows.
+
+    boot and seq are its name at the centre; place is where it lies here, in the order of recording.
+    """
 
     stream: Stream
+    place: int
     seq: int
     n: int
     data: bytes
+    boot: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +89,32 @@ class Buffer(ABC):
     def pending(
         self, stream: Stream, *, newest: bool = False, limit: int = 8, exclude: Collection[int] = ()
     ) -> list[Stored]:
-        """Return waiting batches, oldest first (or newest first), without those in `exclude`."""
+        """Return waiting batches, oldest first (or newest first), without the places in `exclude`."""
 
     @abstractmethod
-    def acknowledge(self, stream: Stream, seqs: Collection[int]) -> None:
-        """Forget batches that the centre has committed. Unknown numbers are ignored.
+    def recent(self, since_us: int, until_us: int) -> Iterator[Stored]:
+        """Yield the batches of readings that may hold times from `since_us` to `until_us`, oldest first.
+
+        Acknowledged ones too, as long as they are kept. The log is free for others between two of them.
+        """
+
+    @abstractmethod
+    def forecast(self) -> StorageStatus:
+        """Return what the log takes, and how long it lasts at this rate; cheap enough for every second."""
+
+    @abstractmethod
+    def rhythm_s(self) -> float:
+        """Return the least seconds between two appends of readings, for the flash and the link."""
+
+    @abstractmethod
+    def acknowledge(self, stream: Stream, places: Collection[int]) -> None:
+        """Forget batches that the centre has committed. Unknown places are ignored.
 
         Not forced to disk: if it is lost, the batch is sent again and the centre knows it.
         """
 
     @abstractmethod
-    def set_aside(self, stream: Stream, seq: int, reason: str) -> None:
+    def set_aside(self, stream: Stream, place: int, reason: str) -> None:
         """Take a refused batch out of the queue and keep it with its reason."""
 
     @abstractmethod

@@ -28,6 +28,7 @@ from protocols.model.command import CommandOutcome
 from protocols.model.order import Order
 from protocols.wire.batch import Batch, encode
 from protocols.wire.channels import Stream
+from protocols.wire.handshake import StorageStatus
 
 FILE_NAME = "buffer.db"
 _STREAMS: tuple[Stream, ...] = get_args(Stream)
@@ -99,11 +100,38 @@ class SqliteBuffer(Buffer):
                 f"SELECT seq, n, data FROM {stream} WHERE seq NOT IN ({marks}) ORDER BY seq {order} LIMIT ?",  # noqa: S608
                 (*exclude, limit),
             )
-        return [Stored(stream, *row) for row in rows]
+        return [Stored(stream, row[0], row[0], row[1], row[2], self.boot) for row in rows]
 
-    def acknowledge(self, stream: Stream, seqs: Collection[int]) -> None:
+    def recent(self, since_us: int, until_us: int) -> Iterator[Stored]:
+        after = 0
+        while True:
+            with self._gate:
+                rows = self._read(
+                    "SELECT seq, n, data FROM readings WHERE seq > ? AND made_us BETWEEN ? AND ?"
+                    " ORDER BY seq LIMIT 64",
+                    (after, since_us, until_us + 60 * SECOND_US),
+                )
+            for row in rows:
+                yield Stored("readings", row[0], row[0], row[1], row[2], self.boot)
+            if not rows:
+                return
+            after = rows[-1][0]
+
+    def forecast(self) -> StorageStatus:
+        disk = os.statvfs(self._path.parent)
+        return StorageStatus(
+            used_bytes=self.size_bytes(),
+            limit_bytes=self._max_bytes,
+            free_bytes=disk.f_bavail * disk.f_frsize,
+            left_s=None,
+        )
+
+    def rhythm_s(self) -> float:
+        return 0.0
+
+    def acknowledge(self, stream: Stream, places: Collection[int]) -> None:
         with self._transaction(durable=False):
-            for seq in seqs:
+            for seq in places:
                 self._remove(stream, seq)
 
     def _remove(self, stream: Stream, seq: int) -> tuple[int, int, int, bytes] | None:
@@ -123,13 +151,13 @@ class SqliteBuffer(Buffer):
         self._after_commit.append(count)
         return row
 
-    def set_aside(self, stream: Stream, seq: int, reason: str) -> None:
+    def set_aside(self, stream: Stream, place: int, reason: str) -> None:
         with self._transaction():
-            row = self._remove(stream, seq)
+            row = self._remove(stream, place)
             if row is not None:
                 self._db.execute(
                     "INSERT INTO aside (stream, seq, n, data, reason, aside_us) VALUES (?, ?, ?, ?, ?, ?)",
-                    (stream, seq, row[1], row[3], reason, self._clock()),
+                    (stream, place, row[1], row[3], reason, self._clock()),
                 )
 
     def asides(self) -> list[Aside]:

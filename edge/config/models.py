@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from edge.config.acting import ActionEntry, InterlockEntry
+from edge.config.keeping import StorageEntry
 from edge.config.serving import PageEntry
 from protocols.model.alarm import AlarmKind, Priority
 from protocols.model.device import Key, PeriodClass, Protocol, Strict, Text
@@ -112,6 +113,7 @@ class GatewayFile(Strict):
     periods: Periods = Periods()
     batch: BatchEntry = BatchEntry()
     page: PageEntry = PageEntry()
+    storage: StorageEntry = StorageEntry()
     sites: tuple[SiteEntry, ...] = Field(min_length=1)
     connections: tuple[ConnectionEntry, ...] = ()
     devices: tuple[DeviceEntry, ...] = ()
