@@ -45,7 +45,7 @@ _ENROLMENT_LOOK_S: Final = 2.0
 
 
 def open_plan(path: Path, texts: Texts | None = None) -> Plan:
-    """Read and bind a gateway file, or `texts` as if they lay there. Raises ConfigError with every mistake."""
+    """Read and bind a gateway file, or `texts` as if they lay there. Raises ConfigError with its mistakes."""
     loaded = load(path, DEVICE_POINTS, texts)
     keys = [connection.key for connection in loaded.entry.connections]
     return bind(loaded, DEVICE_POINTS, own_points(keys))
@@ -93,9 +93,7 @@ class Gateway:
             pipeline=pipeline,
             commands=commands,
             sessions=sessions,
-            pollers={
-                key: Poller(session, plan.periods, pipeline.put, clock) for key, session in sessions.items()
-            },
+            pollers={key: Poller(session, plan.periods, clock) for key, session in sessions.items()},
             road=Road("up"),
         )
         self._process = Process()

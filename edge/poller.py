@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import heapq
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
 
 import numpy as np
 import structlog
 
-from edge.session import Session
-from protocols.field.base import Driver, ReadTask, Sink
+from edge.session import Session, Turned
+from protocols.field.base import Driver, ReadTask
 from protocols.model.clock import Clock, now_us
 from protocols.model.device import PeriodClass
 from protocols.model.quality import Quality
@@ -29,21 +30,43 @@ _BAD = int(Quality.BAD)
 _REPEAT_S = 60.0
 _SMOOTHING = 0.2
 _LATE = 1e-6
+SOON_S = 10.0
+"""A slow point too is read this soon after the start: whoever connects a device waits for its first value."""
+Turns = dict[tuple[str, PeriodClass, int], float]
+"""(device, period, which of its tasks with that period) → when it is due."""
 
 
 class Schedule:
     """Which task is due next. Times are monotonic seconds; tasks are known by their position.
 
     Devices start spread over their period, so that a hundred of them do not speak at second zero.
+    `known` are the turns of an earlier schedule: tasks that were in it keep them.
     """
 
-    def __init__(self, tasks: Sequence[ReadTask], periods: Mapping[PeriodClass, float], now: float) -> None:
+    def __init__(
+        self,
+        tasks: Sequence[ReadTask],
+        periods: Mapping[PeriodClass, float],
+        now: float,
+        known: Turns | None = None,
+    ) -> None:
         self.overruns = 0
         """Cycles skipped because the line was still busy with earlier ones."""
         self._periods = [periods[task.period] for task in tasks]
+        self._names = _names(tasks)
         devices = list(dict.fromkeys(task.device for task in tasks))
         phase = {device: i / len(devices) for i, device in enumerate(devices)}
-        self._heap = [(now + self._periods[i] * phase[task.device], i) for i, task in enumerate(tasks)]
+        self._grid: dict[int, float] = {}
+        """Tasks whose first turn is out of their turn → when they are due after it."""
+        self._heap: list[tuple[float, int]] = []
+        for i, task in enumerate(tasks):
+            soon = now + min(self._periods[i], SOON_S) * phase[task.device]
+            turn = now + self._periods[i] * phase[task.device]
+            if known and self._names[i] in known:
+                turn = min(known[self._names[i]], now + self._periods[i])
+            if soon < turn:
+                self._grid[i] = turn
+            self._heap.append((min(soon, turn), i))
         heapq.heapify(self._heap)
 
     def due(self) -> float | None:
@@ -54,14 +77,22 @@ class Schedule:
         """Return the task that is due and plan its next turn after `now`."""
         due, task = self._heap[0]
         period = self._periods[task]
+        early = self._grid.pop(task, None)
+        if early is not None:
+            due = early - period
         missed = int((now - due) / period + _LATE) if now > due else 0
-        self.overruns += missed
+        if early is None:
+            self.overruns += missed
         heapq.heapreplace(self._heap, (due + (missed + 1) * period, task))
         return task
 
     def period(self, task: int) -> float:
         """Return a task's period in seconds."""
         return self._periods[task]
+
+    def turns(self) -> Turns:
+        """Return when each task is due, for a schedule that takes over from this one."""
+        return {self._names[task]: self._grid.get(task, due) for due, task in self._heap}
 
 
 class Poller:
@@ -71,24 +102,34 @@ class Poller:
         self,
         session: Session,
         periods: Mapping[PeriodClass, float],
-        sink: Sink,
         clock: Clock = now_us,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.overruns = 0
         self.reads = 0
         self.silences = 0
+        self.periods = periods
+        """Seconds of each class; another value holds from the next opening of the line."""
         self._session = session
-        self._periods = periods
-        self._sink = sink
+        self._turns: Turns = {}
         self._clock = clock
         self._monotonic = monotonic
         self._log = structlog.get_logger("edge.poller").bind(connection=session.key)
 
     async def work(self, driver: Driver, tasks: tuple[ReadTask, ...]) -> NoReturn:
-        """Poll until cancelled, and serve commands before each read. Raises ConnectionLost."""
+        """Poll until cancelled, and serve commands before each read. Raises ConnectionLost, and Turned."""
+        schedule = Schedule(tasks, self.periods, self._monotonic(), self._turns)
+        self._turns = {}
+        try:
+            await self._poll(driver, tasks, schedule)
+        except Turned:
+            # The line is closed for a moment only: the devices that stay on it keep their turns.
+            self._turns = schedule.turns()
+            raise
+        raise AssertionError("a poller never ends by itself")
+
+    async def _poll(self, driver: Driver, tasks: tuple[ReadTask, ...], schedule: Schedule) -> NoReturn:
         session, monotonic = self._session, self._monotonic
-        schedule = Schedule(tasks, self._periods, monotonic())
         probes = _probes(tasks, schedule)
         points = {
             device: np.concatenate([task.points for task in tasks if task.device == device])
@@ -112,9 +153,11 @@ class Poller:
                     self._silent(points[task.device])
                 continue
             readings = await driver.read(task)
-            self._sink(readings)
+            session.put(readings)
             self.reads += 1
             after = monotonic()
+            if len(readings):
+                session.heard(task.device, readings.quality.item(0))
             if not _silent(readings):
                 self._answered(task.device, (after - now) * 1000)
                 continue
@@ -133,7 +176,7 @@ class Poller:
         latencies[device] = known + _SMOOTHING * (latency_ms - known)
 
     def _silent(self, points: PointIndexes) -> None:
-        self._sink(Readings.bad(points, self._clock(), Quality.BAD_TIMEOUT))
+        self._session.put(Readings.bad(points, self._clock(), Quality.BAD_TIMEOUT))
 
 
 def _silent(readings: Readings) -> bool:
@@ -153,3 +196,12 @@ def _probes(tasks: Sequence[ReadTask], schedule: Schedule) -> dict[str, int]:
         if task.device not in probes or cost[i] < cost[probes[task.device]]:
             probes[task.device] = i
     return probes
+
+
+def _names(tasks: Sequence[ReadTask]) -> list[tuple[str, PeriodClass, int]]:
+    seen: Counter[tuple[str, PeriodClass]] = Counter()
+    names = []
+    for task in tasks:
+        names.append((task.device, task.period, seen[task.device, task.period]))
+        seen[task.device, task.period] += 1
+    return names

@@ -2,6 +2,9 @@
 
 A lost connection closes the driver; a new one is opened after a growing pause. Whatever the driver
 returned or raised is logged here, once, when it changes.
+
+When the configuration changes, a session that is kept goes on with its driver and renumbers what it
+reads; one that is not closes it between two requests and opens the next at once.
 """
 
 from __future__ import annotations
@@ -9,7 +12,8 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+from dataclasses import replace
 from typing import Any, Final, Literal, TypeVar
 
 import numpy as np
@@ -17,11 +21,12 @@ import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential_jitter
 
 from edge.config.bind import BoundConnection
+from edge.config.change import Inlet
 from protocols.errors import ConnectionLost
-from protocols.field.base import Driver, ReadTask, Sink
+from protocols.field.base import BoundPoint, Driver, ReadTask, Sink
 from protocols.model.clock import Clock, now_us
-from protocols.model.quality import Quality
-from protocols.model.reading import Readings
+from protocols.model.quality import Quality, quality_name
+from protocols.model.reading import PointIndexes, Readings
 
 Result = TypeVar("Result")
 Work = Callable[[Driver, tuple[ReadTask, ...]], Coroutine[Any, Any, None]]
@@ -34,6 +39,26 @@ _STEADY_S: Final = 30.0
 """A connection that lived this long was a good one: the next pause is the shortest again."""
 _MAX_PAUSE_S: Final = 30.0
 _MAX_WAITING: Final = 256
+_GONE: Final = Quality.BAD_NO_COMMUNICATION
+_TURN_S: Final = 15.0
+"""A request under way may take so long until its line is closed for another configuration."""
+_WORDS: Final[dict[int, str]] = {
+    Quality.BAD_TIMEOUT: "it does not answer in time; check its power, its cable and its address",
+    Quality.BAD_NO_COMMUNICATION: "nobody at the other end reaches it; check its cable and its address",
+    Quality.BAD_COMMUNICATION_ERROR: "its answers are damaged or belong to another question; check the line",
+    Quality.BAD_DECODING_ERROR: "its answers cannot be read as the profile says; check the profile",
+    Quality.BAD_USER_ACCESS_DENIED: "it refuses the account; check name and password",
+    Quality.BAD_NODE_ID_UNKNOWN: "it does not know the address; check the profile against its manual",
+    Quality.BAD_OUT_OF_RANGE: "it does not have the address that was asked for; check the profile",
+    Quality.BAD_NOT_SUPPORTED: "it does not know the function that was asked for; check the profile",
+    Quality.BAD_CONFIGURATION_ERROR: "it has not what the profile names; check the profile",
+    Quality.BAD_DEVICE_FAILURE: "it reports a failure of its own; look at the device",
+    Quality.BAD_OUT_OF_SERVICE: "it is out of service",
+}
+
+
+class Turned(Exception):
+    """Another configuration has taken over: the driver is to be closed, though nothing is wrong."""
 
 
 class Breaker:
@@ -55,6 +80,10 @@ class Breaker:
         if self.open:
             return probe and now >= self._open_until
         return now >= self._skip_until
+
+    def retry_in_s(self, now: float) -> float:
+        """Return the seconds until an open breaker lets the next probe through."""
+        return max(self._open_until - now, 0.0) if self.open else 0.0
 
     def succeeded(self) -> bool:
         """Note an answer; return whether the breaker was open until now."""
@@ -99,25 +128,102 @@ class Session:
         self.breakers = {device.key: Breaker() for device in connection.devices}
         self.latency_ms: dict[str, float] = {}
         """Device → smoothed time of a read, in milliseconds; only for devices that are polled."""
-        self._sink = sink
+        self.answered_us: dict[str, int] = {}
+        """Device → when it last answered a read, UTC; only for devices that are polled."""
+        self.put = Inlet(sink)
+        """Takes what the driver reads, in the driver's own numbers of the points."""
+        self._faults: dict[str, int] = {}
         self._clock = clock
         self._waiting: deque[_Request] = deque()
         self._wake = asyncio.Event()
+        self._living: asyncio.Task[None] | None = None
+        self._turning = False
+        self._leaving = False
         self._log = structlog.get_logger("edge.session").bind(
             connection=connection.key, protocol=connection.driver.protocol
         )
-        self._points = np.array(
-            [
-                point.index
-                for device in connection.devices
-                for point in device.points
-                if point.profile.readable
-            ],
-            np.int32,
-        )
 
     async def run(self, work: Work) -> None:
-        """Keep the connection open for ever; `work` drives it while it is, and must never return."""
+        """Keep the connection open until `leave`; `work` drives it while it is, and must never return."""
+        while not self._leaving:
+            self._turning = False
+            self._living = asyncio.create_task(self._keep(work), name=f"line:{self.key}")
+            try:
+                await self._living
+            except Turned:
+                continue
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if not self._turning or (task is not None and task.cancelling()):
+                    raise
+        self._fail_waiting(ConnectionLost(f"{self.key}: the configuration has no such line any more", _GONE))
+
+    def adopt(self, connection: BoundConnection, table: PointIndexes, devices: Collection[str]) -> None:
+        """Work for another plan without reopening: its points have other numbers, see `Inlet.renumber`.
+
+        `devices` are those that are the same as before; what is known of the others is forgotten.
+        """
+        self.connection = connection
+        self.put.renumber(table)
+        known, self.breakers = self.breakers, {}
+        for device in connection.devices:
+            kept = device.key in devices and device.key in known
+            self.breakers[device.key] = known[device.key] if kept else Breaker()
+        for memory in (self.latency_ms, self.answered_us, self._faults):
+            for key in [key for key in memory if key not in devices or key not in self.breakers]:
+                del memory[key]
+
+    def turn(self) -> None:
+        """Close the driver after the request under way, and open one for the present connection at once."""
+        self._turning = True
+        self._wake.set()
+        living = self._living
+        if living is None:
+            return
+        if self.state == "online":
+            asyncio.get_running_loop().call_later(_TURN_S, living.cancel)
+        else:
+            living.cancel()
+
+    def leave(self) -> None:
+        """Close the driver after the request under way, for good: `run` then returns."""
+        self._leaving = True
+        self.turn()
+
+    def own(self, point: BoundPoint) -> BoundPoint:
+        """Return a point of the present plan as the open driver knows it: what `Driver.write` is given.
+
+        Raises ConnectionLost where the driver does not have it yet.
+        """
+        index = self.put.before(point.index)
+        if index is None:
+            raise ConnectionLost(
+                f"{self.key}: is being opened for a new configuration; nothing was sent", _GONE
+            )
+        return point if index == point.index else replace(point, index=index)
+
+    def last_error(self, device: str) -> tuple[str, str] | None:
+        """Return (code, words) of what is wrong with a device now; None where nothing is known to be.
+
+        The code is `no-connection` where its whole line is down, else the name of the quality that its
+        last answer had, such as `BadTimeout`.
+        """
+        if self.state != "online":
+            return "no-connection", self.reason
+        quality = self._faults.get(device)
+        if quality is None:
+            return None
+        return quality_name(quality), _WORDS.get(quality & 0xFFFF_0000, "its answers are bad")
+
+    def heard(self, device: str, quality: int) -> None:
+        """Note what a device answered to a read: the quality of the first reading of it, 0 for good."""
+        if quality < Quality.BAD:
+            self.answered_us[device] = self._clock()
+            self._faults.pop(device, None)
+        else:
+            self._faults[device] = quality
+
+    async def _keep(self, work: Work) -> None:
         while True:
             async for attempt in AsyncRetrying(
                 retry=retry_if_exception_type(ConnectionLost),
@@ -145,7 +251,7 @@ class Session:
         return await request.answer  # type: ignore[return-value]
 
     async def serve(self, driver: Driver) -> None:
-        """Do what waits for the line, in order. Raises ConnectionLost where the line broke by it."""
+        """Do what waits for the line, in order. Raises ConnectionLost where the line broke, and Turned."""
         while self._waiting:
             request = self._waiting.popleft()
             if request.answer.done():
@@ -163,10 +269,12 @@ class Session:
             else:
                 if not request.answer.done():
                     request.answer.set_result(answer)
+        if self._turning:
+            raise Turned
 
     async def idle(self, seconds: float | None) -> None:
         """Wait until the time is over or something waits for the line."""
-        if self._waiting:
+        if self._waiting or self._turning:
             return
         self._wake.clear()
         try:
@@ -179,6 +287,7 @@ class Session:
         """Open the connection and work until it is lost; returns where it had been a steady one."""
         connection = self.connection
         driver = connection.driver(connection.settings, connection.devices, self._clock)
+        self.put.fresh()
         tasks = driver.plan()
         loop = asyncio.get_running_loop()
         opened: float | None = None
@@ -188,14 +297,14 @@ class Session:
             opened = loop.time()
             self._up()
             async with asyncio.TaskGroup() as group:
-                group.create_task(driver.listen(self._sink), name=f"listen:{self.key}")
+                group.create_task(driver.listen(self.put), name=f"listen:{self.key}")
                 group.create_task(work(driver, tasks), name=f"poll:{self.key}")
         except Exception as error:
             lost = self._blame(error)
         finally:
             self.state = "offline"
             await driver.close()
-        self._down(lost, tasks, opened is not None)
+        self._down(lost, connection, tasks, opened is not None)
         if opened is None or loop.time() - opened < _STEADY_S:
             raise lost
         await asyncio.sleep(1 + random.random())  # noqa: S311
@@ -203,6 +312,9 @@ class Session:
     def _blame(self, error: BaseException) -> ConnectionLost:
         while isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
+        if isinstance(error, Turned):
+            self.state, self.reason = "connecting", "another configuration is being taken up"
+            raise error
         if isinstance(error, ConnectionLost):
             return error
         self._log.error("driver failed; report this with the traceback", exc_info=error)
@@ -210,9 +322,12 @@ class Session:
 
     def _up(self) -> None:
         self.state, self.reason = "online", ""
+        self._faults.clear()
         self._log.info("connection is open", devices=len(self.connection.devices))
 
-    def _down(self, lost: ConnectionLost, tasks: Sequence[ReadTask], was_open: bool) -> None:
+    def _down(
+        self, lost: ConnectionLost, connection: BoundConnection, tasks: Sequence[ReadTask], was_open: bool
+    ) -> None:
         """Say that the line is down: to the points, to whoever waits for it, and once to the log."""
         reason = str(lost)
         self.losses += was_open
@@ -222,15 +337,23 @@ class Session:
             )
         self.reason = reason
         if not was_open:
-            self._sink(Readings.bad(self._points, self._clock(), lost.quality))
+            self.put(Readings.bad(_points(connection), self._clock(), lost.quality))
         elif tasks:
             # Devices that speak by themselves have been judged by their driver when the line broke.
             points = np.concatenate([task.points for task in tasks])
-            self._sink(Readings.bad(points, self._clock(), lost.quality))
+            self.put(Readings.bad(points, self._clock(), lost.quality))
+        self._fail_waiting(ConnectionLost(f"{self.key}: {reason}; nothing was sent", lost.quality))
+
+    def _fail_waiting(self, lost: ConnectionLost) -> None:
         while self._waiting:
-            self._waiting.popleft().fail(
-                ConnectionLost(f"{self.key}: {reason}; nothing was sent", lost.quality)
-            )
+            self._waiting.popleft().fail(lost)
 
     def _lost(self, _: RetryCallState) -> None:
         self.state = "connecting"
+
+
+def _points(connection: BoundConnection) -> PointIndexes:
+    return np.array(
+        [point.index for device in connection.devices for point in device.points if point.profile.readable],
+        np.int32,
+    )

@@ -1,0 +1,134 @@
+"""What becomes of a running gateway when another plan takes over: what goes on untouched, what is begun anew.
+
+A line is kept where nothing that its driver sees has changed: it goes on polling with the numbers that its
+points had when it was opened, and an `Inlet` renumbers what it reads. A device is kept where it is the same
+device on the same line; of everything else nothing is carried over, because it may be another machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from edge.config.bind import BoundConnection, Plan
+from protocols.field.base import BoundDevice, BoundPoint, Sink
+from protocols.model.reading import PointIndexes, Readings
+
+GONE = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The way from one plan to the next.
+
+    table: shape (points of the old plan,), the number of a point in the new plan, or GONE.
+    kept, turned, added, removed: connections by key; a turned one is closed and opened again at once.
+    devices: those that are the same and on the same line. link: whether the centre is another.
+    """
+
+    table: PointIndexes
+    kept: frozenset[str]
+    turned: frozenset[str]
+    added: frozenset[str]
+    removed: frozenset[str]
+    devices: frozenset[str]
+    link: bool
+
+
+def compare(old: Plan, new: Plan) -> Change:
+    """Return what has to be done so that `new` runs instead of `old`."""
+    before = {connection.key: connection for connection in old.connections}
+    after = {connection.key: connection for connection in new.connections}
+    both = before.keys() & after.keys()
+    rhythm = dict(old.periods) == dict(new.periods)
+    kept = {key for key in both if rhythm and _same_line(before[key], after[key])}
+    devices = {
+        device.key for key in both if _same_host(before[key], after[key])
+        for device in _same_devices(before[key], after[key])
+    }  # fmt: skip
+    return Change(
+        table=_table(old.points, new, devices),
+        kept=frozenset(kept),
+        turned=frozenset(both - kept),
+        added=frozenset(after.keys() - before.keys()),
+        removed=frozenset(before.keys() - after.keys()),
+        devices=frozenset(devices),
+        link=(old.loaded.entry.centre, old.loaded.ca_file) != (new.loaded.entry.centre, new.loaded.ca_file),
+    )
+
+
+def _same_host(old: BoundConnection, new: BoundConnection) -> bool:
+    return old.driver is new.driver and old.settings == new.settings
+
+
+def _same_line(old: BoundConnection, new: BoundConnection) -> bool:
+    return (
+        _same_host(old, new)
+        and [device.key for device in old.devices] == [device.key for device in new.devices]
+        and len(_same_devices(old, new)) == len(new.devices)
+    )
+
+
+def _same_devices(old: BoundConnection, new: BoundConnection) -> list[BoundDevice]:
+    before = {device.key: device for device in old.devices}
+    return [
+        device for device in new.devices if device.key in before and _same_device(before[device.key], device)
+    ]
+
+
+def _same_device(old: BoundDevice, new: BoundDevice) -> bool:
+    return (
+        dict(old.params) == dict(new.params)
+        and old.profile == new.profile
+        and [point.profile for point in old.points] == [point.profile for point in new.points]
+    )
+
+
+def _table(points: Iterable[BoundPoint], new: Plan, devices: set[str]) -> PointIndexes:
+    read = {device.key for connection in new.connections for device in connection.devices}
+    places: list[int] = []
+    for point in points:
+        place = new.indexes.get(f"{point.device}.{point.profile.key}", GONE)
+        # What the gateway says about itself and about its devices goes on under any configuration.
+        own = point.device not in read or point.profile.key.startswith("_")
+        same = place != GONE and (own or point.device in devices)
+        places.append(place if same and new.points[place].profile == point.profile else GONE)
+    return np.array(places, np.int32)
+
+
+class Inlet:
+    """A sink for somebody who was built for an earlier plan: gives each reading the number it has now."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._table: PointIndexes | None = None
+
+    def __call__(self, readings: Readings) -> None:
+        """Hand on; readings of points that the present plan does not have end here."""
+        if self._table is not None:
+            points = self._table[readings.point]
+            known = points != GONE
+            if not known.all():
+                readings, points = readings.take(known), points[known]
+            readings = replace(readings, point=points)
+        self._sink(readings)
+
+    def renumber(self, table: PointIndexes) -> None:
+        """Note that another plan has taken over; `table` is that of its Change."""
+        if self._table is not None:
+            known = self._table != GONE
+            table = np.where(known, table[np.where(known, self._table, 0)], GONE).astype(np.int32)
+        self._table = None if np.array_equal(table, np.arange(len(table))) else table
+
+    def fresh(self) -> None:
+        """Note that whoever uses it has been built anew for the present plan."""
+        self._table = None
+
+    def before(self, index: int) -> int | None:
+        """Return the number that a point of the present plan has for the user; None where he lacks it."""
+        if self._table is None:
+            return index
+        found = np.flatnonzero(self._table == index)
+        return int(found[0]) if len(found) else None
