@@ -121,10 +121,11 @@ class Commands:
             if command.expected is not None:
                 await self._expect(driver, point, command.expected)
             written = True
-            return await driver.write(point, raw)
+            return await driver.write(session.own(point), raw)
 
+        session = self._sessions[point.device]
         try:
-            back = await self._sessions[point.device].ask(act)
+            back = await session.ask(act)
         except DeviceRefused as error:
             return self._outcome(command.id, CommandState.FAILED, "device-refused", str(error))
         except DeviceTimeout as error:
@@ -186,8 +187,9 @@ class Commands:
 
     async def _present(self, driver: Driver, point: BoundPoint) -> tuple[float, int]:
         """Return the value now: read where the driver polls, else the last one if it is fresh."""
+        number = self._sessions[point.device].own(point).index
         for task in driver.plan():
-            rows = np.flatnonzero(task.points == point.index)
+            rows = np.flatnonzero(task.points == number)
             if task.device == point.device and len(rows):
                 readings = (await driver.read(task)).take(rows)
                 value = float(readings.value[0])
