@@ -23,6 +23,7 @@ from edge.commands import Commands
 from edge.config.bind import OWN, OWN_PERIOD_S, Plan, bind
 from edge.config.load import load
 from edge.config.texts import Texts
+from edge.console import serve
 from edge.health import DEVICE_POINTS, Process, Pulse, own_points
 from edge.house import House
 from edge.link.client import CentreClient
@@ -159,6 +160,7 @@ class Gateway:
         parts: list[tuple[str, Coroutine[Any, Any, None]]] = [
             ("pipeline", self.house.pipeline.run()),
             ("health", self._tell_health()),
+            ("page", serve(self.house)),
         ]
         parts += [
             (f"session:{key}", session.run(self.house.pollers[key].work))

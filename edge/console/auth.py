@@ -1,0 +1,265 @@
+"""Who may come in through the page's door: the password, the sessions, and the pause after wrong guesses.
+
+The password is kept as a scrypt hash (RFC 7914) in `page.json`, mode 0600; sessions live in memory only, so
+that a restart or a new password ends them all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import ipaddress
+import os
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from edge.console.worker import Worker
+from protocols.errors import Rejected
+
+FILE_NAME: Final = "page.json"
+MIN_LENGTH: Final = 8
+MAX_LENGTH: Final = 256
+UNSET: Final = "no password is set; run at the gateway: citynerve-edge page password FILE"
+IDLE_S: Final = 3600.0
+"""A session that asked for nothing for so long has ended."""
+LIFE_S: Final = 12 * 3600.0
+"""A session ends after this, however busy: about one working day."""
+_MAX_SESSIONS: Final = 32
+_FREE_GUESSES: Final = 3
+_MAX_WAIT_S: Final = 300
+_MAX_ADDRESSES: Final = 1024
+_MAX_QUEUE: Final = 4
+_COST: Final = (1 << 14, 8, 5)
+"""n, r, p: 16 MiB for a quarter of a second (OWASP's third choice), which a small board can spare."""
+_MAX_MEMORY: Final = 64 * 1024 * 1024
+
+
+class _Stored(msgspec.Struct, frozen=True, kw_only=True):
+    """The file: salt and hash in hexadecimal, and what the hash cost."""
+
+    salt: str
+    hash: str
+    n: int
+    r: int
+    p: int
+
+
+def set_password(folder: Path, password: str) -> Path:
+    """Keep the password of the page in `folder`, whole or not at all; return the file.
+
+    Raises Rejected (`weak-password`) where it is shorter than 8 or longer than 256 characters, and
+    (`state-dir`) where the folder cannot be written.
+    """
+    if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
+        raise Rejected(
+            "weak-password", f"a password has {MIN_LENGTH} to {MAX_LENGTH} characters; choose another one"
+        )
+    salt = secrets.token_bytes(16)
+    n, r, p = _COST
+    stored = _Stored(salt=salt.hex(), hash=_hash(password, salt, n, r, p).hex(), n=n, r=r, p=p)
+    path = folder / FILE_NAME
+    fresh = folder / (FILE_NAME + ".new")
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fresh.unlink(missing_ok=True)
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(msgspec.json.encode(stored))
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    except OSError as error:
+        raise Rejected(
+            "state-dir", f"{path}: {error.strerror}; run this as the user that runs the gateway"
+        ) from error
+    return path
+
+
+def _hash(password: str, salt: bytes, n: int, r: int, p: int) -> bytes:
+    # surrogatepass: JSON may hold a lone surrogate, which is a wrong password and no crash.
+    return hashlib.scrypt(
+        password.encode("utf-8", "surrogatepass"), salt=salt, n=n, r=r, p=p, maxmem=_MAX_MEMORY, dklen=32
+    )
+
+
+class Password:
+    """The password in the state folder, read again when the file changes: setting it needs no restart."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / FILE_NAME
+        self._stamp: tuple[int, int] | None = None
+        self._stored: _Stored | None = None
+
+    @property
+    def stamp(self) -> tuple[int, int] | None:
+        """Which password it is; another value after it was changed, None where there is none."""
+        self._look()
+        return self._stamp if self._stored is not None else None
+
+    def matches(self, password: str) -> bool:
+        """Compare in constant time; blocks for about a quarter of a second, so call it in a thread."""
+        self._look()
+        stored = self._stored
+        if stored is None or len(password) > MAX_LENGTH:
+            return False
+        made = _hash(password, bytes.fromhex(stored.salt), stored.n, stored.r, stored.p)
+        return hmac.compare_digest(made.hex(), stored.hash)
+
+    def _look(self) -> None:
+        try:
+            status = self._path.stat()
+            stamp = status.st_mtime_ns, status.st_ino
+            if stamp != self._stamp:
+                self._stored = msgspec.json.decode(self._path.read_bytes(), type=_Stored)
+                self._stamp = stamp
+        except FileNotFoundError:
+            self._stamp = self._stored = None
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise Rejected(
+                "page-password", f"{self._path}: {error}; set it again: citynerve-edge page password FILE"
+            ) from error
+
+
+@dataclass(slots=True)
+class _Session:
+    made: float
+    seen: float
+    stamp: tuple[int, int]
+
+
+class Sessions:
+    """Who is signed in. Tokens are kept as their SHA-256, so that a memory dump signs nobody in.
+
+    Times are monotonic seconds: a stepped clock signs nobody out, and keeps nobody in.
+    """
+
+    def __init__(self, password: Password, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._password = password
+        self._monotonic = monotonic
+        self._open: OrderedDict[bytes, _Session] = OrderedDict()
+
+    def begin(self) -> str:
+        """Open a session for somebody who knew the password; return its token. The oldest gives way.
+
+        Raises Rejected (`no-password`) where the password has just been taken away.
+        """
+        stamp = self._password.stamp
+        if stamp is None:
+            raise Rejected("no-password", UNSET)
+        token, now = secrets.token_urlsafe(32), self._monotonic()
+        while len(self._open) >= _MAX_SESSIONS:
+            self._open.popitem(last=False)
+        self._open[_digest(token)] = _Session(now, now, stamp)
+        return token
+
+    def holds(self, token: str, *, seen: bool = True) -> bool:
+        """Return whether the token's session lives; `seen` says that its owner just asked for something."""
+        key = _digest(token)
+        session = self._open.get(key)
+        if session is None:
+            return False
+        now = self._monotonic()
+        over = now - session.seen >= IDLE_S or now - session.made >= LIFE_S
+        if over or session.stamp != self._password.stamp:
+            del self._open[key]
+            return False
+        if seen:
+            session.seen = now
+        return True
+
+    def end(self, token: str) -> None:
+        """Close a session; an unknown one is closed already."""
+        self._open.pop(_digest(token), None)
+
+
+class Limiter:
+    """The pause between wrong guesses, by address: three are free, then 1, 2, 4 … 300 s.
+
+    Monotonic seconds are given by the caller. An IPv6 address counts with its whole /64.
+    """
+
+    def __init__(self) -> None:
+        self._failed: OrderedDict[str, tuple[int, float]] = OrderedDict()
+
+    def wait_s(self, address: str, now: float) -> float:
+        """Return how long this address has to wait before it may guess again; 0 where it need not."""
+        _, until = self._failed.get(_network(address), (0, 0.0))
+        return max(until - now, 0.0)
+
+    def failed(self, address: str, now: float) -> None:
+        """Count a wrong guess: before it is judged, so that guesses side by side count too."""
+        key = _network(address)
+        times = self._failed.pop(key, (0, 0.0))[0] + 1
+        wait = min(2.0 ** min(times - _FREE_GUESSES, 16), _MAX_WAIT_S) if times >= _FREE_GUESSES else 0.0
+        self._failed[key] = (times, now + wait)
+        while len(self._failed) > _MAX_ADDRESSES:
+            self._failed.popitem(last=False)
+
+    def succeeded(self, address: str) -> None:
+        """Forget the wrong guesses of an address that knew the password."""
+        self._failed.pop(_network(address), None)
+
+
+class Gatekeeper:
+    """The page's door: password in, token out."""
+
+    def __init__(self, folder: Path, worker: Worker, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._worker = worker
+        self.password = Password(folder)
+        self.sessions = Sessions(self.password, monotonic)
+        self._monotonic = monotonic
+        self._limiter = Limiter()
+        self._one = asyncio.Lock()
+        self._queue = 0
+
+    async def sign_in(self, password: str, address: str) -> str:
+        """Return a new session's token.
+
+        Raises Rejected (`no-password`, `wrong-password`) and TooSoon.
+        """
+        if self.password.stamp is None:
+            raise Rejected("no-password", UNSET)
+        wait = self._limiter.wait_s(address, self._monotonic())
+        if wait > 0:
+            raise TooSoon(wait)
+        if self._queue >= _MAX_QUEUE:
+            raise TooSoon(1.0)
+        self._limiter.failed(address, self._monotonic())
+        self._queue += 1
+        try:
+            # One at a time: each guess takes 16 MiB while it is judged.
+            async with self._one:
+                known = await self._worker.run(self.password.matches, password)
+        finally:
+            self._queue -= 1
+        if not known:
+            raise Rejected("wrong-password", "that is not the password of this gateway's page")
+        self._limiter.succeeded(address)
+        return self.sessions.begin()
+
+
+class TooSoon(Rejected):
+    """A guess that came too early. `wait_s` says how long the door stays shut for this address."""
+
+    def __init__(self, wait_s: float) -> None:
+        self.wait_s = wait_s
+        super().__init__("wait", f"too many wrong passwords; try again in {wait_s:.0f} s")
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+
+
+def _network(address: str) -> str:
+    try:
+        known = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    return str(known) if known.version == 4 else str(ipaddress.ip_network((known, 64), strict=False))

@@ -1,0 +1,74 @@
+"""Which points belong to which device: worked out once for each plan, since every screen asks for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge.config.bind import OWN, BoundConnection, Plan
+from edge.console.answers import Problem
+from edge.house import House
+from protocols.field.base import BoundPoint
+from protocols.model.reading import PointIndexes
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One device in the plan: all its points, and those that a driver reads, by their indexes."""
+
+    key: str
+    points: PointIndexes
+    read: PointIndexes
+    connection: BoundConnection | None
+
+
+class Layout:
+    """The places of the devices of whatever plan the house runs now."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._plan: Plan | None = None
+        self._places: dict[str, Place] = {}
+
+    @property
+    def places(self) -> dict[str, Place]:
+        """All devices, in the order of the gateway file; the gateway itself is the last."""
+        plan = self._house.plan
+        if plan is not self._plan:
+            self._places = _places(plan)
+            self._plan = plan
+        return self._places
+
+    def place(self, device: str) -> Place:
+        """Return a device's place. Raises Problem `not-found`."""
+        found = self.places.get(device)
+        if found is None:
+            raise Problem(404, "not-found", f"this gateway has no device {device!r}")
+        return found
+
+    def point(self, name: str) -> BoundPoint:
+        """Return the point `device.key`. Raises Problem `not-found`."""
+        plan = self._house.plan
+        index = plan.indexes.get(name.removeprefix(f"{plan.gateway}."))
+        if index is None:
+            raise Problem(404, "not-found", f"this gateway has no point {name!r}")
+        return plan.points[index]
+
+
+def _places(plan: Plan) -> dict[str, Place]:
+    every: dict[str, list[int]] = {entry.key: [] for entry in plan.loaded.entry.devices}
+    for point in plan.points:
+        every.setdefault(point.device, []).append(point.index)
+    lines = {
+        device.key: (connection, [point.index for point in device.points if point.profile.readable])
+        for connection in plan.connections
+        for device in connection.devices
+    }
+    places = {}
+    for key, indexes in every.items():
+        connection, read = lines.get(key, (None, []))
+        places[key] = Place(key, np.array(indexes, np.int32), np.array(read, np.int32), connection)
+    if OWN in places:
+        places[OWN] = places.pop(OWN)
+    return places

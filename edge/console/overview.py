@@ -1,0 +1,151 @@
+"""The gateway on one screen: itself, its uplink, its memory, its clock, and how many things are wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from importlib.metadata import version
+from typing import Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from edge.console.answers import Words, answer, words
+from edge.console.devices import device_views
+from edge.console.layout import Layout
+from edge.health import Process
+from edge.house import House
+from protocols.wire.handshake import BacklogStatus, ConfigStatus, StorageStatus
+
+SOFTWARE: Final = f"citynerve {version('citynerve')}"
+_FRESH_S: Final = 1.0
+
+
+class Uplink(msgspec.Struct, frozen=True, kw_only=True):
+    """The road to the centre. url is None for a gateway that works alone."""
+
+    state: str
+    url: str | None
+    reason: str
+    enrolled: bool
+
+
+class ClockView(msgspec.Struct, frozen=True, kw_only=True):
+    """The gateway's clock; offset_us is the centre's minus ours, None before it was measured."""
+
+    synced: bool
+    offset_us: int | None
+
+
+class DeviceCount(msgspec.Struct, frozen=True, kw_only=True):
+    """How many devices there are, and how many do not answer."""
+
+    total: int
+    offline: int
+
+
+class AlarmCount(msgspec.Struct, frozen=True, kw_only=True):
+    """How many alarms are open, and how many of them nobody has acknowledged."""
+
+    open: int
+    unacked: int
+
+
+class OverviewView(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that the first screen shows. cpu_pct is of one core, rss_mb is 10**6 bytes."""
+
+    gateway: str
+    name: Words
+    software: str
+    now_us: int
+    uptime_s: float
+    cpu_pct: float
+    rss_mb: float
+    config: ConfigStatus
+    uplink: Uplink
+    storage: StorageStatus
+    backlog: BacklogStatus
+    clock: ClockView
+    local_manual: tuple[str, ...]
+    devices: DeviceCount
+    alarms: AlarmCount
+
+
+class Overview:
+    """Makes the overview; asked by several pages within a second, it answers the same one."""
+
+    def __init__(self, house: House, layout: Layout) -> None:
+        self._house = house
+        self._layout = layout
+        self._process = Process()
+        self._made = 0.0
+        self._view: OverviewView | None = None
+        self._one = asyncio.Lock()
+
+    async def view(self) -> OverviewView:
+        """Return the overview, at most a second old. Raises StorageError."""
+        async with self._one:
+            now = asyncio.get_running_loop().time()
+            if self._view is None or now - self._made >= _FRESH_S:
+                self._view = await self._make()
+                self._made = now
+            return self._view
+
+    async def _make(self) -> OverviewView:
+        house = self._house
+        entry = house.plan.loaded.entry
+        backlog, storage = await asyncio.to_thread(_memory, house)
+        cpu, rss, uptime = self._process.look()
+        devices = device_views(house, self._layout)
+        receiver = house.receiver
+        return OverviewView(
+            gateway=house.plan.gateway,
+            name=words(entry.gateway.name),
+            software=SOFTWARE,
+            now_us=house.clock(),
+            uptime_s=round(uptime, 1),
+            cpu_pct=round(cpu, 1),
+            rss_mb=round(rss, 1),
+            config=ConfigStatus(running=1, digest="", declaration=house.plan.declaration, since_us=0),
+            uplink=Uplink(
+                state=house.road.state,
+                url=entry.centre.url if entry.centre else None,
+                reason=house.road.reason,
+                enrolled=house.sender is not None,
+            ),
+            storage=storage,
+            backlog=backlog,
+            clock=ClockView(synced=True, offset_us=receiver.offset_us if receiver else None),
+            local_manual=(),
+            devices=DeviceCount(
+                total=len(devices),
+                offline=sum(device.state in {"offline", "resting"} for device in devices),
+            ),
+            alarms=AlarmCount(open=house.pipeline.alarms_open, unacked=house.pipeline.alarms_open),
+        )
+
+
+def _memory(house: House) -> tuple[BacklogStatus, StorageStatus]:
+    depth = house.buffer.depth()
+    oldest = [one.oldest_us for one in depth.values() if one.oldest_us is not None]
+    backlog = BacklogStatus(
+        batches=sum(one.batches for one in depth.values()),
+        readings=depth["readings"].rows,
+        bytes=sum(one.bytes for one in depth.values()),
+        oldest_us=min(oldest, default=None),
+    )
+    free = shutil.disk_usage(house.plan.loaded.state_dir).free
+    return backlog, StorageStatus(
+        used_bytes=house.buffer.size_bytes(), limit_bytes=None, free_bytes=free, left_s=None
+    )
+
+
+def routes(overview: Overview) -> list[Route]:
+    """GET /api/overview."""
+
+    async def view(_: Request) -> Response:
+        return answer(await overview.view())
+
+    return [Route("/api/overview", view)]
