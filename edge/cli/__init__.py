@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typer
 
-from edge.cli import check, enrol, point, queue, run, schema
+from edge.cli import audit, check, enrol, point, queue, run, schema
 
 app = typer.Typer(
     name="citynerve-edge",
@@ -29,6 +29,7 @@ app.command("queue")(queue.queue)
 app.command("enrol")(enrol.enrol)
 app.command("schema")(schema.schema)
 app.add_typer(point.app, name="point")
+app.add_typer(audit.app, name="audit")
 
 
 def main() -> None:
