@@ -27,6 +27,7 @@ from central.link.declarations import Declarations
 from central.link.gateways import Gateways
 from central.link.ingest import Ingest
 from central.link.outbox import Outbox
+from central.link.packages import Packages
 from central.live.alarms import AlarmBoard
 from central.live.feed import Feed
 from central.live.latest import LatestBoard
@@ -96,6 +97,7 @@ async def _running(app: FastAPI, config: Config, database: Database, clock: Cloc
     feed = Feed(latest, bus)
     gateways = Gateways(database, bus, clock, latest)
     outbox = Outbox(database, bus, clock)
+    packages = Packages(database, clock)
     declarations = Declarations(database, clock, latest)
     pipeline = Pipeline(
         database, clock, bus, latest=latest, alarms=alarms, feed=feed, gateways=gateways, outbox=outbox
@@ -112,10 +114,11 @@ async def _running(app: FastAPI, config: Config, database: Database, clock: Cloc
         history=History(database),
         gateways=gateways,
         outbox=outbox,
+        packages=packages,
         security=Security.build(database, clock),
         committed=lambda: ingest.committed,
     )
-    link = LinkRoutes(gateways, declarations, ingest, outbox, clock)
+    link = LinkRoutes(gateways, declarations, ingest, outbox, packages, clock)
     app.include_router(link.router)
     console.mount(app)
     timers = (

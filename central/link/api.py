@@ -12,18 +12,25 @@ from central.link.declarations import Declarations
 from central.link.gateways import Gateways
 from central.link.ingest import Ingest
 from central.link.outbox import Outbox
+from central.link.packages import Packages
 from protocols.errors import WireError
 from protocols.model.clock import Clock
 from protocols.wire.channels import (
     BATCHES,
     CLOCK_HEADER,
+    CONFIG,
     DECLARATIONS,
     ENROL,
     INBOX,
     MAX_BATCH_BYTES,
+    MAX_CONFIG_BYTES,
     MAX_MANIFEST_BYTES,
+    MAX_STATUS_BYTES,
+    PACKAGES,
+    ROTATE,
+    STATUS,
 )
-from protocols.wire.handshake import Enrolment, Inbox
+from protocols.wire.handshake import Credentials, Enrolment, Inbox
 
 JSON = "application/json"
 MAX_ENROLMENT_BYTES = 4096
@@ -40,9 +47,11 @@ class LinkRoutes:
         declarations: Declarations,
         ingest: Ingest,
         outbox: Outbox,
+        packages: Packages,
         clock: Clock,
     ) -> None:
         self._gateways = gateways
+        self._packages = packages
         self._declarations = declarations
         self._ingest = ingest
         self._outbox = outbox
@@ -53,6 +62,10 @@ class LinkRoutes:
             ("PUT", DECLARATIONS, self.declare),
             ("POST", BATCHES, self.batch),
             ("GET", INBOX, self.inbox),
+            ("PUT", STATUS, self.status),
+            ("PUT", CONFIG, self.configuration),
+            ("POST", ROTATE, self.rotate),
+            ("GET", PACKAGES, self.package),
         )
         for method, path, endpoint in routes:
             self.router.add_api_route(path, endpoint, methods=[method], response_class=Response)
@@ -94,20 +107,64 @@ class LinkRoutes:
             msgspec.json.encode(Inbox(items=tuple(items), server_us=self._clock())), media_type=JSON
         )
 
+    async def status(self, request: Request) -> Response:
+        """PUT GatewayStatus → 204."""
+        gateway = await self._gateway(request)
+        body = await _body(request, MAX_STATUS_BYTES)
+        try:
+            await self._gateways.statuses.accept(gateway, body)
+        except WireError as error:
+            raise from_wire(error) from error
+        return Response(status_code=204)
+
+    async def configuration(self, request: Request) -> Response:
+        """PUT RunningConfig → 204."""
+        gateway = await self._gateway(request)
+        # JSON writes some characters with six: the limit is of the text, not of its encoding.
+        body = await _body(request, 2 * MAX_CONFIG_BYTES)
+        try:
+            await self._gateways.statuses.keep_config(gateway, request.path_params["digest"], body)
+        except WireError as error:
+            raise from_wire(error) from error
+        return Response(status_code=204)
+
+    async def rotate(self, request: Request) -> Response:
+        """POST → Credentials with a new token; the one that asks ends when the new one is first used."""
+        gateway, token = await self._gateways.tokens.next(_token(request))
+        self._gateways.presence.heard(gateway)
+        return Response(
+            msgspec.json.encode(Credentials(gateway=gateway, token=token)),
+            media_type=JSON,
+            headers={"Cache-Control": "no-store"},
+        )
+
+    async def package(self, request: Request) -> Response:
+        """GET → the bytes of a staged package."""
+        await self._gateway(request)
+        content = await self._packages.content(request.path_params["package"])
+        if content is None:
+            detail = "There is no such package; look at `citynerve gateway packages`."
+            raise Problem(404, "not-found", "No such package", detail)
+        return Response(content, media_type="application/octet-stream")
+
     async def _gateway(self, request: Request) -> str:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise Problem(
-                401,
-                "unknown-gateway",
-                "Unknown gateway",
-                "Send `Authorization: Bearer TOKEN` with the token from the enrolment.",
-                headers={"WWW-Authenticate": "Bearer"},
-            )
-        gateway = await self._gateways.authenticate(token.strip())
+        gateway = await self._gateways.tokens.authenticate(_token(request))
         sent = request.headers.get(CLOCK_HEADER, "")
         self._gateways.presence.heard(gateway, int(sent) if sent.isdecimal() and len(sent) < 18 else None)
         return gateway
+
+
+def _token(request: Request) -> str:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Problem(
+            401,
+            "unknown-gateway",
+            "Unknown gateway",
+            "Send `Authorization: Bearer TOKEN` with the token from the enrolment.",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+    return token.strip()
 
 
 async def _body(request: Request, limit: int) -> bytes:

@@ -18,6 +18,8 @@ from sqlalchemy.dialects.postgresql import insert
 from central.kernel.bus import Bus
 from central.kernel.problem import Problem
 from central.link.presence import Presence
+from central.link.statuses import Statuses, StatusView, begin_trail
+from central.link.tokens import Tokens, new_token, token_hash
 from central.live.latest import LatestBoard
 from central.store.base import Database
 from central.store.registry import Device, EnrolmentCode, Gateway, Point
@@ -32,8 +34,6 @@ CODE_LIFETIME = timedelta(hours=24)
 ONLINE_US = 30 * SECOND_US
 DEGRADED_BATCHES = 30
 DEGRADED_OFFSET_MS = 2_000.0
-CACHE_US = 10 * SECOND_US
-"""How long a token is believed without asking the database, should another process revoke it."""
 KEY = re.compile(r"^[a-z0-9][a-z0-9_-]{0,62}\Z")
 OWN_DEVICE = "_gateway"
 """Key of the device under which a gateway reports about itself."""
@@ -49,7 +49,8 @@ class GatewayView:
     """A gateway as screens see it.
 
     lag_s: age of the newest source time received; clock_offset_ms: centre's clock minus the gateway's;
-    backlog_*: what still waits in its buffer, as it last said.
+    backlog_*: what still waits in its buffer, as it last said; config_state, storage_left_s, local_manual:
+    from its newest status; audit_warning: why its audit trail cannot be believed, empty while it can.
     """
 
     id: str
@@ -65,6 +66,11 @@ class GatewayView:
     points: int
     devices: int
     set_aside: int | None
+    token_at: datetime | None = None
+    config_state: str | None = None
+    storage_left_s: float | None = None
+    local_manual: tuple[str, ...] = ()
+    audit_warning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +82,6 @@ class NewCode:
     expires_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    gateway: str
-    revoked: bool
-    until_us: int
-
-
 class Gateways:
     """Enrols, authenticates and watches gateways. Changes of state are told on the bus as `gateway`."""
 
@@ -91,9 +90,10 @@ class Gateways:
         self._bus = bus
         self._clock = clock
         self._latest = latest
-        self._tokens: dict[str, _Known] = {}
         self._told: dict[str, GatewayView] = {}
         self.presence = Presence(database, clock)
+        self.tokens = Tokens(database, clock)
+        self.statuses = Statuses(database, clock)
 
     async def list(self) -> Sequence[GatewayView]:
         """Return every gateway, by id."""
@@ -150,7 +150,7 @@ class Gateways:
             raise _code_spent()
         software = request.software[:200].replace("\0", "\ufffd")
         now = to_datetime(self._clock())
-        token = f"cng_{secrets.token_urlsafe(32)}"
+        token = new_token()
         async with self._database.session() as session:
             spent = await session.scalar(
                 update(EnrolmentCode)
@@ -170,13 +170,16 @@ class Gateways:
                 .where(Gateway.id == request.gateway)
                 .values(
                     state="active",
-                    token_hash=_token_hash(token),
+                    token_hash=token_hash(token),
+                    next_token_hash=None,
+                    token_at=now,
                     software=software,
                     enrolled_at=now,
                     revoked_at=None,
                 )
             )
-        self._tokens.clear()
+            await begin_trail(session, request.gateway, now)
+        self.tokens.forget()
         log.info("gateway.enrolled", gateway=request.gateway, software=software)
         await self._tell(request.gateway)
         return Credentials(gateway=request.gateway, token=token)
@@ -192,38 +195,9 @@ class Gateways:
             )
             if revoked is None:
                 raise KeyError(gateway)
-        self._tokens.clear()
+        self.tokens.forget()
         log.warning("gateway.revoked", gateway=gateway, actor=actor)
         return await self._tell(gateway)
-
-    async def authenticate(self, token: str) -> str:
-        """Return the gateway of a token. Raises Problem 401 `unknown-gateway` or 403 `revoked`."""
-        hashed = _token_hash(token)
-        now = self._clock()
-        known = self._tokens.get(hashed)
-        if known is None or known.until_us < now:
-            async with self._database.session() as session:
-                statement = select(Gateway.id, Gateway.state).where(Gateway.token_hash == hashed)
-                found = (await session.execute(statement)).one_or_none()
-            if found is None:
-                raise Problem(
-                    401,
-                    "unknown-gateway",
-                    "Unknown gateway",
-                    "This token is not, or no longer, a gateway's. Enrol the gateway again with a new code.",
-                    headers={"WWW-Authenticate": "Bearer"},
-                )
-            known = _Known(found.id, found.state == "revoked", now + CACHE_US)
-            self._tokens[hashed] = known
-        if known.revoked:
-            raise Problem(
-                403,
-                "revoked",
-                "Gateway revoked",
-                f"An administrator revoked {known.gateway!r}. Its data stays in its buffer; enrol it again"
-                " with a new code to go on.",
-            )
-        return known.gateway
 
     async def tell_changes(self) -> None:
         """Tell the bus every gateway whose view changed since the last call. Called by a timer."""
@@ -265,6 +239,7 @@ class Gateways:
                 ).all()
             )
             gateways = rows.all()
+        statuses = await self.statuses.list()
         latest = self._latest.get_many(series.values())
 
         def figure(name: str, key: str) -> int | None:
@@ -274,11 +249,22 @@ class Gateways:
             return int(found.value)
 
         return [
-            self._view(row, counts.get(row.id, (0, 0)), [figure(row.id, key) for key in own])
+            self._view(
+                row,
+                counts.get(row.id, (0, 0)),
+                [figure(row.id, key) for key in own],
+                statuses.get(row.id),
+            )
             for row in gateways
         ]
 
-    def _view(self, row: Gateway, counts: tuple[int, int], figures: Sequence[int | None]) -> GatewayView:
+    def _view(
+        self,
+        row: Gateway,
+        counts: tuple[int, int],
+        figures: Sequence[int | None],
+        told: StatusView | None,
+    ) -> GatewayView:
         now = self._clock()
         seen = self.presence.of(row.id)
         last_us = seen.last_us or (from_datetime(row.last_seen) if row.last_seen else None)
@@ -293,10 +279,15 @@ class Gateways:
             backlog_batches=figures[0],
             backlog_readings=figures[1],
             clock_offset_ms=None if offset is None else round(offset, 1),
-            software=row.software,
+            software=row.software if told is None else told.status.software,
             points=counts[0],
             devices=counts[1],
             set_aside=figures[2],
+            token_at=row.token_at,
+            config_state=None if told is None else told.status.config.state,
+            storage_left_s=None if told is None else told.status.storage.left_s,
+            local_manual=() if told is None else told.status.local_manual,
+            audit_warning="" if told is None else told.audit_warning,
         )
 
 
@@ -328,8 +319,3 @@ def _code_hash(code: str) -> str:
     """Hash a code as it is meant: people type lower case, and leave out or add dashes."""
     plain = code.upper().replace("-", "").replace(" ", "").translate(str.maketrans("OIL", "011"))
     return hashlib.sha256(plain.encode()).hexdigest()
-
-
-def _token_hash(token: str) -> str:
-    # 256 random bits need no slow hash: there is nothing to guess.
-    return hashlib.sha256(token.encode()).hexdigest()

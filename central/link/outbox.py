@@ -34,6 +34,8 @@ log = structlog.get_logger(__name__)
 
 MAX_EXPIRY_S = 3600.0
 MAX_INBOX = 100
+LOOK_S = 5.0
+"""A long poll looks again so often: the command line leaves its orders from another process."""
 OUTCOME_GRACE_S = 15.0
 """A delivered command may be answered so long after its expiry before it is shown as unknown."""
 
@@ -169,9 +171,9 @@ class Outbox:
             if items or left <= 0 or self._closing:
                 return items
             try:
-                await asyncio.wait_for(arrived.wait(), left)
+                await asyncio.wait_for(arrived.wait(), min(left, LOOK_S))
             except TimeoutError:
-                return []
+                continue
 
     async def expire(self) -> int:
         """End the commands and orders whose time is over; return how many. Called by a timer.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import Integer, LargeBinary
-from sqlalchemy.orm import Mapped, deferred, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
 from central.store.base import Base
 
@@ -24,6 +24,6 @@ class PackageRow(Base):
     size: Mapped[int] = mapped_column(Integer)
     sha256: Mapped[str]
     signature: Mapped[str]
-    content: Mapped[bytes] = deferred(mapped_column(LargeBinary))
+    content: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
     staged_at: Mapped[datetime]
     staged_by: Mapped[str]

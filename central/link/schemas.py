@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import cast
+from typing import Literal, cast
 
 from pydantic import Field
 
@@ -12,6 +12,8 @@ from central.link.gateways import GatewayState, GatewayView
 from central.link.order_rows import OrderKind, OrderView
 from central.link.outbox import CommandView
 from protocols.model.command import CommandState, CommandStep
+
+ConfigState = Literal["same", "probation", "refused", "rolled-back"]
 
 
 class Gateway(Shape):
@@ -29,6 +31,15 @@ class Gateway(Shape):
     points: int
     devices: int
     set_aside: int | None = Field(description="batches that the centre refused and the gateway keeps")
+    token_at: datetime | None = Field(description="when its present token was made")
+    config_state: ConfigState | None = Field(
+        description="whether it runs the configuration it was given, as it last said"
+    )
+    storage_left_s: float | None = Field(
+        description="how long its memory lasts without the centre at the present rate, seconds"
+    )
+    local_manual: list[str] = Field(description="devices that a technician holds; `*`: the whole gateway")
+    audit_warning: str = Field(description="why its local audit trail cannot be believed; empty while it can")
 
     @classmethod
     def of(cls, view: GatewayView) -> Gateway:
@@ -46,6 +57,11 @@ class Gateway(Shape):
             points=view.points,
             devices=view.devices,
             set_aside=view.set_aside,
+            token_at=view.token_at,
+            config_state=cast(ConfigState | None, view.config_state),
+            storage_left_s=view.storage_left_s,
+            local_manual=list(view.local_manual),
+            audit_warning=view.audit_warning,
         )
 
 

@@ -16,6 +16,8 @@ class StatusRow(Base):
     """A gateway's newest status: `protocols.wire.handshake.GatewayStatus` as it came.
 
     audit_warning: why its audit trail cannot be the one that was seen before; empty while it can.
+    audit_since: heads seen before are not compared: the gateway was enrolled anew, or an administrator
+    looked into it and accepted the trail as it is.
     """
 
     __tablename__ = "gateway_status"
@@ -25,6 +27,7 @@ class StatusRow(Base):
     received_at: Mapped[datetime]
     audit_warning: Mapped[str] = mapped_column(default="")
     audit_warned_at: Mapped[datetime | None]
+    audit_since: Mapped[datetime | None]
 
 
 class AuditHeadRow(Base):

@@ -12,6 +12,7 @@ from central.config import Config
 from central.kernel.bus import Bus
 from central.link.gateways import Gateways
 from central.link.outbox import Outbox
+from central.link.packages import Packages
 from central.live.alarms import AlarmBoard
 from central.live.feed import Feed
 from central.live.latest import LatestBoard
@@ -35,6 +36,7 @@ class Centre:
     history: History
     gateways: Gateways
     outbox: Outbox
+    packages: Packages
     security: Security
     committed: Callable[[], int]
     """How many readings were committed since the start; its difference over time is the rate."""

@@ -20,6 +20,8 @@ STATUS: Final = "/gateway/v1/status"
 """PUT GatewayStatus → 204. The newest one counts."""
 ROTATE: Final = "/gateway/v1/token"
 """POST (empty, with the present token) → Credentials with a new one; see `Rotate`."""
+CONFIG: Final = "/gateway/v1/configurations/{digest}"
+"""PUT RunningConfig → 204: what a gateway runs, under the digest that its status names."""
 PACKAGES: Final = "/gateway/v1/packages/{package}"
 """GET → the bytes of a staged software package."""
 

@@ -108,6 +108,21 @@ class GatewayStatus(msgspec.Struct, frozen=True, kw_only=True):
     token_us: int | None = None
 
 
+class RunningConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """The configuration a gateway runs: its file's text and its own profiles by file name.
+
+    masked counts the values withheld as secrets; each stands in the text as `MASK`.
+    """
+
+    text: str
+    profiles: dict[str, str] = {}
+    masked: int = 0
+
+
+MASK = "•withheld•"
+"""In the place of a secret. A push that still holds it is refused: nobody's password is this."""
+
+
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """RFC 9457 problem document. `type` ends in a stable code, such as `declare-first`.
 

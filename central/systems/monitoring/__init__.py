@@ -6,13 +6,14 @@ from fastapi import APIRouter, FastAPI
 
 from central.kernel.room import Room
 from central.kernel.timer import Timer
-from central.systems.monitoring import api, api_alarms
+from central.systems.monitoring import api, api_alarms, api_gateways
 from central.systems.monitoring.overview import BEAT_S, Beat
 from central.systems.monitoring.parts import parts_in
 
 router = APIRouter()
 router.include_router(api.router)
 router.include_router(api_alarms.router)
+router.include_router(api_gateways.router)
 
 
 async def work(app: FastAPI) -> None:

@@ -1,18 +1,16 @@
-"""Routes of monitoring: overview, map, sites, devices, points, values, history, gateways, live feed."""
+"""Routes of monitoring: overview, map, sites, devices, points, values, history, live feed."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request, status
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime
 
 from central.kernel.bus import KINDS
-from central.kernel.problem import not_found
 from central.kernel.shapes import Cursor, Limit, cut_page, problems
-from central.link.schemas import Gateway, GatewayPage
-from central.security.permissions import MayManageGateways, MayRead, principal_of
+from central.security.permissions import MayRead, principal_of
 from central.store.history import Resolution
 from central.systems.monitoring import live, past, schemas
 from central.systems.monitoring.parts import Room
@@ -144,61 +142,6 @@ async def get_history(
         resolution=resolution,
         limit=limit,
     )
-
-
-@router.get("/gateways", operation_id="listGateways", responses=problems(401, 403, 503))
-async def list_gateways(who: MayRead, room: Room) -> GatewayPage:
-    """List gateways by id: state, lag, backlog, clock offset."""
-    found = await room.gateways.list()
-    return GatewayPage(items=[Gateway.of(item) for item in found], total=len(found))
-
-
-@router.post(
-    "/gateways",
-    operation_id="createGateway",
-    status_code=status.HTTP_201_CREATED,
-    responses=problems(401, 403, 409, 422, 503),
-)
-async def create_gateway(
-    asked: schemas.NewGateway, who: MayManageGateways, room: Room
-) -> schemas.EnrolmentCode:
-    """Expect a gateway: returns the one-time code that its technician enters."""
-    name = asked.name
-    code = await room.gateways.new_code(
-        asked.id, who.username, name.zh if name else None, name.en if name else None
-    )
-    return schemas.EnrolmentCode(
-        id=code.gateway, enrolment_code=code.enrolment_code, expires_at=code.expires_at
-    )
-
-
-@router.post(
-    "/gateways/{gateway_id}/enrolment-code",
-    operation_id="renewEnrolmentCode",
-    status_code=status.HTTP_201_CREATED,
-    responses=problems(401, 403, 404, 409, 503),
-)
-async def renew_enrolment_code(gateway_id: str, who: MayManageGateways, room: Room) -> schemas.EnrolmentCode:
-    """Make a new one-time code for a known gateway, for instance after its disk was changed."""
-    if await room.gateways.get(gateway_id) is None:
-        raise not_found("gateway", gateway_id)
-    code = await room.gateways.new_code(gateway_id, who.username)
-    return schemas.EnrolmentCode(
-        id=code.gateway, enrolment_code=code.enrolment_code, expires_at=code.expires_at
-    )
-
-
-@router.post(
-    "/gateways/{gateway_id}/revoke",
-    operation_id="revokeGateway",
-    responses=problems(401, 403, 404, 409, 503),
-)
-async def revoke_gateway(gateway_id: str, who: MayManageGateways, room: Room) -> Gateway:
-    """End a gateway's token at once; what it sends afterwards is refused."""
-    try:
-        return Gateway.of(await room.gateways.revoke(gateway_id, who.username))
-    except KeyError:
-        raise not_found("gateway", gateway_id) from None
 
 
 @router.get(

@@ -11,6 +11,9 @@ from fastapi import Depends, FastAPI, Request
 
 from central.kernel.bus import Bus
 from central.link.gateways import Gateways
+from central.link.outbox import Outbox
+from central.link.packages import Packages
+from central.link.wishes import Wishes
 from central.live.feed import Feed
 from central.store.history import History
 from central.systems.centre import Centre
@@ -33,6 +36,9 @@ class Parts:
     alarms: AlarmDesk
     overview: OverviewDesk
     gateways: Gateways
+    outbox: Outbox
+    packages: Packages
+    wishes: Wishes
     history: History
     feed: Feed
     bus: Bus
@@ -66,6 +72,9 @@ class Parts:
                 patterns=centre.config.key_figures or DEFAULT_PATTERNS,
             ),
             gateways=centre.gateways,
+            outbox=centre.outbox,
+            packages=centre.packages,
+            wishes=Wishes(centre.outbox, centre.packages, centre.clock),
             history=centre.history,
             feed=centre.feed,
             bus=centre.bus,

@@ -39,7 +39,7 @@ def transition(gateway: FieldGateway, **changes: Any) -> AlarmTransition:
 async def post(gateway: FieldGateway, stream: Stream, payload: Payload) -> httpx2.Response:
     """Post a batch whatever is in it."""
     batch = Batch(stream, secrets.token_hex(8), 1, gateway.declaration, T0, payload)
-    return await gateway._client.post(BATCHES, content=encode(batch), headers=gateway._headers)
+    return await gateway._client.post(BATCHES, content=encode(batch), headers=gateway.headers)
 
 
 IMPOSSIBLE_STEPS: list[dict[str, Any]] = [
@@ -120,7 +120,7 @@ async def test_a_gateway_that_tells_infinite_figures_does_not_hide_the_others(
     body = wider.encode()
     gateway.declaration = declaration_hash(body)
     path = DECLARATIONS.format(hash=gateway.declaration)
-    assert (await gateway._client.put(path, content=body, headers=gateway._headers)).status_code == 204
+    assert (await gateway._client.put(path, content=body, headers=gateway.headers)).status_code == 204
     await gateway.readings(len(declared.points), [T0], [float("inf")])
     assert (await city.get("/gateways"))["items"][0]["backlog_batches"] is None
     await city.get("/overview")
@@ -151,7 +151,7 @@ async def test_a_declaration_that_no_table_can_hold_is_refused_by_field(gateway:
         declared[kind][place][field] = value
         body = msgspec.json.encode(declared)
         path = DECLARATIONS.format(hash=declaration_hash(body))
-        answer = await gateway._client.put(path, content=body, headers=gateway._headers)
+        answer = await gateway._client.put(path, content=body, headers=gateway.headers)
         assert answer.status_code == 400, answer.text
         assert answer.json()["errors"]
 

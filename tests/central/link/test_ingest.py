@@ -62,7 +62,7 @@ class Wire:
 @pytest.fixture
 def wire(gateway: FieldGateway) -> Wire:
     """The gateway's road for raw batches."""
-    return Wire(gateway, gateway._client, gateway._headers)
+    return Wire(gateway, gateway._client, gateway.headers)
 
 
 async def stored(city: Running) -> list[tuple[int, int]]:
@@ -234,7 +234,7 @@ async def test_the_long_poll_answers_when_a_command_arrives(city: Running, wire:
     assert not poll.done()
     sent = await city.centre.outbox.send("gw-north.pump1.run", 1, issued_by="operator")
     answer = (await asyncio.wait_for(poll, 5)).json()
-    assert [item["command"]["id"] for item in answer["items"]] == [sent.id]
+    assert [item["order"]["id"] for item in answer["items"]] == [sent.id]
     assert answer["items"][0]["command"]["point"] == "pump1.run"
     view = await city.centre.outbox.get(sent.id)
     assert view is not None

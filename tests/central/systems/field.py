@@ -95,9 +95,10 @@ class FieldGateway:
 
     def __init__(self, client: httpx2.AsyncClient, credentials: Credentials, declared: Manifest) -> None:
         self.gateway = credentials.gateway
+        self.token = credentials.token
         self.boot = uuid.uuid4().hex
         self._client = client
-        self._headers = {"Authorization": f"Bearer {credentials.token}"}
+        self.headers = {"Authorization": f"Bearer {credentials.token}"}
         body = declared.encode()
         self._body = body
         self.declaration = declaration_hash(body)
@@ -111,7 +112,7 @@ class FieldGateway:
         assert answer.status_code == 200, answer.text
         made = cls(client, msgspec.json.decode(answer.content, type=Credentials), manifest(gateway))
         declared = await client.put(
-            DECLARATIONS.format(hash=made.declaration), content=made._body, headers=made._headers
+            DECLARATIONS.format(hash=made.declaration), content=made._body, headers=made.headers
         )
         assert declared.status_code == 204, declared.text
         return made
@@ -167,7 +168,7 @@ class FieldGateway:
 
     async def inbox(self, after: int = 0) -> tuple[InboxItem, ...]:
         """Fetch what waits, without waiting."""
-        answer = await self._client.get(INBOX, params={"after": after, "wait": 0}, headers=self._headers)
+        answer = await self._client.get(INBOX, params={"after": after, "wait": 0}, headers=self.headers)
         assert answer.status_code == 200, answer.text
         return msgspec.json.decode(answer.content, type=Inbox).items
 
@@ -176,7 +177,7 @@ class FieldGateway:
         self._seq[stream] = self._seq.get(stream, 0) + 1
         batch = Batch(stream, self.boot, self._seq[stream], self.declaration, made_us, payload)
         answer = await self._client.post(
-            BATCHES, content=encode(batch), headers={**self._headers, CLOCK_HEADER: str(made_us)}
+            BATCHES, content=encode(batch), headers={**self.headers, CLOCK_HEADER: str(made_us)}
         )
         assert answer.status_code == 200, answer.text
         return msgspec.json.decode(answer.content, type=Receipt)

@@ -36,7 +36,7 @@ CREATE TABLE gateway_status (
     gateway text CONSTRAINT pk_gateway_status PRIMARY KEY
         CONSTRAINT fk_gateway_status_gateway_gateways REFERENCES gateways,
     body jsonb NOT NULL, received_at timestamptz NOT NULL,
-    audit_warning text NOT NULL DEFAULT '', audit_warned_at timestamptz
+    audit_warning text NOT NULL DEFAULT '', audit_warned_at timestamptz, audit_since timestamptz
 );
 CREATE TABLE audit_heads (
     gateway text NOT NULL CONSTRAINT fk_audit_heads_gateway_gateways REFERENCES gateways,
