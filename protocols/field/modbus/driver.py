@@ -122,6 +122,11 @@ class ModbusDriver(Driver):
         self._multiple_only: set[int] = set()
         """Units that answered FC 5 or 6 with `illegal function` and are written with 15 and 16 instead."""
 
+    @property
+    def line(self) -> Line:
+        """The open line, for a scan that shares it between two reads."""
+        return self._line
+
     async def open(self) -> None:
         """Connect; waits the longest `pause_after_connect_ms` of the devices behind."""
         await self._line.open()

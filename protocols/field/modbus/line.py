@@ -97,6 +97,18 @@ class Line:
                 await asyncio.sleep(BUSY_PAUSE_S * 2**attempt)
             attempt += 1
 
+    async def probe(self, request: ModbusPDU, limits: Limits) -> ModbusPDU | None:
+        """Ask once somebody who may not be there; None for silence, which says nothing about the line.
+
+        Raises ConnectionLost, and BadFrame where something came that cannot be read.
+        """
+        before, self._silent = self._silent, 0
+        try:
+            return await self._exchange(request, limits)
+        except DeviceTimeout:
+            self._silent = before
+            return None
+
     async def _exchange(self, request: ModbusPDU, limits: Limits) -> ModbusPDU:
         client = self._client
         if client is None or not client.connected:

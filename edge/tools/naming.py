@@ -1,0 +1,44 @@
+"""A found topic or node beside those of known profiles: whose device is it, what is its name there?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from protocols.field.filling import DEVICE
+from protocols.field.scanning import Found
+from protocols.model.device import PointProfile, Profile
+
+
+def with_profile(found: Found, connection: dict[str, Any], profiles: Iterable[Profile]) -> Found:
+    """Return a topic or node with the device entry of the profile that has its address, where there is one.
+
+    `connection` is the entry of the line it was found on.
+    """
+    for profile in profiles:
+        for point in profile.points:
+            name = _device(found, point)
+            if name:
+                device = {"profile": profile.id, "params": {"device": name}}
+                title = f"{found.title} - {point.key} of {name!r}, {profile.id}"
+                return replace(found, title=title, suggestion={"connections": connection, "devices": device})
+    return replace(found, suggestion={"connections": connection, **found.suggestion})
+
+
+def _device(found: Found, point: PointProfile) -> str:
+    if point.mqtt is not None and found.kind == "topic":
+        return _filled(point.mqtt.topic, found.key)
+    if point.opcua is not None and found.detail.get("namespace") == point.opcua.namespace:
+        return _filled(point.opcua.node, str(found.detail["node"]))
+    return ""
+
+
+def _filled(template: str, address: str) -> str:
+    """Return what stands at an address where its template says `{device}`; nothing where they differ."""
+    if DEVICE not in template:
+        return ""
+    pattern = re.escape(template).replace(re.escape(DEVICE), "([^/]+?)", 1).replace(re.escape(DEVICE), r"\1")
+    match = re.fullmatch(pattern, address)
+    return match[1] if match else ""

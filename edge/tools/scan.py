@@ -1,0 +1,186 @@
+"""Scans for the command line and the local page: each a stream of Progress and Found.
+
+The protocols know how to ask (`protocols/field/*/scan.py`); here it is decided what of the answers helps:
+which profile fits, which of a file's sections the finding belongs into. A protocol's stack is imported when
+its scan begins. Nothing is written to any device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edge.tools.naming import with_profile
+from protocols.field.scanning import Found, Progress
+from protocols.model.device import Limits, Profile
+
+if TYPE_CHECKING:
+    from protocols.field.base import Driver
+    from protocols.field.modbus.scan import Ask
+
+Events = AsyncIterator[Found | Progress]
+Take = Callable[[Callable[["Driver"], Awaitable[Any]]], Awaitable[Any]]
+"""`Session.ask` of a running gateway: does one thing on the line before the next read."""
+
+UNITS = tuple(range(1, 248))
+"""Unit ids of a serial line; a device without one behind it often answers to 0, 1 or 255."""
+
+
+def through(take: Take, *, timeout_s: float = 0.5) -> Ask:
+    """Return how to ask on a line that a running gateway polls: each question waits for its turn.
+
+    Polling of that line stands still while a question is out, and never longer.
+    """
+    limits = Limits(timeout_ms=max(10, round(timeout_s * 1000)), retries=0)
+
+    async def ask(request: Any) -> Any:
+        async def probe(driver: Any) -> Any:
+            return await driver.line.probe(request, limits)
+
+        return await take(probe)
+
+    return ask
+
+
+async def scan_modbus(
+    host: str,
+    port: int = 502,
+    *,
+    units: Sequence[int] = UNITS,
+    profiles: Iterable[Profile] = (),
+    timeout_s: float = 0.5,
+    pause_s: float = 0.02,
+    thorough: bool = False,
+    ask: Ask | None = None,
+) -> Events:
+    """Yield the units that answer, each with its identity and the profiles that fit. Raises ConnectionLost.
+
+    Behind a serial gateway `timeout_s` must be longer than its own timeout, or its late answers hide the
+    next units. `ask` (`through`) shares a running gateway's line; without it the scan opens its own.
+    """
+    from protocols.field.modbus import scan  # noqa: PLC0415 - pymodbus is loaded when it is needed
+
+    if ask is None:
+        async with scan.OwnLine(host, port, timeout_s=timeout_s, pause_s=pause_s) as own:
+            async for event in scan_modbus(
+                host, port, units=units, profiles=profiles, thorough=thorough, ask=own
+            ):
+                yield event
+        return
+    known = list(profiles)
+    for done, unit in enumerate(units):
+        yield Progress(done, len(units), f"unit {unit}")
+        alive = await scan.probe(ask, unit, thorough=thorough)
+        if alive is not None:
+            yield await _unit(ask, host, port, alive, known)
+    yield Progress(len(units), len(units), "done")
+
+
+async def _unit(ask: Ask, host: str, port: int, alive: Any, profiles: list[Profile]) -> Found:
+    from edge.tools.fitting import fit_unit  # noqa: PLC0415 - beside the stack it needs
+    from protocols.field.modbus import scan  # noqa: PLC0415
+
+    async def read(fc: int, start: int, count: int) -> list[int] | str:
+        return await scan.read(ask, alive.unit, fc, start, count)
+
+    fits = await fit_unit(read, alive.identity, profiles)
+    identity = " ".join(alive.identity.get(word, "") for word in ("vendor", "product", "revision")).strip()
+    answers = ", ".join(f"FC{fc} {what}" for fc, what in alive.areas.items())
+    best = f"; fits {fits[0].profile} ({fits[0].good} of {fits[0].tried} points)" if fits else ""
+    detail = {
+        "unit": alive.unit,
+        "areas": {f"fc{fc}": what for fc, what in alive.areas.items()},
+        "identity": alive.identity,
+        "profiles": [
+            {
+                "profile": fit.profile,
+                "name": fit.name,
+                "good": fit.good,
+                "tried": fit.tried,
+                "score": fit.score,
+            }
+            for fit in fits[:5]
+        ],
+    }
+    suggestion: dict[str, Any] = {
+        "connections": {"protocol": "modbus", "settings": {"host": host, "port": port}},
+    }
+    if fits:
+        suggestion["devices"] = {"profile": fits[0].profile, "params": {"unit": alive.unit}}
+    title = f"unit {alive.unit}: {identity or 'no identity'}{best} [{answers}]"
+    return Found("unit", str(alive.unit), title, detail, suggestion)
+
+
+async def scan_opcua(
+    url: str,
+    *,
+    username: str | None = None,
+    password_file: Path | None = None,
+    nodes: bool = True,
+    most: int = 2000,
+    profiles: Iterable[Profile] = (),
+) -> Events:
+    """Yield servers, endpoints with their security, and with `nodes` the variables. Raises ConnectionLost."""
+    from protocols.field.opcua import scan  # noqa: PLC0415 - asyncua weighs 90 MB
+
+    async for event in scan.discover(url):
+        yield event
+    if nodes:
+        known = list(profiles)
+        connection = {"protocol": "opcua", "settings": {"url": url}}
+        async for event in scan.browse(url, username=username, password_file=password_file, most=most):
+            yield with_profile(event, connection, known) if isinstance(event, Found) else event
+
+
+async def scan_mqtt(
+    host: str,
+    port: int = 1883,
+    *,
+    topic: str = "#",
+    seconds: float = 10.0,
+    username: str | None = None,
+    password_file: Path | None = None,
+    profiles: Iterable[Profile] = (),
+) -> Events:
+    """Yield the topics heard in some seconds, each with its mapping or its profile. Raises ConnectionLost."""
+    from protocols.field.mqtt import scan  # noqa: PLC0415 - aiomqtt is loaded when it is needed
+
+    known = list(profiles)
+    connection = {"protocol": "mqtt", "settings": {"host": host, "port": port}}
+    async for event in scan.listen(
+        host, port, topic=topic, seconds=seconds, username=username, password_file=password_file
+    ):
+        yield with_profile(event, connection, known) if isinstance(event, Found) else event
+
+
+async def scan_cameras(
+    base_url: str | None = None,
+    *,
+    paths: Sequence[str] = (),
+    seconds: float = 4.0,
+    target: tuple[str, int] | None = None,
+    username: str | None = None,
+    password_file: Path | None = None,
+    timeout_s: float = 3.0,
+) -> Events:
+    """Yield cameras: with `base_url` its snapshot `paths` (or usual ones), else what answers ONVIF discovery.
+
+    `target` asks one host instead of the whole network. Raises ConnectionLost.
+    """
+    if base_url is not None:
+        from protocols.field.camera import scan  # noqa: PLC0415 - Pillow is loaded when it is needed
+
+        found = scan.probe(
+            base_url,
+            paths=paths or scan.PATHS,
+            username=username,
+            password_file=password_file,
+            timeout_s=timeout_s,
+        )
+    else:
+        from protocols.field.camera import discovery  # noqa: PLC0415
+
+        found = discovery.discover(seconds, target or discovery.GROUP)
+    async for event in found:
+        yield event
