@@ -1,18 +1,22 @@
 """A batch: the one thing that goes up the link, encoded once and sent as the same bytes.
 
-    zstd( msgpack( {v, stream, boot, seq, decl, made, n, …payload} ) )
+    zstd( msgpack( {v, stream, boot, seq, decl, made, n, …payload} ) ), with zstd's content checksum
     readings: point, time, value, quality as columns (protocols.wire.columns), text as [[row, words], …]
     alarms, outcomes: rows, a list of maps named as the model names its fields
 
 (boot, stream, seq) is the batch's name for ever: the gateway numbers a stream from 1 within one buffer
 file, whose identity is `boot`; the centre commits each name once.
+
+doubt: [kernel, offset], only where the gateway did not know the time: the run of its kernel, and its time
+minus its uptime. As long as it lies at the gateway, its times can be corrected; whoever receives it
+should not trust them.
 """
 
 from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import msgpack
 import msgspec
@@ -20,7 +24,7 @@ import numpy as np
 import zstandard
 
 from protocols.errors import WireError
-from protocols.model.alarm import AlarmEvent, AlarmTransition
+from protocols.model.alarm import ENTERS, LEAVES, AlarmTransition
 from protocols.model.clock import LATEST_US
 from protocols.model.command import FINAL_STATES, CommandOutcome
 from protocols.model.reading import Readings
@@ -35,6 +39,8 @@ from protocols.wire.columns import decode_floats, decode_ints, encode_floats, en
 VERSION = 1
 MAX_NAME = 200
 """Characters of the name of an occurrence, rule, point, declaration or command."""
+MAX_SAID = 1000
+"""Characters of what a person says to an alarm."""
 MAX_STEPS = 1 << 31
 Payload = Readings | tuple[AlarmTransition, ...] | tuple[CommandOutcome, ...]
 
@@ -49,7 +55,8 @@ class _Coders(threading.local):
     """zstd contexts are not for two threads at once, and too large to build for every batch."""
 
     def __init__(self) -> None:
-        self.compress = zstandard.ZstdCompressor(level=_LEVEL).compress
+        # The checksum: whoever unpacks a batch, on the disk or at the centre, knows that no bit has changed.
+        self.compress = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress
         self.decompress = zstandard.ZstdDecompressor().decompress
 
 
@@ -66,6 +73,19 @@ class Batch:
     declaration: str
     made_us: int
     payload: Payload
+    doubt: tuple[str, int] | None = None
+
+
+class Head(NamedTuple):
+    """What a batch says of itself before its columns are looked at; n counts its readings or rows."""
+
+    stream: Stream
+    boot: str
+    seq: int
+    declaration: str
+    made_us: int
+    n: int
+    doubt: tuple[str, int] | None
 
 
 def encode(batch: Batch) -> bytes:
@@ -82,6 +102,8 @@ def encode(batch: Batch) -> bytes:
         "made": batch.made_us,
         "n": n,
     }
+    if batch.doubt is not None:
+        message["doubt"] = list(batch.doubt)
     payload = batch.payload
     if isinstance(payload, Readings):
         message["point"] = encode_steps(payload.point.astype(np.int64))
@@ -98,6 +120,17 @@ def encode(batch: Batch) -> bytes:
 def decode(data: bytes) -> Batch:
     """Read a batch. Raises WireError: `too-large`, `corrupt`, `version` or `shape`; nothing else."""
     message = _unpack(data)
+    head = _head(message)
+    payload: Payload = _readings(message) if head.stream == "readings" else _records(message, head.stream)
+    return Batch(head.stream, head.boot, head.seq, head.declaration, head.made_us, payload, head.doubt)
+
+
+def peek(data: bytes) -> Head:
+    """Unpack a batch, which checks its bytes, and read what it says of itself. Raises WireError."""
+    return _head(_unpack(data))
+
+
+def _head(message: dict[str, Any]) -> Head:
     if message.get("v") != VERSION:
         raise WireError("version", f"batch version {message.get('v')!r}; this side reads {VERSION}")
     stream: Any = message.get("stream")
@@ -108,8 +141,15 @@ def decode(data: bytes) -> Batch:
         raise WireError("shape", "boot and declaration are names of at most 64 characters")
     if type(seq) is not int or type(made_us) is not int or not 0 < seq < 1 << 62:
         raise WireError("shape", "a batch has a positive sequence number and a time in microseconds")
-    payload: Payload = _readings(message) if stream == "readings" else _records(message, stream)
-    return Batch(stream, boot, seq, declaration, made_us, payload)
+    n, doubt = message.get("n"), message.get("doubt")
+    if type(n) is not int or n < 1:
+        raise WireError("shape", f"a batch holds at least one reading or row, this one says {n!r}")
+    if doubt is not None:
+        try:
+            doubt = msgspec.convert(doubt, tuple[str, int])
+        except msgspec.ValidationError as error:
+            raise WireError("shape", f"the doubt of a batch: {error}") from error
+    return Head(stream, boot, seq, declaration, made_us, n, doubt)
 
 
 def _unpack(data: bytes) -> dict[str, Any]:
@@ -179,10 +219,14 @@ def _records(message: dict[str, Any], stream: str) -> Any:
 
 def _of_transition(row: AlarmTransition) -> str | None:
     """Return what is impossible about a step of an alarm, or None."""
-    if not _named(row.occurrence, row.rule, row.point, row.declaration):
+    if not _named(row.rule, row.point, row.declaration, *([row.occurrence] if row.occurrence else [])):
         return f"a name is empty, longer than {MAX_NAME} characters, or holds a zero character"
-    if row.event not in {AlarmEvent.ACT, AlarmEvent.CLR}:
-        return f"{row.event} is not for a gateway to say; it tells ACT and CLR"
+    if not row.occurrence and not (row.event in ENTERS or row.event in LEAVES):
+        return f"{row.event} without an occurrence; only a step of an overlay has none"
+    if not _said(row.actor, row.comment, row.act, row.group):
+        return f"its words are longer than {MAX_SAID} characters, or hold a zero character"
+    if row.until_us is not None and not 0 <= row.until_us < LATEST_US:
+        return "a shelving ends before 1970 or after 2099"
     if not 0 < row.number < MAX_STEPS:
         return f"step number {row.number}; steps count from 1"
     if not (0 <= row.event_us < LATEST_US and 0 <= row.sample_us < LATEST_US):
@@ -203,6 +247,10 @@ def _of_outcome(row: CommandOutcome) -> str | None:
     if not (0 <= row.finished_us < LATEST_US and 0 <= row.issued_us < LATEST_US):
         return "a time lies before 1970 or after 2099"
     return None
+
+
+def _said(*words: str) -> bool:
+    return all(len(word) <= MAX_SAID and "\0" not in word for word in words)
 
 
 def _named(*names: str) -> bool:
