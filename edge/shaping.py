@@ -21,7 +21,7 @@ from protocols.field.base import BoundPoint
 from protocols.model.clock import SECOND_US
 from protocols.model.device import DataType, PointProfile
 from protocols.model.quality import CLASS_MASK, Quality
-from protocols.model.reading import Readings
+from protocols.model.reading import PointIndexes, Readings
 
 EARLIEST_US: Final = 946_684_800_000_000
 """2000-01-01: a device that tells an earlier time has lost its clock."""
@@ -56,7 +56,8 @@ class Shaper:
     """Shapes the readings of all points of a gateway; one array per parameter, indexed by point.
 
     Remembers for each point what was forwarded last, and what was seen last (`latest_*`, for
-    commands and screens). `heartbeat_us` is the longest silence about a point that is being read.
+    commands and screens; `latest_us` is source time, `seen_us` the gateway's). `heartbeat_us` is the
+    longest silence about a point that is being read.
     """
 
     def __init__(self, points: Sequence[BoundPoint], heartbeat_us: int = 60 * SECOND_US) -> None:
@@ -90,6 +91,7 @@ class Shaper:
         self._sent_value = np.full(n, np.nan)
         self._sent_quality = np.full(n, Quality.BAD_WAITING_FOR_INITIAL_DATA, np.uint32)
         self._sent_text: dict[int, str] = {}
+        self.seen_us = np.zeros(n, np.int64)
         self.latest_us = np.zeros(n, np.int64)
         self.latest_value = np.full(n, np.nan)
         self.latest_quality = np.full(n, Quality.BAD_WAITING_FOR_INITIAL_DATA, np.uint32)
@@ -104,12 +106,34 @@ class Shaper:
         if readings.text:
             readings = replace(readings, text={row: _told(words) for row, words in readings.text.items()})
         point = readings.point
+        self.seen_us[point] = now_us
         self.latest_us[point] = readings.time_us
         self.latest_value[point] = readings.value
         self.latest_quality[point] = readings.quality
         if readings.text:
             self.latest_text.update((int(point[row]), words) for row, words in readings.text.items())
         return Shaped(readings, self._forward(readings))
+
+    def carry(self, before: Shaper, table: PointIndexes, again: Sequence[int] = ()) -> None:
+        """Take over what another shaper remembers; point i of it is `table[i]` here, or -1 for none.
+
+        Points in `again`, by their number here, have not been seen yet: `seen_us` is 0 until they are.
+        """
+        old = np.flatnonzero(table >= 0)
+        new = table[old]
+        for mine, theirs in (
+            (self.seen_us, before.seen_us),
+            (self.latest_us, before.latest_us),
+            (self.latest_value, before.latest_value),
+            (self.latest_quality, before.latest_quality),
+            (self._sent_us, before._sent_us),
+            (self._sent_value, before._sent_value),
+            (self._sent_quality, before._sent_quality),
+        ):
+            mine[new] = theirs[old]
+        for words, known in ((self.latest_text, before.latest_text), (self._sent_text, before._sent_text)):
+            words.update((int(table[i]), text) for i, text in known.items() if table[i] >= 0)
+        self.seen_us[list(again)] = 0
 
     def _scaled(self, raw: Readings, now_us: int) -> Readings:
         point, value = raw.point, raw.value
