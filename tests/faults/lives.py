@@ -54,6 +54,10 @@ class BentTime:
         since: float = (time.monotonic() - origin) * rate
         return float(origin) + since
 
+    def uptime(self) -> int:
+        """Return microseconds since the kernel started, as such a machine would count them."""
+        return round(self.monotonic() * 1e6)
+
     def step(self, seconds: float) -> None:
         """Set the wall clock forward, or back."""
         begin, origin, stepped, rate = _TIMES.unpack_from(self._file)

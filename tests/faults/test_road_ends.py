@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -14,13 +13,20 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from edge.buffer.glance import glance
 from edge.link.credentials import save
 from protocols.wire.handshake import Credentials
 from tests.edge.centre import TOKEN, FakeCentre
 from tests.edge.house import until
 from tests.faults.lives import Ancestor, ended
-from tests.faults.witness import CountingField, check_every_answer, check_numbers, counting_gateway
+from tests.faults.witness import (
+    CountingField,
+    carried_over,
+    check_every_answer,
+    check_numbers,
+    counting_gateway,
+    drained,
+    said,
+)
 from tests.ports import free_port
 
 pytestmark = pytest.mark.faults
@@ -87,11 +93,9 @@ def _name(common: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
 
 
-def _said(folder: Path) -> list[str]:
+def _reasons(folder: Path) -> list[str]:
     """Return the reasons that the gateway gave for not reaching the centre."""
-    lines = (folder / "gateway.log").read_text(encoding="utf-8").splitlines()
-    logged = [json.loads(line) for line in lines if line.startswith("{")]
-    return [line["reason"] for line in logged if line.get("road") and "reason" in line]
+    return [line["reason"] for line in said(folder, "centre does not take this")]
 
 
 async def test_an_expired_certificate_is_named_and_nothing_is_lost(tmp_path: Path) -> None:
@@ -110,12 +114,12 @@ async def test_an_expired_certificate_is_named_and_nothing_is_lost(tmp_path: Pat
                 assert expired.batches == {}
                 async with FakeCentre(port, tls=authority.certificate("renewed", days=3)) as centre:
                     await until(lambda: len(centre.batches) > AWAY_READS / 4)
-                    await until(lambda: glance(tmp_path / "state").depth["readings"].batches < 3)
+                    await drained(path)
                     await asyncio.to_thread(life.stop)
-                    await _carry_over(ancestor, path, centre, field)
+                    await carried_over(ancestor, path, centre, field)
                     check_numbers(centre)
                     assert check_every_answer(centre, field) > AWAY_READS
-    assert any("certificate has expired" in reason for reason in _said(tmp_path)), _said(tmp_path)
+    assert any("certificate has expired" in reason for reason in _reasons(tmp_path)), _reasons(tmp_path)
 
 
 async def test_names_are_gone_and_nothing_is_lost(tmp_path: Path) -> None:
@@ -130,21 +134,9 @@ async def test_names_are_gone_and_nothing_is_lost(tmp_path: Path) -> None:
                 assert centre.batches == {}
                 gone.unlink()
                 await until(lambda: len(centre.batches) > AWAY_READS / 4)
-                await until(lambda: glance(tmp_path / "state").depth["readings"].batches < 3)
+                await drained(path)
                 await asyncio.to_thread(life.stop)
-            await _carry_over(ancestor, path, centre, field, names=gone)
+            await carried_over(ancestor, path, centre, field, names=gone)
             check_numbers(centre)
             assert check_every_answer(centre, field) > AWAY_READS
-    assert any("name resolution" in reason for reason in _said(tmp_path)), _said(tmp_path)
-
-
-async def _carry_over(
-    ancestor: Ancestor, path: Path, centre: FakeCentre, field: CountingField, *, names: Path | None = None
-) -> None:
-    """Live once more beside a silent field, to send what the last life had in hand."""
-    field.silent.update(range(1, field.units + 1))
-    known = len(centre.batches)
-    with ended(ancestor.live(path, names=names)) as life:
-        await until(lambda: len(centre.batches) > known)
-        await until(lambda: glance(path.parent / "state").depth["readings"].batches < 2)
-        await asyncio.to_thread(life.stop)
+    assert any("name resolution" in reason for reason in _reasons(tmp_path)), _reasons(tmp_path)

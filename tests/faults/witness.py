@@ -6,17 +6,45 @@ exactly, and a number that is missing at the centre is a reading that was lost o
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
+from edge.buffer.glance import glance
 from protocols.model.alarm import AlarmEvent
 from protocols.model.quality import Quality
 from tests.edge.centre import FakeCentre
 from tests.edge.field import ModbusField
-from tests.edge.house import PROFILE, gateway_file
+from tests.edge.house import PROFILE, gateway_file, until
+from tests.faults.lives import Ancestor, ended
 
 COUNT = "count"
+
+
+def said(folder: Path, event: str) -> list[dict[str, Any]]:
+    """Return the lines of this event in the log of the gateway in `folder`."""
+    lines = (folder / "gateway.log").read_text(encoding="utf-8").splitlines()
+    logged = (json.loads(line) for line in lines if line.startswith("{"))
+    return [line for line in logged if line["event"] == event]
+
+
+async def carried_over(
+    ancestor: Ancestor, path: Path, centre: FakeCentre, field: CountingField, **world: Any
+) -> None:
+    """Live once more beside a silent field, to send what the last life had in hand."""
+    field.silent.update(range(1, field.units + 1))
+    known = len(centre.batches)
+    with ended(ancestor.live(path, **world)) as life:
+        await until(lambda: len(centre.batches) > known)
+        await drained(path)
+        await asyncio.to_thread(life.stop)
+
+
+async def drained(path: Path) -> None:
+    """Wait until nothing but the newest batch or two waits in the log of a running gateway."""
+    await until(lambda: glance(path.parent / "state").depth["readings"].batches < 3, 120)
 
 
 class CountingField(ModbusField):
