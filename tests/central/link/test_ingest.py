@@ -235,7 +235,7 @@ async def test_the_long_poll_answers_when_a_command_arrives(city: Running, wire:
     sent = await city.centre.outbox.send("gw-north.pump1.run", 1, issued_by="operator")
     answer = (await asyncio.wait_for(poll, 5)).json()
     assert [item["order"]["id"] for item in answer["items"]] == [sent.id]
-    assert answer["items"][0]["command"]["point"] == "pump1.run"
+    assert answer["items"][0]["order"]["point"] == "pump1.run"
     view = await city.centre.outbox.get(sent.id)
     assert view is not None
     assert view.state == "delivered"
