@@ -14,19 +14,22 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 import numpy as np
 import structlog
 
 from edge.alarms.engine import AlarmEngine
+from edge.alarms.rates import Rates
+from edge.alarms.view import AlarmView
 from edge.buffer.base import Buffer, Entry
 from edge.config.bind import HEARTBEAT_S, Plan
 from edge.shaping import Shaper
 from protocols.errors import StorageError
 from protocols.model.alarm import AlarmTransition
 from protocols.model.clock import SECOND_US, Clock, now_us
-from protocols.model.reading import Readings
+from protocols.model.order import AlarmAct
+from protocols.model.reading import PointIndexes, Readings
 
 OnSteps = Callable[[Sequence[AlarmTransition]], None]
 """Is told the steps of alarms as they are judged; never blocks and never raises."""
@@ -36,6 +39,16 @@ MAX_WAITING: Final = 500_000
 """Readings that may wait in memory for shaping, and again for the disk."""
 _RETRY_S: Final = 1.0
 _SLICE: Final = 65_536
+
+
+class _Next(NamedTuple):
+    """Another plan that waits for the moment between two batches."""
+
+    plan: Plan
+    table: PointIndexes
+    again: Sequence[int]
+    then: Callable[[], None]
+    done: asyncio.Future[None]
 
 
 class Pipeline:
@@ -48,30 +61,17 @@ class Pipeline:
         clock: Clock = now_us,
         stored: Callable[[], None] = lambda: None,
     ) -> None:
-        self._urgent_points = np.zeros(len(plan.points), np.bool_)
         self._urgent = asyncio.Event()
-        self._on_steps: list[OnSteps] = []
-        entry = plan.loaded.entry
-        self.shaper = Shaper(plan.points, round(HEARTBEAT_S * SECOND_US))
+        self._written = asyncio.Event()
+        self._next: _Next | None = None
         self.dropped = 0
         self.received = 0
         self.alarms_open = 0
         self.storage_error: str | None = None
-        self._plan = plan
         self._buffer = buffer
         self._clock = clock
         self._stored = stored
-        self._batch_us = round(entry.batch.seconds * SECOND_US)
-        self._batch_rows = entry.batch.readings
-        self._engine = AlarmEngine(
-            plan.gateway,
-            plan.rules,
-            plan.indexes,
-            plan.declaration,
-            clock(),
-            restored=buffer.load_state(ALARM_STATE),
-        )
-        self.alarms_open = len(self._engine.open_alarms())
+        self._begin(plan, buffer.load_state(ALARM_STATE))
         self._waiting: deque[Readings] = deque()
         self._waiting_rows = 0
         self._open: list[Readings] = []
@@ -80,6 +80,44 @@ class Pipeline:
         self._transitions: list[AlarmTransition] = []
         self._closed: list[Entry] = []
         self._log = structlog.get_logger("edge.pipeline")
+
+    def _begin(self, plan: Plan, alarms: bytes | None) -> None:
+        """Take up a plan. `alarms` is the state of the alarms before it."""
+        batch = plan.loaded.entry.batch
+        self._plan = plan
+        self._batch_us, self._batch_rows = round(batch.seconds * SECOND_US), batch.readings
+        self._urgent_points = np.zeros(len(plan.points), np.bool_)
+        self._on_steps: list[OnSteps] = []
+        self.shaper = Shaper(plan.points, round(HEARTBEAT_S * SECOND_US))
+        self._engine = AlarmEngine(
+            plan.gateway, plan.rules, plan.indexes, plan.declaration, self._clock(), restored=alarms
+        )
+        self.alarms_open = self._engine.counts()[0]
+        self._kept_changes = -1
+
+    async def change(
+        self, plan: Plan, table: PointIndexes, again: Sequence[int], then: Callable[[], None]
+    ) -> None:
+        """Take up another plan; `then` is called in the same instant, so that no reading falls between.
+
+        What waits is shaped, judged and closed under the old plan; what is remembered of point i goes on
+        as point `table[i]`, see `Shaper.carry`. Whoever watches has to `watch` again, in `then`.
+        """
+        done = asyncio.get_running_loop().create_future()
+        self._next = _Next(plan, table, again, then, done)
+        self._urgent.set()
+        await done
+
+    def _change(self, asked: _Next) -> None:
+        self._next = None
+        self.step(self._clock())
+        self._close()
+        before = self.shaper
+        self._begin(asked.plan, self._engine.state())
+        self.shaper.carry(before, asked.table, asked.again)
+        asked.then()
+        if not asked.done.done():
+            asked.done.set_result(None)
 
     def put(self, readings: Readings) -> None:
         """Take raw readings; never blocks and never raises. When full, the oldest give way."""
@@ -100,6 +138,28 @@ class Pipeline:
         self._urgent_points[list(points)] = True
         self._on_steps.append(on_steps)
 
+    def act(self, act: AlarmAct) -> list[AlarmTransition]:
+        """Do what a person asks of an alarm; empty where it changes nothing. Raises Rejected with a code."""
+        steps = self._engine.act(act, self._clock())
+        self._judged(steps)
+        self._urgent.set()
+        return steps
+
+    async def settled(self) -> None:
+        """Return when every step judged so far is on the disk, or the disk refuses."""
+        while (self._transitions or self._closed) and self.storage_error is None:
+            self._written.clear()
+            await self._written.wait()
+
+    def alarm_views(self) -> list[AlarmView]:
+        """Return the alarms that a person should see, open or put aside, the newest first."""
+        return self._engine.views(self._clock())
+
+    @property
+    def alarm_rates(self) -> Rates:
+        """How busy the alarms are: chattering ones, a flood."""
+        return self._engine.rates
+
     async def run(self) -> NoReturn:
         """Shape, judge and store until cancelled; what is in hand is then written by `finish`."""
         while True:
@@ -109,6 +169,8 @@ class Pipeline:
             self.step(self._clock())
             if self._due():
                 await self.store()
+            if self._next is not None:
+                self._change(self._next)
 
     async def finish(self) -> None:
         """Write what is in hand, at the end."""
@@ -156,24 +218,24 @@ class Pipeline:
         self._close()
         if not self._closed:
             return
-        entries, state = self._closed, {ALARM_STATE: self._engine.state()}
-        alarms = any(entry.stream == "alarms" for entry in entries)
-        write = asyncio.ensure_future(
-            asyncio.to_thread(self._buffer.append, entries, state if alarms else None)
-        )
+        entries, changes = self._closed, self._engine.changes
+        # Also a delay that begins or ends: a restart lets it run on.
+        state = {ALARM_STATE: self._engine.state()} if changes != self._kept_changes else None
+        write = asyncio.ensure_future(asyncio.to_thread(self._buffer.append, entries, state))
         try:
             await asyncio.shield(write)
         except asyncio.CancelledError:
             # The thread cannot be stopped: wait for it, else `finish` would write the same again.
             await asyncio.wait([write])
             if write.exception() is None:
-                self._closed = []
+                self._closed, self._kept_changes = [], changes
             raise
         except StorageError as error:
             self._refused(error)
             await asyncio.sleep(_RETRY_S)
             return
-        self._closed = []
+        self._closed, self._kept_changes = [], changes
+        self._written.set()
         if self.storage_error is not None:
             self._log.info("storage works again")
             self.storage_error = None
@@ -183,7 +245,7 @@ class Pipeline:
         now, name = self._clock(), self._plan.declaration
         if self._transitions:
             steps, self._transitions = tuple(self._transitions), []
-            self.alarms_open = len(self._engine.open_alarms())
+            self.alarms_open = self._engine.counts()[0]
             self._closed.append(Entry("alarms", name, now, steps))
             for step in steps:
                 self._log.info("alarm", rule=step.rule, step=step.event.value, value=step.value)
@@ -197,6 +259,7 @@ class Pipeline:
         if self.storage_error is None:
             self._log.error("storage refuses; readings are held in memory", reason=str(error))
         self.storage_error = str(error)
+        self._written.set()
         held = sum(len(entry.payload) for entry in self._closed if entry.stream == "readings")
         kept = []
         for entry in self._closed:

@@ -1,70 +1,44 @@
 """Raises and clears alarms: pure, with injected time. Source: alarms.md sections 4, 5 and 11.
 
+    readings → verdicts (columns, judges) → delays → machine (base state, overlays) → transitions
+
 Delays run on source time from the first violating (or clearing) sample. A clock tick drives them on,
 because a value that stops changing sends no more samples; it waits `grace_us` longer than the delay,
 so that a sample under way decides first and a replay of the same samples gives the same journal.
 Bad quality holds: it neither raises nor clears, and stops a running delay until a good sample comes.
-A sample older than the last one judged is late; it belongs into the history and decides nothing.
+A sample older than the last one judged of its point is late; it belongs into the history and decides
+nothing. Steps of different rules come in the order of their samples' times, the hiding rule first.
 """
 
 from __future__ import annotations
 
 import math
-import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
-import msgspec
 import numpy as np
 
-from edge.alarms.rule import BAD, CLEAR, VIOLATED, RuleTable
-from protocols.model.alarm import AlarmEvent, AlarmTransition, Rule
+from edge.alarms import acts
+from edge.alarms.machine import Machine
+from edge.alarms.rates import Rates
+from edge.alarms.rule import JUDGED, RuleTable
+from edge.alarms.standing import WHEN, Saved, Standing, Timer, restore, save
+from edge.alarms.verdict import ANEW, BAD, CLEAR, VIOLATED, Sample
+from edge.alarms.view import AlarmView, view
+from protocols.model.alarm import AlarmTransition, Rule
 from protocols.model.clock import SECOND_US
+from protocols.model.order import AlarmAct
 from protocols.model.quality import Quality
-from protocols.model.reading import Readings, Values
+from protocols.model.reading import Readings
 
 GRACE_US: Final = 500_000
-_NAMES: Final = uuid.UUID("6f4b6c1e-52a4-5a53-9f0e-0d2c6a1f7b10")
-
-
-class OpenAlarm(msgspec.Struct, frozen=True):
-    """An occurrence that has been raised and not cleared; what survives a restart.
-
-    number is that of its last step; event_us the source time of it.
-    """
-
-    occurrence: str
-    rule: str
-    point: str
-    number: int
-    event_us: int
-
-
-class _Sample(NamedTuple):
-    """The reading that decides a step, and what a rule says of it."""
-
-    time_us: int
-    value: float | None
-    quality: int
-    verdict: int
-
-
-@dataclass(slots=True)
-class _Timer:
-    """A running delay. `since_us` is the source time of its first sample, `due_us` wall-clock time."""
-
-    since_us: int
-    due_us: int
-    sample: _Sample
-    held_us: int | None = None
-    """Source time at which a bad sample stopped it."""
 
 
 class AlarmEngine:
     """Judges all rules of one gateway. Only rules whose condition changed or whose delay runs cost Python.
 
-    `restored` is what `state` returned when the process ended, or the configuration before ran.
+    `restored` is what `state` returned when the process ended, or the configuration before ran: alarms,
+    overlays and running delays go on. `changes` counts what `state` would say differently.
     """
 
     def __init__(
@@ -78,183 +52,228 @@ class AlarmEngine:
         restored: bytes | None = None,
         grace_us: int = GRACE_US,
     ) -> None:
-        self._gateway = gateway
-        self._declaration = declaration
+        self.rates = Rates()
+        self.changes = 0
         self._grace_us = grace_us
         self._now_us = now_us
         self._table = RuleTable(rules, indexes, len(indexes))
-        m = len(rules)
-        self._active = np.zeros(m, np.bool_)
-        self._running = np.zeros(m, np.bool_)
-        self._last_us = np.zeros(m, np.int64)
-        self._good_us = np.full(m, now_us, np.int64)
-        self._timers: dict[int, _Timer] = {}
-        self._open: dict[int, OpenAlarm] = {}
-        self._orphans: list[OpenAlarm] = []
-        places = {rule.id: i for i, rule in enumerate(rules)}
-        for alarm in msgspec.msgpack.decode(restored, type=list[OpenAlarm]) if restored else []:
-            i = places.get(alarm.rule)
-            if i is None or rules[i].point != alarm.point:
-                self._orphans.append(alarm)
-                continue
-            self._open[i] = alarm
-            self._active[i] = True
-            self._last_us[i] = alarm.event_us
+        self._machine = Machine(gateway, rules, declaration, self._annunciated)
+        self._places = {rule.id: i for i, rule in enumerate(rules)}
+        targets = len(self._table)
+        self._ranks = np.concatenate([self._machine.hiding.ranks, np.full(targets - len(rules), -1)])
+        self._active = np.zeros(targets, np.bool_)
+        self._running = np.zeros(targets, np.bool_)
+        self._last_us = np.zeros(len(self._table.slot_target), np.int64)
+        self._good_us = np.full(targets, now_us, np.int64)
+        self._timers: dict[int, Timer] = {}
+        saved = restore(restored)
+        if saved is not None:
+            self._restore(saved)
 
     def state(self) -> bytes:
         """Return what must outlive the process and a change of configuration; give it as `restored`."""
-        return msgspec.msgpack.encode(self.open_alarms())
+        rules = self._table.rules
+        standings = list(self._machine.standings.values())
+        timers = {rules[i].id: timer for i, timer in self._timers.items()}
+        return save(Saved(now_us=self._now_us, standings=standings, timers=timers))
 
-    def open_alarms(self) -> list[OpenAlarm]:
-        """Return every occurrence that is raised and not cleared, to be kept over a restart."""
-        return [*self._open.values(), *self._orphans]
+    def standings(self) -> list[Standing]:
+        """Return the alarms that are not closed, or lie under an overlay."""
+        return list(self._machine.standings.values())
+
+    def counts(self) -> tuple[int, int]:
+        """Return how many alarms are active, and how many wait for somebody; hidden ones not counted."""
+        seen = [standing for standing in self._machine.standings.values() if not standing.covers]
+        return sum(standing.active for standing in seen), sum(standing.unacked for standing in seen)
+
+    def views(self, now_us: int) -> list[AlarmView]:
+        """Return the alarms that a person should see, open or put aside, the newest first."""
+        rules, rates = self._table.rules, self.rates
+        views = [
+            view(rules[i], standing, chattering=rates.chattering(i, now_us))
+            for i, standing in self._machine.standings.items()
+        ]
+        return sorted(views, key=lambda seen: (-seen.raised_us, seen.rule))
+
+    def act(self, act: AlarmAct, now_us: int) -> list[AlarmTransition]:
+        """Do what a person asks; nothing comes back where it changes nothing.
+
+        Raises Rejected: `unknown-alarm`, `not-current`, the codes of `protocols.model.alarm.step`, and
+        for overlays `already-…`, `not-…`, `shelving-time`, `not-shelvable`, `reason-missing`.
+        """
+        i = self._places.get(act.rule)
+        self._step_clock(now_us)
+        acts.carry_out(self._machine, i, self._table.rules, act, now_us)
+        return self._steps()
 
     def evaluate(self, readings: Readings, now_us: int) -> list[AlarmTransition]:
-        """Judge shaped readings in arrival order; return the steps, each rule's in order of time."""
-        out = self._orphaned(now_us)
+        """Judge shaped readings in arrival order; return the steps in order of time."""
         self._step_clock(now_us)
         if not len(self._table) or not len(readings):
-            return out
-        rows, rule = self._table.pairs(readings.point)
+            return self._steps()
+        table = self._table
+        rows, slot = table.pairs(readings.point)
         times = np.minimum(readings.time_us[rows], now_us + SECOND_US)
-        timely = times >= self._last_us[rule]
+        timely = times >= self._last_us[slot]
         if not timely.all():
-            rows, rule, times = rows[timely], rule[timely], times[timely]
+            rows, slot, times = rows[timely], slot[timely], times[timely]
         if not len(rows):
-            return out
-        verdict = self._table.verdicts(rule, readings.value[rows], readings.quality[rows])
-        active = self._active[rule]
-        concerned = self._running[rule] | (verdict == np.where(active, CLEAR, VIOLATED))
+            return self._steps()
+        target = table.slot_target[slot]
+        value, quality = readings.value[rows], readings.quality[rows]
+        good = target[quality < 0x4000_0000]
+        verdict = table.verdicts(target, value, quality)
+        np.maximum.at(self._last_us, slot, times)
+        if table.judges:
+            places = np.flatnonzero(table.kind[target] == JUDGED)
+            for place in places[np.argsort(times[places], kind="stable")].tolist():
+                judge, which = table.judges[int(target[place])], int(table.slot_input[slot[place]])
+                said = judge.judge(which, int(times[place]), float(value[place]), int(quality[place]))
+                figure = math.nan if said.value is None else said.value
+                times[place], value[place], quality[place], verdict[place] = (
+                    said.time_us, figure, said.quality, said.verdict
+                )  # fmt: skip
+        wanted = np.where(self._active[target], CLEAR, VIOLATED)
+        concerned = self._running[target] | (verdict == wanted) | (verdict == ANEW)
         if concerned.any():
-            chosen = np.flatnonzero(np.isin(rule, rule[concerned]))
-            chosen = chosen[np.lexsort((times[chosen], rule[chosen]))]
-            for i, *sample in zip(
-                rule[chosen].tolist(),
+            chosen = np.flatnonzero(np.isin(target, target[concerned]))
+            chosen = chosen[np.lexsort((self._ranks[target[chosen]], times[chosen]))]
+            for i, t, x, code, says in zip(
+                target[chosen].tolist(),
                 times[chosen].tolist(),
-                _numbers(readings.value[rows[chosen]]),
-                readings.quality[rows[chosen]].tolist(),
+                value[chosen].tolist(),
+                quality[chosen].tolist(),
                 verdict[chosen].tolist(),
                 strict=True,
             ):
-                self._sample(i, _Sample(*sample), now_us, out)
-        np.maximum.at(self._last_us, rule, times)
-        self._good_us[rule[readings.quality[rows] < 0x4000_0000]] = now_us
-        return out
+                self._sample(i, Sample(t, None if math.isnan(x) else x, code, says), now_us)
+        self._good_us[good] = now_us
+        return self._steps()
 
     def tick(self, now_us: int) -> list[AlarmTransition]:
-        """Let delays end and silences be noticed; call it a few times per second."""
-        out = self._orphaned(now_us)
+        """Let delays and shelvings end and silences be noticed; call it a few times per second."""
         self._step_clock(now_us)
+        self._machine.expire(now_us)
         for i, timer in list(self._timers.items()):
             if timer.held_us is None and timer.due_us + self._grace_us < now_us:
-                self._expire(i, timer, out)
+                self._expire(i, timer)
         silent = self._table.silent
         if len(silent):
             due = self._good_us[silent] + self._table.silence_us[silent] + self._table.on_us[silent]
             for i in silent[(due <= now_us) & ~self._active[silent]].tolist():
                 at_us = int(self._good_us[i] + self._table.silence_us[i] + self._table.on_us[i])
-                last = _Sample(int(self._good_us[i]), None, Quality.BAD_NO_COMMUNICATION, BAD)
-                self._raise(i, at_us, last, out)
-        return out
+                last = Sample(int(self._good_us[i]), None, int(Quality.BAD_NO_COMMUNICATION), BAD)
+                self._change(i, at_us, last)
+        self.rates.tick(now_us)
+        return self._steps()
 
-    def _sample(self, i: int, sample: _Sample, now_us: int, out: list[AlarmTransition]) -> None:
-        t = sample.time_us
+    def _sample(self, i: int, sample: Sample, now_us: int) -> None:
+        t, verdict = sample.time_us, sample.verdict
         timer = self._timers.get(i)
         if timer is not None and timer.held_us is None and self._ends(i, timer) < t:
-            self._expire(i, timer, out)
+            self._expire(i, timer)
             timer = None
-        if sample.verdict == BAD:
+        if verdict == BAD:
             if timer is not None and timer.held_us is None:
                 timer.held_us = t
+                self.changes += 1
             return
-        if sample.verdict != (CLEAR if self._active[i] else VIOLATED):
+        if verdict == ANEW:
+            verdict = VIOLATED
+            if timer is not None and not self._active[i]:
+                self._stop(i)
+                timer = None
+        if verdict != (CLEAR if self._active[i] else VIOLATED):
             self._stop(i)
             return
         if timer is None:
             delay = self._delay(i)
             if not delay:
-                self._change(i, t, sample, out)
+                self._change(i, t, sample)
                 return
-            self._timers[i] = _Timer(t, now_us + delay, sample)
+            self._timers[i] = Timer(t, now_us + delay, sample[:3])
             self._running[i] = True
+            self.changes += 1
             return
         if timer.held_us is not None:
             timer.since_us += t - timer.held_us
             timer.due_us = now_us + self._ends(i, timer) - t
             timer.held_us = None
-        timer.sample = sample
+            self.changes += 1
+        timer.sample = sample[:3]
         if self._ends(i, timer) <= t:
-            self._expire(i, timer, out)
+            self._expire(i, timer)
 
     def _delay(self, i: int) -> int:
         return int((self._table.off_us if self._active[i] else self._table.on_us)[i])
 
-    def _ends(self, i: int, timer: _Timer) -> int:
+    def _ends(self, i: int, timer: Timer) -> int:
         return timer.since_us + self._delay(i)
 
     def _stop(self, i: int) -> None:
-        self._timers.pop(i, None)
-        self._running[i] = False
+        if self._timers.pop(i, None) is not None:
+            self._running[i] = False
+            self.changes += 1
 
-    def _expire(self, i: int, timer: _Timer, out: list[AlarmTransition]) -> None:
+    def _expire(self, i: int, timer: Timer) -> None:
         ends = self._ends(i, timer)
         self._stop(i)
-        self._change(i, ends, timer.sample, out)
+        self._change(i, ends, Sample(*timer.sample, VIOLATED))
 
-    def _change(self, i: int, at_us: int, sample: _Sample, out: list[AlarmTransition]) -> None:
-        if self._active[i]:
-            self._clear(i, at_us, sample, out)
+    def _change(self, i: int, at_us: int, sample: Sample) -> None:
+        """The condition of a target has changed: of a rule, or of what suppresses one."""
+        on = not self._active[i]
+        self._active[i] = on
+        rules = self._table.rules
+        if i >= len(rules):
+            self._machine.suppress(self._table.suppresses[i - len(rules)], WHEN, at_us, on=on)
+            self.changes += 1
+            return
+        self.rates.changed(i, self._now_us)
+        if on:
+            self._machine.activate(i, at_us, sample)
         else:
-            self._raise(i, at_us, sample, out)
+            self._machine.clear(i, at_us, sample)
 
-    def _raise(self, i: int, at_us: int, sample: _Sample, out: list[AlarmTransition]) -> None:
-        rule = self._table.rules[i]
-        # The name follows from what happened, so that judging the same samples again names it the same.
-        occurrence = str(uuid.uuid5(_NAMES, f"{self._gateway}/{rule.id}/{at_us}"))
-        opened = OpenAlarm(occurrence, rule.id, rule.point, 1, at_us)
-        self._open[i] = opened
-        self._active[i] = True
-        out.append(self._transition(opened, AlarmEvent.ACT, sample))
+    def _annunciated(self, i: int) -> None:
+        self.rates.annunciated(self._now_us)
 
-    def _clear(self, i: int, at_us: int, sample: _Sample, out: list[AlarmTransition]) -> None:
-        self._active[i] = False
-        out.append(self._transition(_next(self._open.pop(i), at_us), AlarmEvent.CLR, sample))
+    def _steps(self) -> list[AlarmTransition]:
+        steps, self._machine.steps = self._machine.steps, []
+        self.changes += len(steps)
+        return steps
 
-    def _orphaned(self, now_us: int) -> list[AlarmTransition]:
-        """Clear what was open under a rule that the configuration no longer has."""
-        orphans, self._orphans = self._orphans, []
-        gone = _Sample(now_us, None, Quality.BAD_OUT_OF_SERVICE, BAD)
-        return [self._transition(_next(alarm, now_us), AlarmEvent.CLR, gone) for alarm in orphans]
-
-    def _transition(self, alarm: OpenAlarm, event: AlarmEvent, sample: _Sample) -> AlarmTransition:
-        return AlarmTransition(
-            occurrence=alarm.occurrence,
-            rule=alarm.rule,
-            point=alarm.point,
-            number=alarm.number,
-            event=event,
-            event_us=alarm.event_us,
-            sample_us=sample.time_us,
-            value=sample.value,
-            quality=int(sample.quality),
-            declaration=self._declaration,
-        )
+    def _restore(self, saved: Saved) -> None:
+        """Go on where the process before ended; its clock may have been ahead of ours."""
+        now_us = self._now_us
+        self._machine.restore(saved.standings, self._places, now_us)
+        for i, standing in self._machine.standings.items():
+            self._active[i] = standing.active
+            if standing.active:
+                first = int(np.searchsorted(self._table.slot_target, i))
+                self._last_us[first] = standing.event_us
+        for j, i in enumerate(self._table.suppresses):
+            self._active[len(self._table.rules) + j] = self._machine.suppressed(i, WHEN)
+        for rule, timer in saved.timers.items():
+            i = self._places.get(rule, -1)
+            if i >= 0 and self._delay(i):
+                self._timers[i] = timer
+                self._running[i] = True
+        self._now_us = saved.now_us
+        self._step_clock(now_us)
 
     def _step_clock(self, now_us: int) -> None:
-        """After a clock that was set back samples are not late, and delays last no longer for it."""
+        """After a clock that was set back samples are not late, and nothing lasts longer for it."""
         back = self._now_us - now_us
         self._now_us = now_us
         if back <= SECOND_US:
             return
         np.minimum(self._last_us, now_us, out=self._last_us)
         np.minimum(self._good_us, now_us, out=self._good_us)
+        self._machine.step_back(back)
+        self.rates.step_back(back)
+        for judge in self._table.judges.values():
+            judge.forget()
         for timer in self._timers.values():
             timer.due_us -= back
-
-
-def _next(alarm: OpenAlarm, at_us: int) -> OpenAlarm:
-    return msgspec.structs.replace(alarm, number=alarm.number + 1, event_us=max(at_us, alarm.event_us))
-
-
-def _numbers(values: Values) -> list[float | None]:
-    return [None if math.isnan(value) else value for value in values.tolist()]
+        self.changes += 1
