@@ -52,6 +52,7 @@ class ConfigStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Which configuration runs, which one is wanted, and why they differ.
 
     Versions count up at the gateway; digests are SHA-256 in hexadecimal over text and own profiles.
+    edited: somebody changed the file while the gateway runs, and has not applied it.
     """
 
     running: int
@@ -59,7 +60,7 @@ class ConfigStatus(msgspec.Struct, frozen=True, kw_only=True):
     declaration: str
     since_us: int
     wanted: str = ""
-    state: Literal["same", "probation", "refused", "rolled-back"] = "same"
+    state: Literal["same", "edited", "probation", "refused", "rolled-back"] = "same"
     why: str = ""
 
 

@@ -1,0 +1,1 @@
+"""The configuration as versions: kept, compared, tried out, taken back."""

@@ -1,0 +1,246 @@
+"""The versions of a gateway's configuration on disk: what ran, what runs, and what to go back to.
+
+    state_dir/versions/000007.json   one version, whole: its texts, who made it, when and why; never changed
+    state_dir/versions/index.json    which one runs, which was good, the state of each, the trial under way
+
+A version's file is written before the index names it, and the index is replaced in one step: after a power
+cut there is the state before or the state after, never one between. Everything is 0600 in a 0700 folder.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+import structlog
+
+from edge.config.texts import Texts
+from protocols.errors import Rejected, StorageError
+from protocols.model.clock import Clock, now_us
+
+KEPT: Final = 20
+Source = Literal["file", "page", "centre", "rollback", "start"]
+"""Who wanted it: the command line, the page, the centre, a way back, or the file found at a start."""
+VersionState = Literal["running", "good", "probation", "rolled-back", "refused"]
+"""`running` is proven and runs; `good` ran well before; the last two never will without somebody's wish."""
+
+
+class Version(msgspec.Struct, frozen=True, kw_only=True):
+    """One version as lists show it. why says what became of it; order is the centre's, where it came so."""
+
+    number: int
+    digest: str
+    made_us: int
+    source: Source
+    actor: str
+    note: str = ""
+    state: VersionState
+    why: str = ""
+    order: str = ""
+
+
+class Trial(msgspec.Struct, frozen=True, kw_only=True):
+    """A version on probation. back: the version to return to. seconds, spent_s: of the gateway running.
+
+    devices and uplink are what was well before and must be well again. starts counts the times that the
+    process began within it without having been stopped in order.
+    """
+
+    number: int
+    back: int
+    seconds: float
+    devices: tuple[str, ...]
+    uplink: bool
+    spent_s: float = 0.0
+    starts: int = 0
+
+
+class Index(msgspec.Struct, frozen=True, kw_only=True):
+    """What the gateway knows of its versions, oldest first. running and good are 0 before the first."""
+
+    gateway: str = ""
+    versions: tuple[Version, ...] = ()
+    running: int = 0
+    good: int = 0
+    trial: Trial | None = None
+    told: Literal["same", "refused", "rolled-back"] = "same"
+    """What the last change came to, and `told_why` in words; until the next one."""
+    told_why: str = ""
+    wanted: str = ""
+    """Digest of what was wanted and does not run, after `refused` and `rolled-back`."""
+
+
+class _Whole(msgspec.Struct, frozen=True, kw_only=True):
+    """The content of a version's own file."""
+
+    number: int
+    made_us: int
+    source: Source
+    actor: str
+    note: str
+    file: str
+    profiles: dict[str, str]
+
+
+class Versions:
+    """The versions in a gateway's state folder. Methods block on the disk, and raise StorageError."""
+
+    def __init__(self, state_dir: Path, clock: Clock = now_us) -> None:
+        self._folder = state_dir / "versions"
+        self._clock = clock
+        self._log = structlog.get_logger("edge.versions")
+        self.index = self._read_index()
+
+    def add(
+        self, texts: Texts, source: Source, actor: str, note: str, state: VersionState, order: str = ""
+    ) -> Version:
+        """Keep a version and return it; the index in memory has it, the one on disk after `save`."""
+        known = [version.number for version in self.index.versions]
+        number = max([*known, *self._numbers(), 0]) + 1
+        version = Version(
+            number=number,
+            digest=texts.digest,
+            made_us=self._clock(),
+            source=source,
+            actor=actor,
+            note=note,
+            state=state,
+            order=order,
+        )
+        whole = _Whole(
+            number=number,
+            made_us=version.made_us,
+            source=source,
+            actor=actor,
+            note=note,
+            file=texts.file,
+            profiles=dict(texts.profiles),
+        )
+        write(self._path(number), msgspec.json.format(msgspec.json.encode(whole)))
+        self.index = msgspec.structs.replace(self.index, versions=(*self.index.versions, version))
+        return version
+
+    def mark(self, number: int, state: VersionState, why: str = "") -> None:
+        """Change the state of a version in the index in memory."""
+        versions = tuple(
+            msgspec.structs.replace(version, state=state, why=why or version.why)
+            if version.number == number
+            else version
+            for version in self.index.versions
+        )
+        self.index = msgspec.structs.replace(self.index, versions=versions)
+
+    def save(self, index: Index | None = None) -> None:
+        """Make the index durable, without the oldest versions that are too many; then delete those."""
+        index = self.index if index is None else index
+        kept = _newest(index)
+        fresh = msgspec.structs.replace(
+            index, versions=tuple(version for version in index.versions if version.number in kept)
+        )
+        write(self._folder / "index.json", msgspec.json.format(msgspec.json.encode(fresh)))
+        self.index = fresh
+        for number in self._numbers():
+            if number not in kept:
+                self._path(number).unlink(missing_ok=True)
+
+    def version(self, number: int) -> Version:
+        """Return a version. Raises Rejected `unknown-version`."""
+        for version in self.index.versions:
+            if version.number == number:
+                return version
+        known = ", ".join(str(version.number) for version in self.index.versions) or "none yet"
+        raise Rejected("unknown-version", f"version {number} is not kept; there are: {known}")
+
+    def texts(self, number: int) -> Texts:
+        """Return the texts of a version. Raises Rejected `unknown-version`, StorageError if damaged."""
+        version, path = self.version(number), self._path(number)
+        try:
+            whole = msgspec.json.decode(path.read_bytes(), type=_Whole)
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise StorageError(f"{path}: {error}. This version is lost; choose another one.") from error
+        texts = Texts(whole.file, whole.profiles)
+        if texts.digest != version.digest:
+            raise StorageError(f"{path} was changed after it was kept. Choose another version.")
+        return texts
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"{number:06}.json"
+
+    def _numbers(self) -> list[int]:
+        return [int(path.stem) for path in self._folder.glob("[0-9]*.json") if path.stem.isdecimal()]
+
+    def _read_index(self) -> Index:
+        path = self._folder / "index.json"
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=Index)
+        except FileNotFoundError:
+            return Index()
+        except OSError as error:
+            raise StorageError(
+                f"{path}: {error.strerror}. Give the gateway's user the right to read it."
+            ) from error
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            aside = path.with_name(f"index.damaged-{self._clock() // 1_000_000}")
+            path.rename(aside)
+            self._log.error(
+                "the index of the versions was damaged; a new one is begun",
+                kept_as=str(aside),
+                reason=str(error),
+            )
+            return Index(versions=tuple(self._found()))
+
+    def _found(self) -> Iterator[Version]:
+        """Yield the versions whose files are whole; nobody knows any more what became of them."""
+        for number in sorted(self._numbers()):
+            with suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
+                whole = msgspec.json.decode(self._path(number).read_bytes(), type=_Whole)
+                yield Version(
+                    number=number,
+                    digest=Texts(whole.file, whole.profiles).digest,
+                    made_us=whole.made_us,
+                    source=whole.source,
+                    actor=whole.actor,
+                    note=whole.note,
+                    state="good",
+                    why="found after the index was damaged",
+                )
+
+
+def _newest(index: Index) -> set[int]:
+    """Return the numbers to keep: the last KEPT, and always what runs, was good or is on probation."""
+    trial = index.trial
+    needed = {index.running, index.good, *((trial.number, trial.back) if trial else ())} - {0}
+    others = [version.number for version in index.versions if version.number not in needed]
+    room = KEPT - sum(version.number in needed for version in index.versions)
+    return needed | set(others[max(len(others) - room, 0) :])
+
+
+def write(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """Replace a file in one step that a power cut cannot halve. Raises StorageError."""
+    fresh = path.with_name(f".{path.name}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fresh.unlink(missing_ok=True)
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise StorageError(
+            f"{path}: {error.strerror or error}. Free some space, or let the gateway's user write there."
+        ) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable: a rename lives in its folder, not in the file."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
