@@ -13,7 +13,7 @@ from central.link.order_rows import OrderKind, OrderView
 from central.link.outbox import CommandView
 from protocols.model.command import CommandState, CommandStep
 
-ConfigState = Literal["same", "probation", "refused", "rolled-back"]
+ConfigState = Literal["same", "edited", "probation", "refused", "rolled-back"]
 
 
 class Gateway(Shape):
