@@ -20,6 +20,7 @@ MODELS: dict[str, Callable[[Surroundings], Parts]] = {
     "moxa.e1200": power.contacts,
     "qdy30a": instruments.level_gauge,
     "tuf2000m": instruments.flow_meter,
+    "city.river_section": instruments.river_section,
     "seeed.sensecap_one": instruments.weather_station,
     "xy_md02": instruments.climate,
     "senseair.s8": instruments.carbon_dioxide,

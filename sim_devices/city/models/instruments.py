@@ -10,6 +10,7 @@ from sim_devices.city.weather import smoothstep
 PIPE_M2 = 0.785
 """Inner area of a DN1000 main."""
 SECTION_M2 = 3200.0
+"""Wetted area of the bridge section with the river at its crest."""
 
 
 def level_gauge(around: Surroundings) -> Parts:
@@ -28,23 +29,20 @@ def level_gauge(around: Surroundings) -> Parts:
 
 
 def flow_meter(around: Surroundings) -> Parts:
-    """Build an ultrasonic meter on a main, on the station's delivery or across the river."""
+    """Build an ultrasonic meter on a main or on the station's delivery."""
     what, weather, water = around.set["measures"], around.weather, around.water
     base = float(around.set.get("base_m3h", 0.0))
 
     def flow() -> float:
-        if what == "river_flow":
-            return around.river.flow_m3s * 3600.0
         if what == "outflow" and isinstance(water, Basin):
             return water.outflow * 3600.0
         return base * (0.62 + 0.42 * weather.rush() + 0.02 * around.wander("demand", 500.0))
 
-    area = SECTION_M2 if what == "river_flow" else PIPE_M2
     total = Total(flow, 100_000.0 + 900_000.0 * around.constant("m3"))
     return Parts(
         sources={
             "flow": flow,
-            "velocity": lambda: flow() / 3600.0 / area,
+            "velocity": lambda: flow() / 3600.0 / PIPE_M2,
             "total-positive": total,
             "total-negative": lambda: 0.0,
             "total-net": total,
@@ -55,6 +53,24 @@ def flow_meter(around: Surroundings) -> Parts:
         },
         noise={"velocity": 0.002, "temp-supply": 0.03, "temp-return": 0.03},
         totals=(total,),
+    )
+
+
+def river_section(around: Surroundings) -> Parts:
+    """Build a radar gauge above the bridge's section: surface velocity and level give the discharge."""
+    river = around.river
+
+    def area() -> float:
+        return SECTION_M2 * river.level / river.spec.crest_m
+
+    return Parts(
+        sources={
+            "discharge": lambda: river.flow_m3s,
+            "velocity": lambda: river.flow_m3s / area(),
+            "area": area,
+            "signal-quality": lambda: 90.0 + 3.0 * around.wander("signal", 1800.0),
+        },
+        noise={"velocity": 0.01, "discharge": 2.0},
     )
 
 

@@ -6,7 +6,7 @@ import { useWords } from './index'
 
 /** UCUM codes that are written differently on a screen than in a file. */
 const UNITS: Record<string, string> = {
-  '1': '', 'V.A{reactive}': 'var', 'kV.A.h{reactive}': 'kvarh', 'N.m': 'N·m', '/h': '/h', Cel: '°C', 'm3/h': 'm³/h', 'm3/s': 'm³/s', m3: 'm³', 'ug/m3': 'µg/m³', 'mg/m3': 'mg/m³', '[pH]': 'pH', deg: '°', 'kW.h': 'kWh', 'W/m2': 'W/m²', Ohm: 'Ω', 'uS/cm': 'µS/cm', '[ppm]': 'ppm', 'l/s': 'L/s', L: 'L', l: 'L', 'l/min': 'L/min', 'kV.A': 'kVA', 'V.A': 'VA', '[NTU]': 'NTU', 'dB[SPL]': 'dB', 'dB(A)': 'dB(A)', 'r/min': 'r/min', '{rpm}': 'r/min', '{count}': '', By: 'B', kBy: 'kB', MBy: 'MB', '1/s': '/s', 'kvar': 'kvar', lx: 'lx', '/min': '/min',
+  '1': '', 'V.A{reactive}': 'var', 'kV.A.h{reactive}': 'kvarh', 'N.m': 'N·m', '/h': '/h', Cel: '°C', 'm3/h': 'm³/h', 'm3/s': 'm³/s', m3: 'm³', 'ug/m3': 'µg/m³', 'mg/m3': 'mg/m³', '[pH]': 'pH', deg: '°', 'kW.h': 'kWh', 'W/m2': 'W/m²', m2: 'm²', Ohm: 'Ω', 'uS/cm': 'µS/cm', '[ppm]': 'ppm', 'l/s': 'L/s', L: 'L', l: 'L', 'l/min': 'L/min', 'kV.A': 'kVA', 'V.A': 'VA', '[NTU]': 'NTU', 'dB[SPL]': 'dB', 'dB(A)': 'dB(A)', 'r/min': 'r/min', '{rpm}': 'r/min', '{count}': '', By: 'B', kBy: 'kB', MBy: 'MB', '1/s': '/s', 'kvar': 'kvar', lx: 'lx', '/min': '/min',
 }
 
 export function unitText(unit: string): string {
