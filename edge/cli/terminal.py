@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import structlog
 import typer
 
+from edge.console.ring import Ring
 from protocols.errors import CityNerveError, ConfigError
 
 FAILED = 1
@@ -45,6 +46,7 @@ def logs(level: str = "info") -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+            Ring(),  # the newest lines, for the page
             *([] if terminal else [structlog.processors.format_exc_info]),
             renderer,
         ],

@@ -6,7 +6,10 @@ person asks for, with the name of who asked.
 
 from __future__ import annotations
 
-from edge.house import House
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edge.house import House
 
 
 async def serve(house: House) -> None:

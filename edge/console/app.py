@@ -10,7 +10,20 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from edge.console import devices, entry, files, overview, points, stream
+from edge.console import (
+    alarms,
+    devices,
+    entry,
+    files,
+    history,
+    jobs,
+    log,
+    overview,
+    points,
+    profiles,
+    queue,
+    stream,
+)
 from edge.console.answers import Problem
 from edge.console.auth import Gatekeeper
 from edge.console.guard import Guard, as_problem
@@ -31,16 +44,23 @@ class LocalApi:
         self.stopping = stopping
         self.url: str | None = None
         self.worker = Worker()
+        self.jobs = jobs.Jobs()
         first_screen = overview.Overview(house, layout)
         self.keeper = Gatekeeper(house.plan.loaded.state_dir, self.worker)
         self.streams = stream.Streams(house, layout, first_screen, stopping)
         self.routed = Starlette(
             routes=[
-                *entry.routes(house, self.keeper),
+                *entry.routes(house, self.keeper, lambda: self.url),
                 *overview.routes(first_screen),
                 *devices.routes(house, layout),
                 *points.routes(house, layout),
                 *stream.routes(self.streams),
+                *history.routes(house, layout, history.History(house), self.worker),
+                *alarms.routes(house),
+                *log.routes(),
+                *queue.routes(house, self.worker),
+                *profiles.routes(house, self.worker),
+                *jobs.routes(house, self.jobs, self.worker),
                 *files.routes(files.Files(static), self.worker),
             ],
             exception_handlers=dict.fromkeys((Exception, Problem, HTTPException, CityNerveError), _told),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import msgspec
 import structlog
@@ -25,17 +26,18 @@ class SignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SessionView(msgspec.Struct, frozen=True, kw_only=True):
-    """Who we are, and whether the asker is signed in."""
+    """Who we are, and whether the asker is signed in; `url` of the page is for those who are."""
 
     gateway: str
     name: Words
     signed_in: bool
     password_set: bool
     software: str
+    url: str | None
 
 
-def routes(house: House, keeper: Gatekeeper) -> list[Route]:
-    """GET, POST and DELETE /api/session."""
+def routes(house: House, keeper: Gatekeeper, address: Callable[[], str | None]) -> list[Route]:
+    """GET, POST and DELETE /api/session; `address` says where the page is served now."""
     log = structlog.get_logger("edge.console")
     gateway = house.plan.gateway
 
@@ -49,6 +51,7 @@ def routes(house: House, keeper: Gatekeeper) -> list[Route]:
                 signed_in=signed_in,
                 password_set=keeper.password.stamp is not None,
                 software=SOFTWARE if signed_in else "citynerve",
+                url=address() if signed_in else None,
             )
         )
 

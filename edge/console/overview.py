@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from importlib.metadata import version
 from typing import Final
 
@@ -47,7 +46,7 @@ class DeviceCount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlarmCount(msgspec.Struct, frozen=True, kw_only=True):
-    """How many alarms are open, and how many of them nobody has acknowledged."""
+    """How many alarms hold now, and how many nobody has acknowledged; without those put aside."""
 
     open: int
     unacked: int
@@ -123,8 +122,15 @@ class Overview:
                 total=len(devices),
                 offline=sum(device.state in {"offline", "resting"} for device in devices),
             ),
-            alarms=AlarmCount(open=house.pipeline.alarms_open, unacked=house.pipeline.alarms_open),
+            alarms=_alarms(house),
         )
+
+
+def _alarms(house: House) -> AlarmCount:
+    shown = [alarm for alarm in house.pipeline.alarm_views() if not alarm.overlays]
+    return AlarmCount(
+        open=sum(alarm.active for alarm in shown), unacked=sum(not alarm.acked for alarm in shown)
+    )
 
 
 def _memory(house: House) -> tuple[BacklogStatus, StorageStatus]:
@@ -136,10 +142,7 @@ def _memory(house: House) -> tuple[BacklogStatus, StorageStatus]:
         bytes=sum(one.bytes for one in depth.values()),
         oldest_us=min(oldest, default=None),
     )
-    free = shutil.disk_usage(house.plan.loaded.state_dir).free
-    return backlog, StorageStatus(
-        used_bytes=house.buffer.size_bytes(), limit_bytes=None, free_bytes=free, left_s=None
-    )
+    return backlog, house.buffer.forecast()
 
 
 def routes(overview: Overview) -> list[Route]:

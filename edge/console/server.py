@@ -89,6 +89,7 @@ async def _doors(house: House) -> None:
             group.create_task(_page(api, house), name="page:tcp")
     finally:
         stopping.set()
+        await api.jobs.close()
         api.worker.close()
         with contextlib.suppress(OSError):
             (folder / SOCKET_NAME).unlink()

@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from edge.console.alarms import alarm_views
 from edge.console.answers import Problem
 from edge.console.guard import Caller
 from edge.console.layout import Layout
@@ -126,9 +127,12 @@ class Streams:
 
     async def _pump(self, caller: Caller, watched: Watched | None, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-        tick = 0
+        tick, alarms = 0, b""
         while not self._stopping.is_set() and caller.present():
             body = await self._events(watched, tick)
+            if (now := event("alarms", alarm_views(self._house))) != alarms:
+                alarms = now
+                body += alarms
             if body:
                 # A phone that sleeps takes nothing: the server's buffer fills, and send waits.
                 async with asyncio.timeout(SLOW_S):

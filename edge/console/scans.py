@@ -1,0 +1,117 @@
+"""What a person may ask to be scanned, and the scan that answers it (`edge.tools.scan`).
+
+With `connection` a line of the gateway file is scanned, with the credentials that the file names; they never
+travel to an address that came over the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from edge.console.answers import Problem
+from edge.house import House
+from edge.tools import scan
+from edge.tools.scan import Events
+from protocols.model.device import Profile
+
+Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
+Unit = Annotated[int, msgspec.Meta(ge=0, le=255)]
+ScanProtocol = Literal["modbus", "opcua", "mqtt", "camera"]
+
+
+class ScanRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which protocol, and where: `connection` names a line of the gateway file, else host, port or url.
+
+    units: Modbus unit ids, all where not given. timeout_s: for one question. seconds: how long to listen
+    (MQTT), or to wait for answers (cameras). nodes: also list the variables of OPC UA servers.
+    """
+
+    protocol: ScanProtocol
+    connection: str = ""
+    host: str = ""
+    port: Port | None = None
+    url: str = ""
+    units: list[Unit] = []
+    timeout_s: Annotated[float, msgspec.Meta(ge=0.05, le=10)] = 0.5
+    thorough: bool = False
+    nodes: bool = True
+    topic: str = "#"
+    seconds: Annotated[float, msgspec.Meta(gt=0, le=300)] | None = None
+    paths: list[str] = []
+
+
+def begin(house: House, wanted: ScanRequest, profiles: Iterable[Profile]) -> Events:
+    """Return the events of a scan that has not asked anything yet. Raises Problem: `not-found`, `where`.
+
+    A Modbus line that this gateway polls is shared: each question waits for its turn between two reads,
+    because a serial gateway often serves one connection only.
+    """
+    line = _line(house, wanted)
+    match wanted.protocol:
+        case "modbus":
+            host, port = line.get("host", ""), line.get("port") or 502
+            session = next(
+                (
+                    house.sessions[one.key]
+                    for one in house.plan.connections
+                    if one.driver.protocol == "modbus"
+                    and {"host": host, "port": port} == one.settings.model_dump(include={"host", "port"})
+                ),
+                None,
+            )
+            return scan.scan_modbus(
+                _given(host, "host"),
+                port,
+                units=wanted.units or scan.UNITS,
+                profiles=profiles,
+                timeout_s=wanted.timeout_s,
+                thorough=wanted.thorough,
+                ask=scan.through(session.ask, timeout_s=wanted.timeout_s) if session else None,
+            )
+        case "opcua":
+            return scan.scan_opcua(
+                _given(line.get("url", ""), "url"),
+                username=line.get("username"),
+                password_file=line.get("password_file"),
+                nodes=wanted.nodes,
+                profiles=profiles,
+            )
+        case "mqtt":
+            return scan.scan_mqtt(
+                _given(line.get("host", ""), "host"),
+                line.get("port") or 1883,
+                topic=wanted.topic,
+                seconds=wanted.seconds or 10.0,
+                username=line.get("username"),
+                password_file=line.get("password_file"),
+                profiles=profiles,
+            )
+        case "camera":
+            host = line.get("host", "")
+            return scan.scan_cameras(
+                line.get("base_url") or line.get("url") or None,
+                paths=wanted.paths,
+                seconds=wanted.seconds or 4.0,
+                target=(host, line.get("port") or 3702) if host else None,
+                username=line.get("username"),
+                password_file=line.get("password_file"),
+            )
+
+
+def _line(house: House, wanted: ScanRequest) -> dict[str, Any]:
+    """Return where to scan: the settings of a line of the gateway file, or what the request says."""
+    if not wanted.connection:
+        return {"host": wanted.host, "port": wanted.port, "url": wanted.url}
+    for connection in house.plan.connections:
+        if connection.key == wanted.connection and connection.driver.protocol == wanted.protocol:
+            return connection.settings.model_dump()
+    raise Problem(404, "not-found", f"this gateway has no {wanted.protocol} line {wanted.connection!r}")
+
+
+def _given(value: str, name: str) -> str:
+    if not value:
+        raise Problem(422, "where", f"say where to scan: `connection`, or `{name}`")
+    return value
