@@ -31,6 +31,7 @@ from edge.link.credentials import Token
 from edge.link.receiver import Receiver
 from edge.link.road import Road
 from edge.link.sender import Sender
+from edge.link.trust import Trust
 from edge.pipeline import Pipeline
 from edge.poller import Poller
 from edge.session import Session
@@ -175,7 +176,10 @@ class Gateway:
     async def _link(self, url: str) -> None:
         """Wait until the gateway is enrolled, then send and receive for ever."""
         loaded = self.house.plan.loaded
-        token = Token(loaded.state_dir, self.house.plan.gateway)
+        entry = loaded.entry.centre
+        assert entry is not None  # noqa: S101 - the caller has its url
+        trust = Trust(loaded.ca_file, entry.pin, self.house.clock)
+        token = Token(loaded.state_dir, self.house.plan.gateway, self.house.clock)
         told = ""
         while True:
             try:
@@ -188,7 +192,7 @@ class Gateway:
                 self._log.warning("link waits for credentials", reason=reason)
                 told = reason
             await asyncio.sleep(_ENROLMENT_LOOK_S)
-        async with CentreClient(url, loaded.ca_file, token, self.house.clock) as centre:
+        async with CentreClient(url, trust, token, self.house.clock) as centre:
             self.house.sender = Sender(
                 self.house.buffer, centre, self.house.road, self.house.plan.declaration
             )

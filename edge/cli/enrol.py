@@ -27,6 +27,13 @@ def enrol(
         if loaded.entry.centre is None:
             raise Rejected("no-centre", f"{file} has no `centre:`; add `centre: {{url: https://…}}`")
         path = asyncio.run(
-            spend(loaded.entry.centre.url, loaded.ca_file, plan.gateway, code, loaded.state_dir)
+            spend(
+                loaded.entry.centre.url,
+                loaded.ca_file,
+                plan.gateway,
+                code,
+                loaded.state_dir,
+                loaded.entry.centre.pin,
+            )
         )
     typer.echo(f"{plan.gateway} is enrolled at {loaded.entry.centre.url}; credentials are in {path}")

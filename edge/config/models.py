@@ -28,6 +28,20 @@ class CentreEntry(Strict):
 
     url: str = Field(pattern=r"^https?://[^/\s]+(/.*)?$", description="http(s)://host:port of the centre")
     ca_file: str | None = Field(default=None, description="PEM file of the authority that signed the centre")
+    pin: str | None = Field(
+        default=None,
+        pattern=r"^sha256:[0-9a-f]{64}$",
+        description="SHA-256 of the public key of that authority, or of the centre's own certificate",
+    )
+    rotate_days: Annotated[float, Field(ge=1, le=3650)] = Field(
+        default=90, description="days after which the gateway exchanges its token by itself"
+    )
+
+    @model_validator(mode="after")
+    def _pinned(self) -> CentreEntry:
+        if self.pin is not None and not self.url.startswith("https:"):
+            raise ValueError("a pin needs a certificate; write `url: https://…`, or remove the pin")
+        return self
 
 
 class Periods(Strict):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -20,10 +21,28 @@ from protocols.model.alarm import AlarmTransition
 from protocols.model.clock import Clock, now_us
 from protocols.model.command import Command, CommandOutcome
 from protocols.model.manifest import Manifest, declaration_hash
+from protocols.model.order import Order
 from protocols.model.reading import Readings
 from protocols.wire.batch import Batch, decode
-from protocols.wire.channels import BATCHES, DECLARATIONS, ENROL, INBOX
-from protocols.wire.handshake import Credentials, Enrolment, Inbox, InboxItem, Receipt
+from protocols.wire.channels import (
+    BATCHES,
+    CONFIG,
+    DECLARATIONS,
+    ENROL,
+    INBOX,
+    PACKAGES,
+    ROTATE,
+    STATUS,
+)
+from protocols.wire.handshake import (
+    Credentials,
+    Enrolment,
+    GatewayStatus,
+    Inbox,
+    InboxItem,
+    Receipt,
+    RunningConfig,
+)
 
 CODE = "GOOD-CODE"
 TOKEN = "token-of-the-test"
@@ -45,6 +64,11 @@ class FakeCentre:
         self.refuse_seq: dict[int, tuple[int, str]] = {}
         self.swallow_receipts = 0
         self.token = TOKEN
+        self.next_token = ""
+        self.swallow_tokens = 0
+        self.statuses: list[GatewayStatus] = []
+        self.configs: dict[str, RunningConfig] = {}
+        self.packages: dict[str, bytes] = {}
         self.commands: deque[InboxItem] = deque()
         self.problems: Counter[str] = Counter()
         self.sent_us: list[int] = []
@@ -57,6 +81,10 @@ class FakeCentre:
                 Route(DECLARATIONS, _left(self._declare), methods=["PUT"]),
                 Route(BATCHES, _left(self._batch), methods=["POST"]),
                 Route(INBOX, self._inbox, methods=["GET"]),
+                Route(STATUS, _left(self._status), methods=["PUT"]),
+                Route(CONFIG, _left(self._config), methods=["PUT"]),
+                Route(ROTATE, self._rotate, methods=["POST"]),
+                Route(PACKAGES, self._package, methods=["GET"]),
             ]
         )
         self._clock = clock
@@ -146,6 +174,12 @@ class FakeCentre:
         self._posted.set()
         return name
 
+    def put(self, order: Order) -> None:
+        """Put any order into the inbox."""
+        self._number += 1
+        self.commands.append(InboxItem(number=self._number, order=order))
+        self._posted.set()
+
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._server.serve())
         async with asyncio.timeout(10):
@@ -222,8 +256,39 @@ class FakeCentre:
             pass
         return _json(Inbox(items=(), server_us=self._clock()))
 
+    async def _status(self, request: Request) -> Response:
+        if not self._known(request):
+            return self._problem(401, "unknown-gateway")
+        self.statuses.append(msgspec.json.decode(await request.body(), type=GatewayStatus))
+        return Response(status_code=204)
+
+    async def _config(self, request: Request) -> Response:
+        if not self._known(request):
+            return self._problem(401, "unknown-gateway")
+        shown = msgspec.json.decode(await request.body(), type=RunningConfig)
+        self.configs[request.path_params["digest"]] = shown
+        return Response(status_code=204)
+
+    async def _rotate(self, request: Request) -> Response:
+        if not self._known(request):
+            return self._problem(401, "unknown-gateway")
+        self.next_token = secrets.token_hex(8)
+        if self.swallow_tokens:
+            self.swallow_tokens -= 1
+            return Response("the answer is lost", status_code=504)
+        return _json(Credentials(gateway="gw-test", token=self.next_token))
+
+    async def _package(self, request: Request) -> Response:
+        if not self._known(request):
+            return self._problem(401, "unknown-gateway")
+        content = self.packages.get(request.path_params["package"])
+        return self._problem(404, "not-found") if content is None else Response(content)
+
     def _known(self, request: Request) -> bool:
-        return request.headers.get("Authorization") == f"Bearer {self.token}"
+        shown = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if self.next_token and shown == self.next_token:
+            self.token, self.next_token = self.next_token, ""
+        return shown == self.token
 
     def _problem(self, status: int, code: str) -> Response:
         self.problems[code] += 1
