@@ -18,9 +18,13 @@ from typing import Final
 
 from edge.alarms.verdict import ANEW, BAD, BAND, CLEAR, VIOLATED, Sample
 from edge.alarms.window import Window
+from edge.expression.check import windows
+from edge.expression.live import build
+from edge.expression.nodes import QualityFunction, Windowed, names
+from edge.expression.parse import parse
 from protocols.model.alarm import Rule
 from protocols.model.clock import SECOND_US
-from protocols.model.quality import Quality
+from protocols.model.quality import Quality, quality_class
 
 _PER_S: Final = {"s": 1.0, "min": 60.0, "h": 3600.0}
 _FORCED: Final = {"hold": BAD, "force_active": VIOLATED, "force_clear": CLEAR}
@@ -121,6 +125,78 @@ class Against(Judge):
         return Sample(time_us, self._values[0], worst, ANEW if anew else VIOLATED)
 
 
+class Expressed(Judge):
+    """A condition over several points: true violates, false clears, unknown holds."""
+
+    def __init__(self, text: str, point: str = "", forced: int = BAD) -> None:
+        node = parse(text)
+        self.inputs = names(node)
+        self._point = point
+        self._forced = forced
+        self._places = {name: i for i, name in enumerate(self.inputs)}
+        self._values = [math.nan] * len(self.inputs)
+        self._qualities = [int(Quality.BAD_WAITING_FOR_INITIAL_DATA)] * len(self.inputs)
+        self._windows: dict[int, dict[float, Window]] = {}
+        for windowed in windows(node):
+            kept = self._windows.setdefault(self._places[windowed.point.name], {})
+            kept.setdefault(windowed.seconds, Window(round(windowed.seconds * SECOND_US)))
+        self._get = build(node, self)
+        self._at_us = 0
+
+    def judge(self, which: int, time_us: int, value: float, quality: int) -> Sample:
+        """Judge the whole after this sample of one of its points."""
+        # Points are read by different rhythms: time does not go back for the one that is a little behind.
+        self._at_us = at_us = max(self._at_us, time_us)
+        self._qualities[which] = quality
+        if quality < _BAD and not math.isnan(value):
+            self._values[which] = value
+            for window in self._windows.get(which, {}).values():
+                window.add(time_us, value)
+        found = self._get()
+        worst = max(self._qualities)
+        figure = self._values[self._places[self._point]] if self._point in self._places else math.nan
+        shown = None if math.isnan(figure) else figure
+        if found is None:
+            waiting = Quality.BAD_WAITING_FOR_INITIAL_DATA in self._qualities
+            bad = worst >= _BAD and not waiting
+            return Sample(at_us, shown, worst, self._forced if bad else BAD)
+        return Sample(at_us, shown, worst, VIOLATED if found else CLEAR)
+
+    def number(self, point: str) -> float | None:
+        """Return the last value of a point; None where it is of bad quality."""
+        i = self._places[point]
+        value = self._values[i]
+        return None if self._qualities[i] >= _BAD or math.isnan(value) else value
+
+    def rated(self, function: QualityFunction, point: str) -> float | None:
+        """Return whether the quality of a point is of that class; unknown before its first sample."""
+        code = self._qualities[self._places[point]]
+        if code == Quality.BAD_WAITING_FOR_INITIAL_DATA:
+            return None
+        return float(quality_class(code) == function)
+
+    def figure(self, windowed: Windowed) -> float | None:
+        """Return the figure of a window that is at least half full."""
+        i = self._places[windowed.point.name]
+        window = self._windows[i][windowed.seconds]
+        if self._qualities[i] >= _BAD or not window.covered():
+            return None
+        match windowed.function:
+            case "avg":
+                return window.mean()
+            case "min":
+                return window.low()
+            case "max":
+                return window.high()
+
+    def forget(self) -> None:
+        """Begin the windows anew."""
+        self._at_us = 0
+        for kept in self._windows.values():
+            for window in kept.values():
+                window.clear()
+
+
 def judge_of(rule: Rule) -> Judge | None:
     """Return the judge of a rule; None for one that is judged in columns."""
     match rule.kind:
@@ -128,17 +204,20 @@ def judge_of(rule: Rule) -> Judge | None:
             return Slope(rule)
         case "flatline":
             return Flat(rule)
+        case "condition":
+            return Expressed(rule.expression, rule.point, _FORCED[rule.on_bad])
         case "deviation" | "discrepancy" if rule.reference:
             return Against(rule)
         case _:
             return None
 
 
+def suppressor_of(rule: Rule) -> Judge:
+    """Return what judges when a rule is suppressed by its `suppress_when`."""
+    return Expressed(rule.suppress_when)
+
+
 def _level(x: float, limit: float, deadband: float) -> int:
     if x >= limit:
         return VIOLATED
     return CLEAR if x <= limit - deadband else BAND
-
-
-def suppressor_of(rule: Rule) -> Judge:
-    raise NotImplementedError
