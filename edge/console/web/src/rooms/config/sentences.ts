@@ -1,0 +1,98 @@
+/**
+ * The gateway tells mistakes in English, as its command line does; here the usual ones are said in 中文.
+ * A sentence that no pattern knows stays as it was told: the right words in the wrong language.
+ */
+import type { Mistake } from '@/api/types'
+import { useWords } from '@/i18n'
+
+const PROBLEMS: readonly [RegExp, string][] = [
+  [/^'(.+)' is missing$/, '缺少 “$1”'],
+  [/^'(.+)' is not a setting$/, '没有 “$1” 这个设置'],
+  [/^(.+) is not known here$/, '$1 在此处不可用'],
+  [/^(.+) has a form that cannot be used$/, '$1 的写法不能用'],
+  [/^(.+) is no value for '(.+)'$/, '$1 不能作 “$2” 的值'],
+  [/^(.+) cannot be used for '(.+)'$/, '$1 不能用于 “$2”'],
+  [/^site '(.+)' does not exist$/, '没有站点 “$1”'],
+  [/^connection '(.+)' does not exist$/, '没有线路 “$1”'],
+  [/^profile '(.+)' does not exist$/, '没有型号 “$1”'],
+  [/^point '(.+)' does not exist( in profile '(.+)')?$/, '没有测点 “$1”'],
+  [/^(\w+) '(.+)' does not exist$/, '$1 “$2” 不存在'],
+  [/^device '(.+)' exists already in line (\d+)$/, '设备 “$1” 在第 $2 行已经有了'],
+  [/^site '(.+)' exists already in line (\d+)$/, '站点 “$1” 在第 $2 行已经有了'],
+  [/^connection '(.+)' exists already in line (\d+)$/, '线路 “$1” 在第 $2 行已经有了'],
+  [/^(\w+) '(.+)' exists already in line (\d+)$/, '$1 “$2” 在第 $3 行已经有了'],
+  [/^key '(.+)' is written twice, first in line (\d+)$/, '“$1” 写了两次，第一次在第 $2 行'],
+  [/^is not YAML: (.+)$/s, '不是正确的 YAML：$1'],
+  [/^is empty$/, '文件是空的'],
+  [/^connection '(.+)' speaks (\w+), but profile '(.+)' is for (\w+)$/, '线路 “$1” 用 $2 协议，而型号 “$3” 需要 $4'],
+  [/^alarm '(.+)' is listed twice$/, '报警 “$1” 写了两次'],
+  [/^alarm '(.+)' has no `(.+)`$/, '报警 “$1” 缺少 “$2”'],
+  [/^alarm '(.+)': limit (.+) is outside the point's (\w+) (.+)$/, '报警 “$1” 的限值 $2 超出测点的 $3 $4'],
+  [/^there is no file '(.+)'$/, '没有文件 “$1”'],
+  [/^periods are out of order$/, '采集周期的次序不对'],
+]
+const EXPECTED: readonly [RegExp, string][] = [
+  [/^a known setting$/, '已知的设置'],
+  [/^a whole number$/, '整数'],
+  [/^a number$/, '数字'],
+  [/^text$/, '文字'],
+  [/^true or false$/, 'true 或 false'],
+  [/^a map of settings$|^a map$/, '一组 “键: 值”'],
+  [/^a list$/, '列表'],
+  [/^a URL$|^a URL such as (.+)$/, '网址，如 http://10.0.0.5:8600'],
+  [/^a key of small letters, digits, '-' and '_'$/, '由小写字母、数字、- 和 _ 组成的标识'],
+  [/^one of (.+)$/, '其中之一：$1'],
+  [/^a value for '(.+)'$/, '“$1” 的值'],
+  [/^a value greater than or equal to (.+)$/, '不小于 $1 的值'],
+  [/^a value less than or equal to (.+)$/, '不大于 $1 的值'],
+  [/^a value greater than (.+)$/, '大于 $1 的值'],
+  [/^a value less than (.+)$/, '小于 $1 的值'],
+  [/^the key of a (\w+)$/, '已有的 $1 标识'],
+  [/^the key of a point$/, '已有的测点标识'],
+  [/^a (\w+) connection$/, '$1 协议的线路'],
+  [/^each key once$/, '每个键只写一次'],
+  [/^a consistent record$/, '前后一致的内容'],
+  [/^a YAML file in UTF-8$/, 'UTF-8 编码的 YAML 文件'],
+]
+const REPAIRS: readonly [RegExp, string][] = [
+  [/^did you mean '(.+)'\?$/, '是不是 “$1”？'],
+  [/^use one of: (.+)$/, '可用：$1'],
+  [/^there is none yet; add one$/, '还没有，请先添加一个'],
+  [/^add `(.+)` here$/, '在此处加上 $1'],
+  [/^write '(.+)'$/, '写成 “$1”'],
+  [/^write it like (.+)$/, '写成 $1 这样'],
+  [/^write a whole number$/, '写一个整数'],
+  [/^write a number$/, '写一个数字'],
+  [/^write text$/, '写文字'],
+  [/^write true or false$/, '写 true 或 false'],
+  [/^write a list$/, '写成列表'],
+  [/^write a map(?: of settings)?$/, '写成一组 “键: 值”'],
+  [/^give a value greater than or equal to (.+)$/, '改为不小于 $1 的值'],
+  [/^give a value less than or equal to (.+)$/, '改为不大于 $1 的值'],
+  [/^give a value greater than (.+)$/, '改为大于 $1 的值'],
+  [/^give a value less than (.+)$/, '改为小于 $1 的值'],
+  [/^give one of the two another key$|^give it another key$/, '换一个标识'],
+  [/^join the two entries$/, '把两处合并'],
+  [/^remove it$/, '删掉它'],
+  [/^correct it$/, '请改正'],
+  [/^choose a key$/, '起一个标识'],
+  [/^name another connection or another profile$/, '换一条线路，或换一个型号'],
+  [/^indent with spaces, close every quote and bracket$/, '用空格缩进，引号和括号要成对'],
+  [/^make fast <= normal <= slow$/, '使 fast ≤ normal ≤ slow'],
+  [/^swap them$/, '把两者对调'],
+]
+
+function said(text: string, book: readonly [RegExp, string][]): string {
+  const known = book.find(([pattern]) => pattern.test(text))
+  return known ? text.replace(known[0], known[1]) : text
+}
+
+export function useSentences() {
+  const { locale } = useWords()
+  const say = (text: string, book: readonly [RegExp, string][]) => (locale.value === 'zh' ? said(text, book) : text)
+  return {
+    problem: (mistake: Mistake) => say(mistake.problem, PROBLEMS),
+    expected: (mistake: Mistake) => say(mistake.expected, EXPECTED),
+    repair: (mistake: Mistake) => say(mistake.repair, REPAIRS),
+  }
+}
