@@ -18,8 +18,9 @@ from typing import Any, Final
 import numpy as np
 import structlog
 
+from edge.audit import Audit
 from edge.buffer.sqlite import SqliteBuffer
-from edge.commands import Commands
+from edge.commands import Actions, Commands
 from edge.config.bind import OWN, OWN_PERIOD_S, Plan, bind
 from edge.config.load import load
 from edge.config.texts import Texts
@@ -79,12 +80,14 @@ class Gateway:
         sessions = {
             connection.key: Session(connection, pipeline.put, clock) for connection in plan.connections
         }
+        audit = Audit(plan.loaded.state_dir, clock)
         commands = Commands(
             plan,
             pipeline.shaper,
             sessions,
             buffer,
             sink=pipeline.put,
+            audit=audit,
             clock=clock,
             stored=self._stored,
         )
@@ -93,11 +96,14 @@ class Gateway:
             clock=clock,
             buffer=buffer,
             pipeline=pipeline,
+            audit=audit,
             commands=commands,
+            actions=Actions(plan, commands, self._last_us, clock=clock),
             sessions=sessions,
             pollers={key: Poller(session, plan.periods, clock) for key, session in sessions.items()},
             road=Road("up"),
         )
+        pipeline.watch(self.house.actions.points, self.house.actions.on_steps)
         self._process = Process()
         self._asides = len(buffer.asides())
         self._received = 0
@@ -145,6 +151,7 @@ class Gateway:
         await asyncio.to_thread(self.house.buffer.remember, plan.declaration, self._declared)
         self._declared = b""  # the log has it now: megabytes, for many points
         await self.house.commands.recover()
+        self.house.actions.resume(self.house.pipeline.alarm_views())
         # What is alive now lives as long as the process: no collection needs to look at it again.
         gc.collect()
         gc.freeze()
@@ -160,6 +167,8 @@ class Gateway:
     def _parts(self) -> Sequence[tuple[str, Coroutine[Any, Any, None]]]:
         parts: list[tuple[str, Coroutine[Any, Any, None]]] = [
             ("pipeline", self.house.pipeline.run()),
+            ("commands", self.house.commands.run()),
+            ("actions", self.house.actions.run()),
             ("health", self._tell_health()),
             ("page", serve(self.house)),
         ]
@@ -218,6 +227,10 @@ class Gateway:
                     order.id, "not-supported", "this gateway does not know such orders"
                 )
 
+    def _last_us(self, name: str) -> int:
+        """Return the source time of the last reading of `device.point`."""
+        return int(self.house.pipeline.shaper.latest_us[self.house.plan.indexes[name]])
+
     def _stored(self) -> None:
         if self.house.sender is not None:
             self.house.sender.wake()
@@ -260,6 +273,7 @@ class Gateway:
         for key, session in self.house.sessions.items():
             figures[f"line-{key}"] = session.state == "online"
         values = {f"{OWN}.{key}": float(value) for key, value in figures.items()}
+        values |= self.house.commands.figures()
         for i in np.flatnonzero(tried).tolist():
             values[f"{self._devices[i].key}._online"] = float(heard[i])
         for session in self.house.sessions.values():

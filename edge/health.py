@@ -41,6 +41,7 @@ _OFFLINE, _ONLINE = ("离线", "Offline"), ("在线", "Online")
 
 DEVICE_POINTS: Final[tuple[PointProfile, ...]] = (
     _state("_online", "通信状态", "Communication", _OFFLINE, _ONLINE),
+    _state("_manual", "控制方式", "Control", ("远程", "Remote"), ("就地手动", "Local manual")),
     _point("_latency", "响应时间", "Response time", "ms", decimals=1, deadband=5.0),
 )
 """Health of every device, beside the points of its profile."""
@@ -99,6 +100,7 @@ def own_points(connections: Sequence[str]) -> tuple[PointProfile, ...]:
         ),
         _point("overruns", "错过的采集周期", "Poll cycles missed"),
         _point("alarms-open", "活动报警", "Alarms raised"),
+        _point("local-manual", "就地手动设备", "Devices in local manual mode"),
         _point("devices-offline", "离线设备", "Devices offline"),
         _state("uplink", "上行链路", "Link to the centre", _OFFLINE, _ONLINE),
         *(_state(f"line-{key}", f"线路 {key}", f"Line {key}", _OFFLINE, _ONLINE) for key in connections),

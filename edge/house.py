@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edge.audit import Audit
 from edge.buffer.base import Buffer
-from edge.commands import Commands
+from edge.commands import Actions, Commands
 from edge.config.bind import Plan
 from edge.link.receiver import Receiver
 from edge.link.road import Road
@@ -28,7 +29,9 @@ class House:
     clock: Clock
     buffer: Buffer
     pipeline: Pipeline
+    audit: Audit
     commands: Commands
+    actions: Actions
     sessions: dict[str, Session]
     pollers: dict[str, Poller]
     road: Road

@@ -127,9 +127,13 @@ def test_several_writers_share_one_chain(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     workers = [context.Process(target=_noting, args=(tmp_path, 25)) for _ in range(2)]
     threads = [threading.Thread(target=_noting, args=(tmp_path, 25)) for _ in range(2)]
-    for each in (*workers, *threads):
-        each.start()
-    for each in (*workers, *threads):
-        each.join(60)
+    for worker in workers:
+        worker.start()
+    for thread in threads:
+        thread.start()
+    for worker in workers:
+        worker.join(60)
+    for thread in threads:
+        thread.join(60)
     proof = verify(tmp_path)
     assert (proof.entries, proof.last, proof.tampering) == (100, 100, ())
