@@ -83,8 +83,9 @@ class Commands:
         self._log = structlog.get_logger("edge.commands")
         self._take(plan, shaper, sessions)
 
-    def adopt(self, plan: Plan, shaper: Shaper, sessions: Mapping[str, Session]) -> None:
-        """Go on under another plan; what is under way is judged and written by it."""
+    def adopt(self, plan: Plan, shaper: Shaper, sessions: Mapping[str, Session], sink: Sink) -> None:
+        """Go on under another plan; what is under way goes to its end as it was begun, with the old sink."""
+        self._sink = sink
         self._take(plan, shaper, sessions)
 
     def _take(self, plan: Plan, shaper: Shaper, sessions: Mapping[str, Session]) -> None:
@@ -235,10 +236,14 @@ class Commands:
 
     async def refuse(self, order: str, reason: str, detail: str) -> None:
         """Answer an order that has begun and is not carried out."""
+        await self.answer(order, CommandState.REJECTED, reason, detail)
+
+    async def answer(self, order: str, state: CommandState, reason: str, detail: str) -> None:
+        """Answer an order that has begun and is no command: a configuration, an update, …"""
         await self._ledger.finish(
             CommandOutcome(
                 command=order,
-                state=CommandState.REJECTED,
+                state=state,
                 reason=reason,
                 detail=detail,
                 finished_us=self._clock(),

@@ -28,6 +28,8 @@ class Road:
         self.state: RoadState = "unknown"
         self.reason = ""
         self.failures = 0
+        self.answers = 0
+        """How often the centre has answered as it should."""
         self._wait = wait_random_exponential(multiplier=0.5, max=MAX_PAUSE_S)
         self._jitter = jitter
         self._slow_s = slow_s
@@ -43,6 +45,7 @@ class Road:
 
     def passed(self) -> None:
         """Note that the centre answered as it should."""
+        self.answers += 1
         if self.state != "up":
             self._log.info("centre is reached", after_failures=self.failures)
         self.state, self.reason, self.failures, self.until = "up", "", 0, 0.0

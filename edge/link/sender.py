@@ -49,6 +49,8 @@ class Sender:
         self._centre = centre
         self._road = road
         self._declaration = declaration
+        self._to_announce = asyncio.Event()
+        self._to_announce.set()
         self._more = asyncio.Event()
         self._calm = asyncio.Event()
         self._travelling: set[int] = set()
@@ -65,6 +67,11 @@ class Sender:
         told, self._more = self._more, asyncio.Event()
         told.set()
 
+    def announce(self, declaration: str) -> None:
+        """Say that another declaration, which the buffer remembers, is now the present one."""
+        self._declaration = declaration
+        self._to_announce.set()
+
     async def run(self) -> NoReturn:
         """Send until cancelled."""
         async with asyncio.TaskGroup() as group:
@@ -76,10 +83,13 @@ class Sender:
                 group.create_task(self._backlog(), name=f"send:backlog-{lane}")
         raise AssertionError("the lanes of the sender never end")
 
-    async def _announce(self) -> None:
+    async def _announce(self) -> NoReturn:
         """Show the present configuration at the centre before there is a reading to explain."""
-        while not await self._declare(self._declaration):
-            pass
+        while True:
+            await self._to_announce.wait()
+            self._to_announce.clear()
+            if not await self._declare(self._declaration):
+                self._to_announce.set()
 
     async def _urgent(self) -> NoReturn:
         while True:
