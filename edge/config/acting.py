@@ -6,18 +6,21 @@ and an action. An action writes when an alarm is raised or cleared, with or with
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence, Set
 from contextlib import suppress
 from typing import Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
+from edge.config.conditions import check_expression, condition_names
 from edge.config.document import Document, Path_
 from edge.config.mistakes import nearest
 from protocols.model.device import Key, PointProfile, Strict, Text
 
 Entry = TypeVar("Entry", bound=Strict)
 Operator = Literal["<", "<=", ">", ">=", "==", "!="]
+_WINDOW = re.compile(r"\b(avg|min|max)\s*\(")
 _TEXT = frozenset({"ascii", "text"})
 
 
@@ -94,7 +97,9 @@ def check_acting(
 ) -> None:
     """Report interlocks and actions that cannot work. `points` by device.point, `rules` by device.rule."""
     _check_interlocks(document, _whole(data.get("interlocks"), InterlockEntry), points)
-    _check_actions(document, _whole(data.get("actions"), ActionEntry), points, frozenset(rules))
+    _check_actions(
+        document, _whole(data.get("actions"), ActionEntry), points, {*rules, *condition_names(data)}
+    )
 
 
 def _check_interlocks(
@@ -128,20 +133,26 @@ def _check_interlocks(
                 document.mistake(
                     (*at, "excludes", j), f"{other!r} excludes itself", "another point", "remove it"
                 )
-            elif _known(document, (*at, "excludes", j), other, points) is not None:
-                _number(document, (*at, "excludes", j), other, points)
+            else:
+                _switch(document, (*at, "excludes", j), other, points)
         for j, permit in enumerate(entry.permit):
+            place = (*at, "permit", j)
             if isinstance(permit, Comparison):
-                place = (*at, "permit", j, "point")
-                if _known(document, place, permit.point, points) is not None:
-                    _number(document, place, permit.point, points)
+                _switch(document, (*place, "point"), permit.point, points)
+            elif check_expression(document, place, permit, points) and _WINDOW.search(permit):
+                document.mistake(
+                    place,
+                    "a permissive is about this moment, and has no window of time",
+                    "present values",
+                    "make a condition with the window, and protect by a point that shows it",
+                )
 
 
 def _check_actions(
     document: Document,
     entries: Sequence[tuple[int, ActionEntry]],
     points: Mapping[str, PointProfile],
-    rules: frozenset[str],
+    rules: Set[str],
 ) -> None:
     keys: set[str] = set()
     taken: dict[tuple[str, str, str, int], float | str] = {}
@@ -223,9 +234,12 @@ def _known(
     return found
 
 
-def _number(document: Document, at: Path_, name: str, points: Mapping[str, PointProfile]) -> None:
-    if points[name].type in _TEXT:
-        document.mistake(at, f"{name!r} is text", "a number or switch", "choose another point")
+def _switch(document: Document, at: Path_, name: str, points: Mapping[str, PointProfile]) -> None:
+    """Report a point whose number nobody can know."""
+    found = _known(document, at, name, points)
+    if found is not None and (found.type in _TEXT or not found.readable):
+        problem = "is text" if found.type in _TEXT else "cannot be read"
+        document.mistake(at, f"{name!r} {problem}", "a number or switch that is read", "choose another point")
 
 
 def _whole(section: Any, model: type[Entry]) -> list[tuple[int, Entry]]:
