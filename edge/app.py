@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 import structlog
 
@@ -39,8 +40,8 @@ from edge.session import Session
 from protocols.errors import ConfigError, Mistake, Rejected, StorageError
 from protocols.field.base import ReadTask
 from protocols.model.clock import SECOND_US, Clock, now_us
-from protocols.model.command import Command
-from protocols.model.order import Order
+from protocols.model.command import Command, CommandState
+from protocols.model.order import AlarmAct, Order
 from protocols.model.reading import Readings
 
 _THREADS: Final = 2
@@ -222,10 +223,26 @@ class Gateway:
         match order:
             case Command():
                 await self.house.commands.execute(order, offset_us)
+            case AlarmAct():
+                await self._act(order, offset_us)
             case _:
                 await self.house.commands.refuse(
                     order.id, "not-supported", "this gateway does not know such orders"
                 )
+
+    async def _act(self, act: AlarmAct, offset_us: int) -> None:
+        """Do what a person at the centre asks of an alarm, and answer when it is on the disk."""
+        if act.until_us is not None:
+            act = msgspec.structs.replace(act, until_us=act.until_us - offset_us)
+        commands, pipeline = self.house.commands, self.house.pipeline
+        try:
+            steps = pipeline.act(act)
+        except Rejected as error:
+            await commands.refuse(act.id, error.reason, str(error))
+            return
+        await pipeline.settled()
+        reason = "done" if steps else "no-change"
+        await commands.answer(act.id, CommandState.VERIFIED, reason, f"{len(steps)} steps")
 
     def _last_us(self, name: str) -> int:
         """Return the source time of the last reading of `device.point`."""
@@ -265,6 +282,8 @@ class Gateway:
             "set-aside": self._asides + (self.house.sender.set_aside if self.house.sender else 0),
             "overruns": sum(poller.overruns for poller in self.house.pollers.values()),
             "alarms-open": pipeline.alarms_open,
+            "alarms-chattering": pipeline.alarm_rates.chatterers(now),
+            "alarm-flood": pipeline.alarm_rates.flood_since_us is not None,
             "devices-offline": int((tried & ~heard).sum()),
             "uplink": self.house.road.state == "up",
         }

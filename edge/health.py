@@ -39,12 +39,25 @@ def _state(key: str, zh: str, en: str, off: tuple[str, str], on: tuple[str, str]
 
 _OFFLINE, _ONLINE = ("离线", "Offline"), ("在线", "Online")
 
+_COMMUNICATION = AlarmDefault(
+    key="communication",
+    kind="off_normal",
+    limit=1,
+    on_delay_s=10,
+    priority="P3",
+    name=Text(zh="设备通信中断", en="The device does not answer"),
+    category="communication",
+    response=Text(zh="检查设备供电、线路和地址。", en="Check the device's power, its line and its address."),
+)
+
 DEVICE_POINTS: Final[tuple[PointProfile, ...]] = (
-    _state("_online", "通信状态", "Communication", _OFFLINE, _ONLINE),
+    _state("_online", "通信状态", "Communication", _OFFLINE, _ONLINE).model_copy(
+        update={"alarms": (_COMMUNICATION,)}
+    ),
     _state("_manual", "控制方式", "Control", ("远程", "Remote"), ("就地手动", "Local manual")),
     _point("_latency", "响应时间", "Response time", "ms", decimals=1, deadband=5.0),
 )
-"""Health of every device, beside the points of its profile."""
+"""Health of every device, beside the points of its profile; one alarm hides those of its silent points."""
 
 _SET_ASIDE = AlarmDefault(
     key="set-aside",
@@ -79,6 +92,18 @@ _CLOCK = AlarmDefault(
     response=Text(zh="检查网关的时间同步（NTP）。", en="Check the gateway's time synchronisation (NTP)."),
 )
 
+_FLOOD = AlarmDefault(
+    key="alarm-flood",
+    kind="off_normal",
+    limit=0,
+    priority="P2",
+    name=Text(zh="报警泛滥", en="Alarm flood"),
+    category="gateway",
+    response=Text(
+        zh="先处理首发报警和P1、P2报警。", en="See to the first-out alarms and to P1 and P2 first."
+    ),
+)
+
 
 def own_points(connections: Sequence[str]) -> tuple[PointProfile, ...]:
     """Return the points of the device `_gateway`; one state for each connection, `line-KEY`."""
@@ -101,6 +126,10 @@ def own_points(connections: Sequence[str]) -> tuple[PointProfile, ...]:
         _point("overruns", "错过的采集周期", "Poll cycles missed"),
         _point("alarms-open", "活动报警", "Alarms raised"),
         _point("local-manual", "就地手动设备", "Devices in local manual mode"),
+        _state("alarm-flood", "报警泛滥", "Alarm flood", ("否", "No"), ("是", "Yes")).model_copy(
+            update={"alarms": (_FLOOD,)}
+        ),
+        _point("alarms-chattering", "抖动报警", "Alarms that chatter"),
         _point("devices-offline", "离线设备", "Devices offline"),
         _state("uplink", "上行链路", "Link to the centre", _OFFLINE, _ONLINE),
         *(_state(f"line-{key}", f"线路 {key}", f"Line {key}", _OFFLINE, _ONLINE) for key in connections),

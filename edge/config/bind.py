@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Final
 
+from msgspec.structs import replace
 from pydantic import BaseModel
 
+from edge.config.conditions import condition_rules, group_of
 from edge.config.load import Loaded
 from edge.config.models import DeviceEntry
 from edge.config.rules import default_rules, device_rules
@@ -74,6 +76,9 @@ def bind(loaded: Loaded, device_points: Sequence[PointProfile], own_points: Sequ
         rules += device_rules(device, profile, device_points)
     for point in own_points:
         points.append(BoundPoint(len(points), OWN, point))
+    rules += condition_rules(entry.conditions)
+    groups = group_of(entry.groups)
+    rules = [replace(rule, group=groups[rule.id]) if rule.id in groups else rule for rule in rules]
     rules += default_rules(OWN, own_points)
     declared = _manifest(loaded, points, tuple(rules), {id(point) for point in (*device_points, *own_points)})
     return Plan(

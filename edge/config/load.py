@@ -11,10 +11,12 @@ from pydantic import BaseModel, ValidationError
 
 import firmware_configs
 from edge.config.acting import check_acting
+from edge.config.conditions import check_conditions, condition_ids
 from edge.config.document import Document, Path_, parse, read
+from edge.config.links import check_links
 from edge.config.mistakes import explain, nearest
 from edge.config.models import ConnectionEntry, DeviceEntry, GatewayFile, SiteEntry
-from edge.config.rules import check_rules
+from edge.config.rules import Link, check_rules, links
 from edge.config.serving import check_page
 from edge.config.texts import Texts
 from protocols.errors import ConfigError, Rejected
@@ -153,6 +155,7 @@ class _Reader:
         self.params: dict[str, Mapping[str, Any]] = {}
         self.points: dict[str, PointProfile] = {}
         self.rules: set[str] = set()
+        self._links: list[tuple[Path_, str, Link]] = []
         self._named = 0
         self._folder = Path(document.file).resolve().parent
         self.data: Mapping[str, Any] = document.data if isinstance(document.data, dict) else {}
@@ -198,8 +201,16 @@ class _Reader:
                 self._names(device, profile)
                 self._periods(i, device, profile)
                 check_rules(self.document, (*at, "alarms"), device, profile, self.standard)
+                self._links += (
+                    ((*at, "alarms"), f"{device.key}.{link.key}", link)
+                    for link in links(device, profile, self.standard)
+                )
         # Names of a device that is wrong itself are not missing; its own mistake comes first.
         if self._named == len(self._list("devices")):
+            check_conditions(self.document, self.data, self.points, self.rules)
+            conditions = condition_ids(self.data)
+            self.rules |= {rule for rule, _ in conditions}
+            check_links(self.document, self._links, conditions, self.points, self.rules)
             check_acting(self.document, self.data, self.points, self.rules)
 
     def _names(self, device: DeviceEntry, profile: Profile) -> None:

@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from edge.config.acting import ActionEntry, InterlockEntry
+from edge.config.conditions import ConditionEntry, GroupEntry
 from edge.config.keeping import StorageEntry
 from edge.config.serving import PageEntry
-from protocols.model.alarm import AlarmKind, Priority
+from protocols.model.alarm import AlarmKind, OnBad, Priority
 from protocols.model.device import Key, PeriodClass, Protocol, Strict, Text
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -100,6 +101,15 @@ class AlarmEntry(Strict):
     rtn_ack: bool | None = None
     category: str | None = None
     response: Text | None = None
+    on_bad: OnBad | None = None
+    setpoint: float | None = None
+    reference: str | None = Field(default=None, description="a point of this device, or device.point")
+    window_s: float | None = Field(default=None, gt=0, le=86_400)
+    per: Literal["s", "min", "h"] | None = None
+    realarm_s: float | None = Field(default=None, ge=0, le=604_800)
+    max_shelve_s: float | None = Field(default=None, ge=0, le=604_800)
+    parent: str | None = Field(default=None, description="an alarm of this device, or device.alarm")
+    suppress_when: str | None = None
 
 
 class DeviceEntry(Strict):
@@ -131,6 +141,8 @@ class GatewayFile(Strict):
     sites: tuple[SiteEntry, ...] = Field(min_length=1)
     connections: tuple[ConnectionEntry, ...] = ()
     devices: tuple[DeviceEntry, ...] = ()
+    conditions: tuple[ConditionEntry, ...] = ()
+    groups: tuple[GroupEntry, ...] = ()
     interlocks: tuple[InterlockEntry, ...] = ()
     actions: tuple[ActionEntry, ...] = ()
 

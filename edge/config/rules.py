@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -13,6 +14,9 @@ from edge.config.models import LIMIT_KINDS, AlarmEntry, DeviceEntry
 from protocols.model.alarm import Rule
 from protocols.model.device import AlarmDefault, PointProfile, Profile
 
+COMMUNICATION = "communication"
+"""Key of the alarm that says of a whole device that it is not heard."""
+_THIS = re.compile(r"\bthis\.")
 _NEEDED = ("point", "kind", "limit", "priority", "name")
 _CHANGES = (
     *_NEEDED,
@@ -24,7 +28,20 @@ _CHANGES = (
     "rtn_ack",
     "category",
     "response",
+    "on_bad",
+    "setpoint",
+    "reference",
+    "window_s",
+    "per",
+    "realarm_s",
+    "max_shelve_s",
+    "parent",
+    "suppress_when",
 )
+_ABOUT_HEALTH = frozenset({"no_data", "bad_quality"})
+"""Kinds about whether a point is heard at all; a silent device has one alarm for all of its points."""
+_SECONDS = {"no_data": "30", "flatline": "1800", "discrepancy": "20"}
+"""Kinds whose limit is a time, with an example."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,39 +52,79 @@ class _Merged:
     """Position of the gateway file's entry that wrote or changed the rule."""
 
 
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What a rule refers to: names with their device, "" where it refers to none."""
+
+    entry: int | None
+    key: str
+    kind: str
+    point: str
+    reference: str
+    parent: str
+    suppress_when: str
+
+
 def device_rules(device: DeviceEntry, profile: Profile, standard: Sequence[PointProfile]) -> Iterator[Rule]:
     """Yield the rules in force for a device whose entries have been checked."""
-    for merged in _merge(device, profile, standard):
-        values = dict(merged.values)
-        name, response = values.pop("name"), values.pop("response", None)
-        yield Rule(
-            id=f"{device.key}.{merged.key}",
-            point=f"{device.key}.{values.pop('point')}",
-            name_zh=name.zh,
-            name_en=name.en,
-            response_zh=response.zh if response else "",
-            response_en=response.en if response else "",
-            **values,
-        )
+    merged = list(_merge(device, profile, standard))
+    heard = any(rule.key == COMMUNICATION for rule in merged)
+    for rule in merged:
+        yield _rule(device.key, rule, heard=heard)
 
 
 def default_rules(device: str, points: Sequence[PointProfile]) -> Iterator[Rule]:
     """Yield the rules that points bring along themselves, for a device without entries of its own."""
     for point in points:
         for default in point.alarms:
-            yield Rule(
-                id=f"{device}.{default.key}",
-                point=f"{device}.{point.key}",
-                name_zh=default.name.zh,
-                name_en=default.name.en,
-                response_zh=default.response.zh if default.response else "",
-                response_en=default.response.en if default.response else "",
-                **{
-                    field: getattr(default, field)
-                    for field in _CHANGES
-                    if field not in {"point", "name", "response"}
-                },
-            )
+            yield _rule(device, _Merged(default.key, _values(point.key, default, None), None), heard=False)
+
+
+def links(device: DeviceEntry, profile: Profile, standard: Sequence[PointProfile]) -> Iterator[Link]:
+    """Yield what each rule of a device refers to beyond its own point."""
+    for merged in _merge(device, profile, standard):
+        values = merged.values
+        yield Link(
+            entry=merged.entry,
+            key=merged.key,
+            kind=values.get("kind") or "",
+            point=_of(device.key, values.get("point") or ""),
+            reference=_of(device.key, values.get("reference") or ""),
+            parent=_of(device.key, values.get("parent") or ""),
+            suppress_when=_own(device.key, values.get("suppress_when") or ""),
+        )
+
+
+def _rule(device: str, merged: _Merged, *, heard: bool) -> Rule:
+    values = dict(merged.values)
+    name, response = values.pop("name"), values.pop("response", None)
+    point = _of(device, values.pop("point"))
+    parent = _of(device, values.pop("parent", None) or "")
+    if heard and not parent and values["kind"] in _ABOUT_HEALTH:
+        parent = f"{device}.{COMMUNICATION}"
+    return Rule(
+        id=f"{device}.{merged.key}",
+        point=point,
+        name_zh=name.zh,
+        name_en=name.en,
+        response_zh=response.zh if response else "",
+        response_en=response.en if response else "",
+        limit=values.pop("limit", None) or 0.0,
+        reference=_of(device, values.pop("reference", None) or ""),
+        parent=parent,
+        suppress_when=_own(device, values.pop("suppress_when", None) or ""),
+        **values,
+    )
+
+
+def _of(device: str, name: str) -> str:
+    """Return `device.name`, for a name that does not say its device."""
+    return name if not name or "." in name else f"{device}.{name}"
+
+
+def _own(device: str, expression: str) -> str:
+    """Return an expression with the device's key for `this`."""
+    return _THIS.sub(f"{device}.", expression)
 
 
 def check_rules(
@@ -95,7 +152,7 @@ def check_rules(
             )
         elif entry.key not in known_rules:
             for name in _NEEDED:
-                if getattr(entry, name) is None:
+                if getattr(entry, name) is None and (name != "limit" or entry.kind != "bad_quality"):
                     document.mistake(
                         (*at, i),
                         f"alarm {entry.key!r} has no `{name}`",
@@ -111,29 +168,52 @@ def check_rules(
             )
     whole = [merged for merged in _merge(device, profile, standard) if merged.values.get("point") in points]
     for merged in whole:
-        if all(merged.values.get(name) is not None for name in _NEEDED):
-            _check_one(document, at, merged, points[merged.values["point"]])
+        if all(merged.values.get(name) is not None for name in _NEEDED if name != "limit"):
+            known = merged.key in known_rules
+            _check_one(document, at, merged, points[merged.values["point"]], known=known)
     _check_levels(document, at, whole)
 
 
-def _check_one(document: Document, at: Path_, merged: _Merged, point: PointProfile) -> None:
+def _check_one(document: Document, at: Path_, merged: _Merged, point: PointProfile, *, known: bool) -> None:
+    """Check a rule by itself. `known`: it comes from the profile, so that nothing has been said of it yet."""
     where = at if merged.entry is None else (*at, merged.entry)
     kind = merged.values["kind"]
-    limit: float = merged.values["limit"]
+    limit: float | None = merged.values.get("limit")
     deadband: float = merged.values.get("deadband") or 0.0
-    if kind != "no_data" and point.type in {"ascii", "text"}:
+    if kind == "condition":
+        document.mistake(
+            (*where, "kind"),
+            f"alarm {merged.key!r} of a device cannot be a condition",
+            "one of the other kinds",
+            "write conditions over several points in the section `conditions:`",
+        )
+        return
+    if kind not in _ABOUT_HEALTH and point.type in {"ascii", "text"}:
         document.mistake(
             (*where, "kind"),
             f"alarm {merged.key!r}: point {point.key!r} is text and has no limit",
-            "kind: no_data for a text point",
+            "kind: no_data or bad_quality for a text point",
             "choose a numeric point or kind: no_data",
         )
-    if kind == "no_data" and limit <= 0:
+    if limit is None:
+        if kind != "bad_quality" and known:
+            document.mistake(
+                (*where, "limit"), f"alarm {merged.key!r} has no `limit`", "a number", "add `limit: …`"
+            )
+        return
+    if kind in _SECONDS and limit <= 0:
         document.mistake(
             (*where, "limit"),
-            f"alarm {merged.key!r}: no_data after {limit} s",
+            f"alarm {merged.key!r}: {kind} after {limit:g} s",
             "seconds above 0",
-            "write e.g. 30",
+            f"write e.g. {_SECONDS[kind]}",
+        )
+    if kind in {"rate", "deviation"} and not limit > deadband:
+        document.mistake(
+            (*where, "limit"),
+            f"alarm {merged.key!r}: limit {limit:g} is not above its deadband {deadband:g}, it never clears",
+            "limit > deadband >= 0",
+            "make the limit larger or the deadband smaller",
         )
     if kind not in LIMIT_KINDS:
         return

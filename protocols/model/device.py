@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from protocols.model.alarm import AlarmKind, Priority
+from protocols.model.alarm import MAX_SHELVE_S, AlarmKind, OnBad, Priority
 
 Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 Protocol = Literal["modbus", "opcua", "mqtt", "camera"]
@@ -74,11 +74,14 @@ class CameraAddress(Strict):
 
 
 class AlarmDefault(Strict):
-    """Alarm that every device of this model has unless its gateway file says otherwise."""
+    """Alarm that every device of this model has unless its gateway file says otherwise.
+
+    reference and parent name a point and an alarm of the same device; so does `this.key` in suppress_when.
+    """
 
     key: Key
     kind: AlarmKind
-    limit: float
+    limit: float | None = Field(default=None, description="every kind but bad_quality has one")
     priority: Priority
     name: Text
     deadband: float = Field(default=0.0, ge=0)
@@ -89,6 +92,15 @@ class AlarmDefault(Strict):
     rtn_ack: bool = True
     category: str = "equipment"
     response: Text | None = None
+    on_bad: OnBad = "hold"
+    setpoint: float = 0.0
+    reference: str = ""
+    window_s: float = Field(default=60.0, gt=0, le=86_400)
+    per: Literal["s", "min", "h"] = "s"
+    realarm_s: float = Field(default=0.0, ge=0, le=7 * 86_400)
+    max_shelve_s: float = Field(default=MAX_SHELVE_S, ge=0, le=7 * 86_400)
+    parent: str = ""
+    suppress_when: str = ""
 
 
 class PointProfile(Strict):

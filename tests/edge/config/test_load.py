@@ -199,7 +199,9 @@ def test_the_gateway_file_changes_adds_and_disables_rules(tmp_path: Path) -> Non
     path.write_text(yaml.safe_dump(data, allow_unicode=True), encoding="utf-8")
     plan = open_plan(path)
     rules = {rule.id: rule for rule in plan.rules if rule.id.startswith("pump")}
-    assert rules.keys() == {"pump1.level-high", "pump1.silent"}
+    heard = {"pump1.communication", "pump2.communication"}
+    assert rules.keys() == {"pump1.level-high", "pump1.silent"} | heard
+    assert rules["pump1.silent"].parent == "pump1.communication", "one alarm for a device that is silent"
     changed = rules["pump1.level-high"]
     assert (changed.limit, changed.priority, changed.deadband) == (25, "P1", 2)
     periods = {
