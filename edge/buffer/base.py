@@ -17,10 +17,11 @@ Every method may raise StorageError, which says which file and what to do.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
+from edge.timekeeping import Stamp
 from protocols.model.command import CommandOutcome
 from protocols.model.order import Order
 from protocols.wire.batch import Payload
@@ -61,6 +62,10 @@ class Depth:
     oldest_us: int | None
 
 
+Condition = Literal["good", "short", "damaged"]
+"""Of the log: `short` of room, or with a damaged file beside it that somebody should look at."""
+
+
 class Aside(NamedTuple):
     """A batch that the centre refused for good, and the reason it gave."""
 
@@ -73,9 +78,12 @@ class Aside(NamedTuple):
 
 
 class Buffer(ABC):
-    """The log of one gateway. `boot` is its identity on the wire."""
+    """The log of one gateway."""
 
-    boot: str
+    @property
+    @abstractmethod
+    def boot(self) -> str:
+        """Identity under which batches are numbered now; empty while there is no room to begin."""
 
     @abstractmethod
     def append(self, entries: Sequence[Entry], state: Mapping[str, bytes] | None = None) -> list[int]:
@@ -105,6 +113,22 @@ class Buffer(ABC):
     @abstractmethod
     def rhythm_s(self) -> float:
         """Return the least seconds between two appends of readings, for the flash and the link."""
+
+    @abstractmethod
+    def sent(self, count: int) -> float:
+        """Count bytes that went over the link; return the seconds readings now wait for the data plan."""
+
+    @abstractmethod
+    def condition(self) -> Condition:
+        """Return how the log is, for the gateway's own alarm."""
+
+    @abstractmethod
+    def settle(self, correct: Callable[[Stamp], int | None]) -> int:
+        """Put right the times of waiting batches that were recorded in doubt; return how many.
+
+        `correct` returns the microseconds that times under a stamp lack, or None where nobody will ever
+        know: those batches are marked. Call it when the time is sure, before anything is sent.
+        """
 
     @abstractmethod
     def acknowledge(self, stream: Stream, places: Collection[int]) -> None:

@@ -6,12 +6,14 @@ import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 from edge.buffer.base import Aside, Depth
-from edge.buffer.sqlite import FILE_NAME
+from edge.buffer.book import Book, Done, read_book, read_done
+from edge.buffer.facts import GET, Fact, check
+from edge.buffer.file import FILE_NAME
+from edge.buffer.places import Places
 from protocols.errors import StorageError
-from protocols.wire.channels import Stream
+from protocols.wire.channels import STREAMS, Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,8 @@ class Glance:
     depth: dict[Stream, Depth]
     asides: list[Aside]
     size_bytes: int
+    thinned: int = 0
+    dropped: int = 0
 
 
 def glance(folder: Path) -> Glance:
@@ -34,24 +38,40 @@ def glance(folder: Path) -> Glance:
         )
     try:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=5)) as db:
-            boot = db.execute("SELECT value FROM meta WHERE key = 'boot'").fetchone()
-            depth = {stream: _depth(db, stream) for stream in get_args(Stream)}
+            db.execute("BEGIN")  # one moment for all that is read
+            book = read_book(_fact(db, "book"))
+            done = read_done(_fact(db, "done"))
+            if book is None or done is None:
+                raise StorageError(
+                    f"{path}: it is being made, or damaged. Start the gateway, which repairs it."
+                )
+            depth = {stream: book.depth(stream, _oldest_us(db, stream, book, done)) for stream in STREAMS}
             asides = [
-                Aside(*row)
-                for row in db.execute(
-                    "SELECT stream, seq, n, length(data), reason, aside_us FROM aside"
-                    " ORDER BY aside_us, stream, seq"
+                Aside(stream, place - book.era(place)[0], *rest)
+                for stream, place, *rest in db.execute(
+                    "SELECT stream, place, n, length(data), reason, aside_us FROM aside"
+                    " ORDER BY aside_us, stream, place"
                 )
             ]
     except sqlite3.Error as error:
         raise StorageError(f"{path}: {error}. Run this as the user that runs the gateway.") from error
     beside = (path, path.with_name(FILE_NAME + "-wal"))
     size = sum(file.stat().st_size for file in beside if file.exists())
-    return Glance(boot[0] if boot else "", depth, asides, size)
+    return Glance(book.boot, depth, asides, size, book.thinned, book.dropped)
 
 
-def _depth(db: sqlite3.Connection, stream: Stream) -> Depth:
-    row = db.execute(
-        f"SELECT count(*), total(n), total(length(data)), min(made_us) FROM {stream}"  # noqa: S608
-    ).fetchone()
-    return Depth(int(row[0]), int(row[1]), int(row[2]), row[3])
+def _fact(db: sqlite3.Connection, key: str) -> str | bytes | None:
+    row = db.execute(GET, (key,)).fetchone()
+    return row[0] if row and check(key, Fact(row[0], row[1])) == row[2] else None
+
+
+def _oldest_us(db: sqlite3.Connection, stream: Stream, book: Book, done: Done) -> int | None:
+    if not book.streams[stream].batches:
+        return None
+    places: Places = done[stream]
+    for first, last in places.gaps():
+        sql = f"SELECT made_us FROM {stream} WHERE place BETWEEN ? AND ? ORDER BY place LIMIT 1"  # noqa: S608
+        row = db.execute(sql, (first, last)).fetchone()
+        if row:
+            return int(row[0])
+    return None

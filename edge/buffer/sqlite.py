@@ -1,349 +1,601 @@
-"""The store-and-forward log in one SQLite file (WAL, synchronous=FULL).
+"""The store-and-forward log in one SQLite file.
 
-A batch is encoded once, here, because its number is part of its bytes; what lies in the file is what
-goes over the link. Table and column names are the documentation of the file: `sqlite3 buffer.db` in
-the field shows what waits.
+A batch is encoded once, here, because its number is part of its bytes; what lies in the file is what goes
+over the link. `file.py` has the tables, `book.py` the numbering, `policy.py` what happens without room,
+`rescue.py` what happens to a damaged file, `settle.py` what happens to times recorded in doubt.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-import sqlite3
 import threading
-import uuid
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import IO, get_args
+from typing import Final, TypeVar
 
 import msgspec
-import sqlite_utils
+import structlog
 
-from edge.buffer.base import Aside, Buffer, Depth, Entry, Stored
-from protocols.errors import StorageError
+from edge.buffer.base import Aside, Buffer, Condition, Depth, Entry, Stored
+from edge.buffer.book import Doubt
+from edge.buffer.budget import MAX_GAP_S, Budget, Meter, Wear, written_bytes
+from edge.buffer.file import FILE_NAME as FILE_NAME
+from edge.buffer.file import Damaged, DiskFull, LogFile
+from edge.buffer.forecast import Inflow, left_in_words
+from edge.buffer.log import Log, Row
+from edge.buffer.policy import Ballast, Room
+from edge.buffer.rescue import (
+    KEPT_FILES,
+    carry_over,
+    carry_some,
+    carry_tail,
+    discard,
+    quarantine,
+    quarantined,
+)
+from edge.buffer.salvage import Salvage
+from edge.buffer.settle import Correct, settle_some
+from edge.config.keeping import StorageEntry
+from edge.timekeeping import Stamp
+from protocols.errors import StorageError, WireError
 from protocols.model.clock import SECOND_US, Clock, now_us
 from protocols.model.command import CommandOutcome
 from protocols.model.order import Order
-from protocols.wire.batch import Batch, encode
-from protocols.wire.channels import Stream
+from protocols.wire.batch import Batch, encode, peek
+from protocols.wire.channels import STREAMS, Stream
 from protocols.wire.handshake import StorageStatus
 
-FILE_NAME = "buffer.db"
-_STREAMS: tuple[Stream, ...] = get_args(Stream)
-_COMMANDS_KEPT_US = 30 * 86_400 * SECOND_US
+Result = TypeVar("Result")
+_COMMANDS_KEPT_US: Final = 30 * 86_400 * SECOND_US
+_TEND_S: Final = 10.0
+_TENDING_S: Final = 0.05
+_CHUNK: Final = 64
+_GATHERED_US: Final = 120 * SECOND_US
+"""A batch is closed at most so long after its first reading."""
 
 
 class SqliteBuffer(Buffer):
-    """The log of one gateway in `folder`, which it locks for itself; at most `max_bytes` on disk.
+    """The log of one gateway in `folder`, which it locks for itself, kept as `keeping` says.
 
-    A file that SQLite cannot read is moved away under a name that says when, and a new one begun;
-    `quarantined` then names it, so that the gateway can say so.
+    stamp: tells under which clock something is recorded while the time is in doubt. meter: bytes that the
+    disk has taken. `quarantined` names a damaged file that was found at the start.
     """
 
-    def __init__(self, folder: Path, clock: Clock = now_us, max_bytes: int | None = None) -> None:
-        self._clock = clock
-        self._max_bytes = max_bytes
+    def __init__(
+        self,
+        folder: Path,
+        clock: Clock = now_us,
+        keeping: StorageEntry | None = None,
+        *,
+        stamp: Callable[[], Stamp | None] = lambda: None,
+        meter: Meter = written_bytes,
+    ) -> None:
+        self._clock, self._stamp = clock, stamp
+        self._keeping = keeping or StorageEntry()
+        self._folder = folder
         self._path = folder / FILE_NAME
         self._gate = threading.RLock()
+        self._logger = structlog.get_logger("edge.buffer")
         self.quarantined: Path | None = None
-        self._held: IO[str] | None = _hold(folder)
+        self._held: int | None = _hold(folder)
+        self._log: Log | None = None
+        self._salvage: Salvage | None = None
+        self._unsaved: dict[str, bytes] = {}
+        self._inflow = Inflow()
+        self._tended_s = 0.0
+        self._sent = Budget(self._keeping.uplink.bytes_per_day)
+        self._wear = Wear(Budget(self._keeping.write_bytes_per_day), meter)
         try:
-            self._db = self._open()
+            self._ballast = Ballast(folder)
+            self._room = Room(folder, self._keeping, self._ballast)
+            self._start()
         except BaseException:
-            self._held.close()
+            self.close()
             raise
-        self.boot = self._meta("boot") or self._begin()
-        self._next = {stream: self._highest(stream) + 1 for stream in _STREAMS}
-        self._waiting = {stream: self._count(stream) for stream in _STREAMS}
+
+    @property
+    def boot(self) -> str:
+        return self._log.book.boot if self._log is not None else ""
 
     def append(self, entries: Sequence[Entry], state: Mapping[str, bytes] | None = None) -> list[int]:
-        with self._transaction():
-            for key, value in (state or {}).items():
-                self._keep(key, value)
-            return self._append(entries)
+        with self._gate:
+            numbers = self._do(lambda log: self._append(log, entries, state or {}))
+            self._tend()
+            return numbers
 
-    def _append(self, entries: Sequence[Entry]) -> list[int]:
-        numbers: list[int] = []
-        taken: Counter[Stream] = Counter()
-        grown: dict[Stream, tuple[int, int]] = {}
-        for stream, declaration, made_us, payload in entries:
-            seq = self._next[stream] + taken[stream]
-            taken[stream] += 1
-            data = encode(Batch(stream, self.boot, seq, declaration, made_us, payload))
-            self._db.execute(
-                f"INSERT INTO {stream} (seq, n, made_us, data) VALUES (?, ?, ?, ?)",  # noqa: S608
-                (seq, len(payload), made_us, data),
-            )
-            rows, size = grown.get(stream, (0, 0))
-            grown[stream] = (rows + len(payload), size + len(data))
-            numbers.append(seq)
+    def _append(self, log: Log, entries: Sequence[Entry], state: Mapping[str, bytes]) -> list[int]:
+        rows, stamp = self._encoded(log, entries)
+        size = sum(len(row.data) for _, row in rows)
+        readings = sum(len(row.data) for stream, row in rows if stream == "readings")
+        if readings:
+            self._room.make(log, readings)
 
-        def count() -> None:
-            for stream, added in taken.items():
-                self._next[stream] += added
-                waiting = self._waiting[stream]
-                rows, size = grown[stream]
-                self._waiting[stream] = (waiting[0] + added, waiting[1] + rows, waiting[2] + size)
+        def write() -> list[int]:
+            with log.change():
+                self._flush(log)
+                for key, value in state.items():
+                    log.file.put_fact(f"state:{key}", value)
+                return [self._put(log, stream, row, stamp) for stream, row in rows]
 
-        self._after_commit.append(count)
+        numbers = self._with_ballast(write, urgent=not readings)
+        now = self._clock()
+        self._wear.note(size, now)
+        self._inflow.note(readings, now)
         return numbers
+
+    def _encoded(self, log: Log, entries: Sequence[Entry]) -> tuple[list[tuple[Stream, Row]], Stamp | None]:
+        taken: Counter[Stream] = Counter()
+        rows = []
+        boot = log.book.boot
+        for stream, declaration, made_us, payload in entries:
+            place = log.book.streams[stream].next + taken[stream]
+            taken[stream] += 1
+            seq = place - log.book.era(place)[0]
+            data = encode(Batch(stream, boot, seq, declaration, made_us, payload))
+            rows.append((stream, Row(place, len(payload), made_us, data)))
+        return rows, self._stamp()
+
+    @staticmethod
+    def _put(log: Log, stream: Stream, row: Row, stamp: Stamp | None) -> int:
+        if not log.put(stream, row):
+            raise Damaged(f"place {row.place} of {stream} is taken already")
+        log.book.streams[stream].next = row.place + 1
+        if stamp is not None:
+            doubts = log.book.doubts
+            if not doubts or (doubts[-1].kernel, doubts[-1].offset_us) != stamp:
+                doubts.append(Doubt(*stamp, {}))
+            first, _ = doubts[-1].places.get(stream, (row.place, 0))
+            doubts[-1].places[stream] = (first, row.place)
+        return row.place - log.book.era(row.place)[0]
 
     def pending(
         self, stream: Stream, *, newest: bool = False, limit: int = 8, exclude: Collection[int] = ()
     ) -> list[Stored]:
-        order = "DESC" if newest else "ASC"
-        marks = ",".join("?" * len(exclude))
+        def find(log: Log) -> list[Stored]:
+            while True:
+                rows = log.rows(stream, newest=newest, limit=limit, exclude=exclude)
+                broken = [(row, reason) for row in rows if (reason := _broken(log, stream, row))]
+                if not broken:
+                    return [log.stored(stream, row) for row in rows]
+                for row, reason in broken:
+                    self._bury(log, stream, row, reason)
+
         with self._gate:
-            rows = self._read(
-                f"SELECT seq, n, data FROM {stream} WHERE seq NOT IN ({marks}) ORDER BY seq {order} LIMIT ?",  # noqa: S608
-                (*exclude, limit),
-            )
-        return [Stored(stream, row[0], row[0], row[1], row[2], self.boot) for row in rows]
+            return self._do(find) if self._log is not None else []
+
+    def _bury(self, log: Log, stream: Stream, row: Row, reason: str) -> None:
+        """Take a batch whose bytes have changed on the disk out of the queue."""
+        self._logger.error("a batch is damaged on the disk", stream=stream, place=row.place, reason=reason)
+        with log.change(done=True):
+            self._aside(log, stream, row.place, f"damaged on the gateway's disk: {reason}")
+            log.book.broken += row.n
 
     def recent(self, since_us: int, until_us: int) -> Iterator[Stored]:
-        after = 0
+        after: int | None = None
         while True:
             with self._gate:
-                rows = self._read(
-                    "SELECT seq, n, data FROM readings WHERE seq > ? AND made_us BETWEEN ? AND ?"
-                    " ORDER BY seq LIMIT 64",
-                    (after, since_us, until_us + 60 * SECOND_US),
-                )
-            for row in rows:
-                yield Stored("readings", row[0], row[0], row[1], row[2], self.boot)
-            if not rows:
+                look = partial(_recent, since_us=since_us, after=after)
+                found = self._do(look) if self._log is not None else []
+            for made_us, stored in found:
+                if made_us - _GATHERED_US > until_us:
+                    return
+                yield stored
+            if len(found) < _CHUNK:
                 return
-            after = rows[-1][0]
-
-    def forecast(self) -> StorageStatus:
-        disk = os.statvfs(self._path.parent)
-        return StorageStatus(
-            used_bytes=self.size_bytes(),
-            limit_bytes=self._max_bytes,
-            free_bytes=disk.f_bavail * disk.f_frsize,
-            left_s=None,
-        )
-
-    def rhythm_s(self) -> float:
-        return 0.0
+            after = found[-1][1].place
 
     def acknowledge(self, stream: Stream, places: Collection[int]) -> None:
-        with self._transaction(durable=False):
-            for seq in places:
-                self._remove(stream, seq)
+        def forget(log: Log) -> None:
+            with log.change(durable=False, done=True):
+                log.acknowledge(stream, places)
 
-    def _remove(self, stream: Stream, seq: int) -> tuple[int, int, int, bytes] | None:
-        """Take one batch out of the queue; return (seq, n, made_us, data), or None if it is not there."""
-        rows = self._read(
-            f"DELETE FROM {stream} WHERE seq = ? RETURNING seq, n, made_us, data",  # noqa: S608
-            (seq,),
-        )
-        if not rows:
-            return None
-        row: tuple[int, int, int, bytes] = rows[0]
-
-        def count() -> None:
-            batches, held, size = self._waiting[stream]
-            self._waiting[stream] = (batches - 1, held - row[1], size - len(row[3]))
-
-        self._after_commit.append(count)
-        return row
+        with self._gate:
+            self._do(lambda log: self._with_ballast(lambda: forget(log), urgent=True))
 
     def set_aside(self, stream: Stream, place: int, reason: str) -> None:
-        with self._transaction():
-            row = self._remove(stream, place)
-            if row is not None:
-                self._db.execute(
-                    "INSERT INTO aside (stream, seq, n, data, reason, aside_us) VALUES (?, ?, ?, ?, ?, ?)",
-                    (stream, place, row[1], row[3], reason, self._clock()),
-                )
+        def put(log: Log) -> None:
+            with log.change(done=True):
+                self._aside(log, stream, place, reason)
+
+        with self._gate:
+            self._do(lambda log: self._with_ballast(lambda: put(log), urgent=True))
+
+    def _aside(self, log: Log, stream: Stream, place: int, reason: str) -> None:
+        row = log.remove(stream, place)
+        if row is not None:
+            log.file.write(
+                "INSERT OR REPLACE INTO aside (stream, place, n, data, reason, aside_us)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (stream, place, row.n, row.data, reason, self._clock()),
+            )
 
     def asides(self) -> list[Aside]:
-        with self._gate:
-            rows = self._read(
-                "SELECT stream, seq, n, length(data), reason, aside_us FROM aside"
-                " ORDER BY aside_us, stream, seq"
+        def find(log: Log) -> list[Aside]:
+            sql = (
+                "SELECT stream, place, n, length(data), reason, aside_us FROM aside"
+                " ORDER BY aside_us, stream, place"
             )
-        return [Aside(*row) for row in rows]
+            return [
+                Aside(stream, place - log.book.era(place)[0], *rest)
+                for stream, place, *rest in log.file.read(sql)
+            ]
+
+        with self._gate:
+            return self._do(find) if self._log is not None else []
 
     def depth(self) -> dict[Stream, Depth]:
         with self._gate:
-            return {stream: self._depth(stream) for stream in _STREAMS}
-
-    def _depth(self, stream: Stream) -> Depth:
-        rows = self._read(f"SELECT made_us FROM {stream} ORDER BY seq LIMIT 1")  # noqa: S608
-        return Depth(*self._waiting[stream], rows[0][0] if rows else None)
+            if self._log is None:
+                return {stream: Depth(0, 0, 0, None) for stream in STREAMS}
+            return self._do(
+                lambda log: {stream: log.book.depth(stream, log.oldest_us(stream)) for stream in STREAMS}
+            )
 
     def size_bytes(self) -> int:
-        beside = (self._path, self._path.with_name(FILE_NAME + "-wal"))
-        return sum(path.stat().st_size for path in beside if path.exists())
+        return self._log.file.size_bytes() if self._log is not None else 0
+
+    def forecast(self) -> StorageStatus:
+        with self._gate:
+            now = self._clock()
+            used, left, kept, thinned, dropped = 0, 0, 0, 0, 0
+            if self._log is not None:
+                book = self._log.book
+                used = self._log.file.size_bytes() - self._do(lambda log: log.file.free_pages_bytes())
+                left = self._do(self._room.left)
+                kept = sum(stream.kept for stream in book.streams.values())
+                thinned, dropped = book.thinned, book.dropped
+            rate = self._inflow.per_s(now)
+            left_s = (left + kept) / rate if rate else None
+            return StorageStatus(
+                used_bytes=used,
+                limit_bytes=self._keeping.max_bytes,
+                free_bytes=left,
+                left_s=left_s,
+                thinned=thinned,
+                dropped=dropped,
+                written_today=self._wear.budget.today(now),
+                sent_today=self._sent.today(now),
+                why=self._why() or left_in_words(left_s)[1],
+            )
+
+    def condition(self) -> Condition:
+        if self._log is None or self._room.short:
+            return "short"
+        return "damaged" if quarantined(self._folder) else "good"
+
+    def _why(self) -> str:
+        if self._log is None:
+            return "the disk has no room to begin the log; readings wait in memory"
+        if self._room.short:
+            return "there is little room; old readings are thinned or wait in memory"
+        if kept := quarantined(self._folder):
+            return f"a damaged file is kept as {kept[-1].name}"
+        return ""
+
+    def rhythm_s(self) -> float:
+        with self._gate:
+            now = self._clock()
+            gap = max(self._keeping.sync_s, self._wear.budget.gap_s(now), self._sent.gap_s(now))
+            return min(gap, MAX_GAP_S)
+
+    def sent(self, count: int) -> float:
+        with self._gate:
+            now = self._clock()
+            if count:
+                self._sent.note(count, now)
+            return self._sent.gap_s(now)
+
+    def settle(self, correct: Correct) -> int:
+        settled = 0
+        while True:
+            with self._gate:
+                if self._log is None:
+                    return settled
+                some = self._do(
+                    lambda log: self._with_ballast(lambda: settle_some(log, correct), urgent=True)
+                )
+            if some is None:
+                return settled
+            settled += some
 
     def remember(self, declaration: str, encoded: bytes) -> None:
-        with self._transaction():
-            self._db.execute(
-                "INSERT OR IGNORE INTO declaration (hash, encoded) VALUES (?, ?)", (declaration, encoded)
-            )
+        with self._gate:
+            self._unsaved[declaration] = encoded
+            # Without room it waits in memory, and goes with the next append.
+            with suppress(DiskFull):
+                self._do(lambda log: self._with_ballast(lambda: self._change(log), urgent=True))
+
+    def _change(self, log: Log) -> None:
+        with log.change():
+            self._flush(log)
+
+    def _flush(self, log: Log) -> None:
+        """Write what is only in memory along with a transaction."""
+        for name, encoded in self._unsaved.items():
+            log.file.write("INSERT OR IGNORE INTO declaration (hash, encoded) VALUES (?, ?)", (name, encoded))
+        self._unsaved = {}
+        day = log.book.day
+        now = self._clock()
+        day.written, day.sent = self._wear.budget.today(now), self._sent.today(now)
+        day.day, day.sent_day = self._wear.budget.day, self._sent.day
 
     def declaration(self, declaration: str) -> bytes | None:
         with self._gate:
-            rows = self._read("SELECT encoded FROM declaration WHERE hash = ?", (declaration,))
-        return rows[0][0] if rows else None
+            if declaration in self._unsaved or self._log is None:
+                return self._unsaved.get(declaration)
+            sql = "SELECT encoded FROM declaration WHERE hash = ?"
+            rows = self._do(lambda log: log.file.read(sql, (declaration,)))
+            return rows[0][0] if rows else None
 
     def save_state(self, key: str, value: bytes) -> None:
-        with self._transaction():
-            self._keep(key, value)
+        def save(log: Log) -> None:
+            with log.change():
+                log.file.put_fact(f"state:{key}", value)
 
-    def _keep(self, key: str, value: bytes) -> None:
-        self._db.execute("INSERT OR REPLACE INTO state (key, value) VALUES (?, ?)", (key, value))
+        with self._gate:
+            self._do(lambda log: self._with_ballast(lambda: save(log), urgent=True))
 
     def load_state(self, key: str) -> bytes | None:
         with self._gate:
-            rows = self._read("SELECT value FROM state WHERE key = ?", (key,))
-        return rows[0][0] if rows else None
+            if self._log is None:
+                return None
+            value = self._do(lambda log: log.file.fact(f"state:{key}"))
+            return value if isinstance(value, bytes) else None
 
     def begin(self, order: Order, number: int) -> bool:
-        with self._transaction():
-            self._db.execute(
-                "DELETE FROM command WHERE outcome IS NOT NULL AND begun_us < ?",
-                (self._clock() - _COMMANDS_KEPT_US,),
-            )
-            first = self._db.execute(
-                "INSERT OR IGNORE INTO command (id, asked, begun_us) VALUES (?, ?, ?)",
-                (order.id, msgspec.json.encode(order), self._clock()),
-            ).rowcount
-            cursor = max(number, self.inbox_cursor())
-            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('inbox_cursor', ?)", (str(cursor),))
-            return bool(first)
+        def record(log: Log) -> bool:
+            now = self._clock()
+            with log.change():
+                log.file.write(
+                    "DELETE FROM command WHERE outcome IS NOT NULL AND begun_us < ?",
+                    (now - _COMMANDS_KEPT_US,),
+                )
+                first = log.file.write(
+                    "INSERT OR IGNORE INTO command (id, asked, begun_us) VALUES (?, ?, ?)",
+                    (order.id, msgspec.json.encode(order), now),
+                )
+                log.file.put_fact("inbox_cursor", str(max(number, _cursor(log))))
+                return bool(first)
+
+        with self._gate:
+            return self._do(lambda log: self._with_ballast(lambda: record(log), urgent=True))
 
     def finish(self, outcome: CommandOutcome, declaration: str, made_us: int) -> int:
-        with self._transaction():
-            self._db.execute(
-                "UPDATE command SET outcome = ? WHERE id = ?", (msgspec.json.encode(outcome), outcome.command)
-            )
-            return self._append([Entry("outcomes", declaration, made_us, (outcome,))])[0]
+        def record(log: Log) -> int:
+            rows, stamp = self._encoded(log, [Entry("outcomes", declaration, made_us, (outcome,))])
+            with log.change():
+                self._flush(log)
+                log.file.write(
+                    "UPDATE command SET outcome = ? WHERE id = ?",
+                    (msgspec.json.encode(outcome), outcome.command),
+                )
+                return self._put(log, *rows[0], stamp)
+
+        with self._gate:
+            return self._do(lambda log: self._with_ballast(lambda: record(log), urgent=True))
 
     def interrupted(self) -> list[Order]:
+        sql = "SELECT asked FROM command WHERE outcome IS NULL ORDER BY begun_us"
         with self._gate:
-            rows = self._read("SELECT asked FROM command WHERE outcome IS NULL ORDER BY begun_us, id")
+            rows = self._do(lambda log: log.file.read(sql)) if self._log is not None else []
         return [msgspec.json.decode(row[0], type=Order) for row in rows]
 
     def inbox_cursor(self) -> int:
         with self._gate:
-            return int(self._meta("inbox_cursor") or 0)
+            return self._do(_cursor) if self._log is not None else 0
 
     def close(self) -> None:
         with self._gate:
-            self._db.close()
+            if self._salvage is not None:
+                self._salvage.close()
+                self._salvage = None
+            if self._log is not None:
+                self._log.file.close()
+                self._log = None
             if self._held is not None:
-                self._held.close()
+                os.close(self._held)
                 self._held = None
 
-    def _open(self) -> sqlite3.Connection:
+    def _do(self, act: Callable[[Log], Result]) -> Result:
+        """Do something with the log, in the gate; where it proves to be damaged, again with its successor."""
+        log = self._ready()
         try:
-            return _connect(self._path, self._max_bytes)
-        except sqlite3.DatabaseError as error:
-            # "Locked", "full" and "no rights" are OperationalErrors too: those files are not damaged.
-            if not _damaged(error):
-                raise _storage_error(self._path, error) from error
-        self.quarantined = self._path.with_name(f"{FILE_NAME}.damaged-{self._clock() // SECOND_US}")
-        self._path.rename(self.quarantined)
-        for tail in ("-wal", "-shm"):
-            self._path.with_name(FILE_NAME + tail).unlink(missing_ok=True)
-        return _connect(self._path, self._max_bytes)
-
-    def _begin(self) -> str:
-        boot = uuid.uuid4().hex
-        with self._transaction():
-            self._db.execute("INSERT INTO meta VALUES ('boot', ?)", (boot,))
-        return boot
-
-    def _meta(self, key: str) -> str | None:
-        rows = self._read("SELECT value FROM meta WHERE key = ?", (key,))
-        return rows[0][0] if rows else None
-
-    def _highest(self, stream: Stream) -> int:
-        rows = self._read("SELECT seq FROM sqlite_sequence WHERE name = ?", (stream,))
-        return rows[0][0] if rows else 0
-
-    def _count(self, stream: Stream) -> tuple[int, int, int]:
-        rows = self._read(f"SELECT count(*), total(n), total(length(data)) FROM {stream}")  # noqa: S608
-        return int(rows[0][0]), int(rows[0][1]), int(rows[0][2])
-
-    def _read(self, sql: str, values: Sequence[object] = ()) -> list[tuple]:  # type: ignore[type-arg]
+            return act(log)
+        except Damaged as error:
+            self._rescue(str(error))
         try:
-            return self._db.execute(sql, values).fetchall()
-        except sqlite3.Error as error:
-            raise _storage_error(self._path, error) from error
+            return act(self._ready())
+        except Damaged as error:
+            raise StorageError(
+                f"{self._path}: the log is damaged again at once ({error}). Replace this disk."
+            ) from error
 
-    @contextmanager
-    def _transaction(self, *, durable: bool = True) -> Iterator[None]:
-        """Run one write transaction; the counters in memory move only after it is committed."""
-        with self._gate:
-            self._after_commit: list[Callable[[], None]] = []
+    def _with_ballast(self, write: Callable[[], Result], *, urgent: bool) -> Result:
+        """Write; without room once more after the ballast has been let go, if this must not be lost."""
+        try:
+            return write()
+        except DiskFull:
+            if not urgent or not self._ballast.release():
+                raise
+        self._logger.error("the disk is full; the reserve is used for what must not be lost")
+        return write()
+
+    def _start(self) -> None:
+        try:
+            self._ready()
+        except DiskFull as error:
+            self._logger.warning("the log waits for room on the disk", reason=str(error))
+
+    def _ready(self) -> Log:
+        """Return the open log; opens it where there was no room so far. Raises StorageError."""
+        if self._held is None:
+            raise StorageError(f"{self._path}: the log is closed.")
+        if self._log is None:
             try:
-                # In WAL mode NORMAL skips the sync of this commit; the next FULL one carries it along.
-                self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
-                self._db.execute("BEGIN IMMEDIATE")
+                self._take(self._open())
+            except Damaged as error:
+                self._rescue(str(error))
+        if self._log is None:
+            raise StorageError(f"{self._path}: the log cannot be opened.")
+        return self._log
+
+    def _open(self) -> Log:
+        kept = quarantined(self._folder)
+        file = self._connect()
+        try:
+            log = Log(file)
+            if log.fresh and kept:
+                file.close()
+                return carry_over(kept[-1], None, None, self._connect, "it was moved here and not searched")
+            if log.fresh:
+                log.begin()
+            if file.lost_tail:
+                self.quarantined = quarantine(self._path, self._clock(), copy_wal=True)
+                wal = Salvage(self._path, wal_only=True)
                 try:
-                    yield
-                    self._db.execute("COMMIT")
-                except BaseException:
-                    if self._db.in_transaction:
-                        self._db.execute("ROLLBACK")
-                    raise
-            except sqlite3.Error as error:
-                raise _storage_error(self._path, error) from error
-            for act in self._after_commit:
-                act()
+                    found = carry_tail(log, wal)
+                finally:
+                    wal.close()
+                self._logger.error("the end of the log was damaged; what is whole is kept", batches=found)
+        except BaseException:
+            file.close()
+            raise
+        return log
+
+    def _connect(self) -> LogFile:
+        """Open the file; without room after the ballast has been let go, at last without sharing it."""
+        try:
+            file = LogFile(self._path)
+        except DiskFull:
+            self._ballast.release()
+            try:
+                file = LogFile(self._path)
+            except DiskFull:
+                file = LogFile(self._path, alone=True)
+        disk = os.statvfs(self._folder)
+        total = disk.f_blocks * disk.f_frsize
+        file.limit_wal(min(1000, min(total, self._keeping.max_bytes or total) // (16 * 8192)))
+        return file
+
+    def _take(self, log: Log) -> None:
+        self._log = log
+        day = log.book.day
+        now = self._clock()
+        for budget, on, used in (
+            (self._wear.budget, day.day, day.written),
+            (self._sent, day.sent_day, day.sent),
+        ):
+            used_since = budget.today(now)
+            if on == budget.day:
+                budget.used = used + used_since
+        self._ballast.take(self._room.floor)
+
+    def _rescue(self, reason: str) -> None:
+        """Go on in a new file."""
+        known = None
+        if self._salvage is not None:
+            self._salvage.close()
+            self._salvage = None
+        if self._log is not None:
+            known = (self._log.book, self._log.done)
+            self._log.file.close()
+            self._log = None
+        self.quarantined = quarantine(self._path, self._clock())
+        book, done = known or (None, None)
+        self._log = carry_over(self.quarantined, book, done, self._connect, reason)
+
+    def _tend(self) -> None:
+        """Do a little of what can wait: carry over, delete what is kept no longer, renew the reserve."""
+        log = self._log
+        if log is None:
+            return
+        now_s = time.monotonic()
+        try:
+            if log.book.salvages:
+                self._carry(log)
+            if now_s - self._tended_s >= _TEND_S:
+                before_us = self._clock() - round(self._keeping.keep_hours * 3600 * SECOND_US)
+                ends = now_s + _TENDING_S
+                gone = [log.forget_kept(stream, before_us, 4 * _CHUNK) for stream in STREAMS]
+                while any(gone) and time.monotonic() < ends:
+                    gone = [log.forget_kept(stream, before_us, 4 * _CHUNK) for stream in STREAMS]
+                self._tended_s = 0.0 if any(gone) else now_s
+                self._ballast.take(self._room.floor)
+                for path in quarantined(self._folder)[:-KEPT_FILES]:
+                    if all(name != path.name for name, _ in log.book.salvages):
+                        discard(path)
+        except Damaged as error:
+            self._rescue(str(error))
+        except StorageError as error:
+            self._logger.warning("the log cannot be tended now", reason=str(error))
+
+    def _carry(self, log: Log) -> None:
+        name, position = log.book.salvages[0]
+        if self._salvage is None or self._salvage.path.name != name:
+            self._salvage = Salvage(self._folder / name, position)
+        ends = time.monotonic() + _TENDING_S
+        while True:
+            carried = carry_some(log, self._salvage)
+            if carried:
+                self._logger.info("batches are carried over", batches=carried, left=self._salvage.left)
+            if self._salvage.done or time.monotonic() > ends:
+                break
+        if self._salvage.done:
+            self._salvage.close()
+            self._salvage = None
 
 
-def _connect(path: Path, max_bytes: int | None) -> sqlite3.Connection:
-    fresh = not path.exists()
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+def _broken(log: Log, stream: Stream, row: Row) -> str:
+    """Return why a batch is not what was written, or nothing. Raises Damaged for one under a wrong name."""
     try:
-        if fresh:
-            path.chmod(0o600)
-        # A batch of 1,000 readings is about 2.1 kB: three share 8 KiB, while 4 KiB would hold one.
-        connection.execute("PRAGMA page_size=8192")
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        if max_bytes is not None:
-            (page_size,) = connection.execute("PRAGMA page_size").fetchone()
-            connection.execute(f"PRAGMA max_page_count={max(1, max_bytes // page_size)}")
-        _create(sqlite_utils.Database(connection))
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+        head = peek(row.data)
+    except WireError as error:
+        return str(error)
+    base, boot = log.book.era(row.place)
+    if (head.stream, head.boot, head.seq) != (stream, boot, row.place - base):
+        raise Damaged(f"place {row.place} of {stream} holds batch {head.seq} of {head.stream} {head.boot}")
+    return ""
 
 
-def _create(db: sqlite_utils.Database) -> None:
-    # AUTOINCREMENT: a number is never given twice, also when every batch before it has been deleted.
-    for stream in _STREAMS:
-        db.conn.execute(
-            f"CREATE TABLE IF NOT EXISTS {stream} (seq INTEGER PRIMARY KEY AUTOINCREMENT, n INTEGER NOT NULL,"
-            " made_us INTEGER NOT NULL, data BLOB NOT NULL)"
-        )
-    db.table("aside").create(
-        {"stream": str, "seq": int, "n": int, "data": bytes, "reason": str, "aside_us": int},
-        pk=("stream", "seq"),
-        if_not_exists=True,
-    )
-    db.table("declaration").create({"hash": str, "encoded": bytes}, pk="hash", if_not_exists=True)
-    db.table("state").create({"key": str, "value": bytes}, pk="key", if_not_exists=True)
-    db.table("command").create(
-        {"id": str, "asked": bytes, "begun_us": int, "outcome": bytes}, pk="id", if_not_exists=True
-    )
-    db.table("meta").create({"key": str, "value": str}, pk="key", if_not_exists=True)
+def _recent(log: Log, since_us: int, after: int | None) -> list[tuple[int, Stored]]:
+    low = _first_since(log, since_us) if after is None else after + 1
+    sql = "SELECT place, n, made_us, data FROM readings WHERE place >= ? ORDER BY place LIMIT ?"
+    rows = [Row(*row) for row in log.file.read(sql, (low, _CHUNK))]
+    return [(row.made_us, log.stored("readings", row)) for row in rows]
 
 
-def _hold(folder: Path) -> IO[str]:
+def _first_since(log: Log, since_us: int) -> int:
+    """Return the first place whose batch was closed at `since_us` or later, by bisection over the places."""
+    ends = log.file.read("SELECT min(place), max(place) FROM readings")[0]
+    if ends[0] is None:
+        return 0
+    low, high = ends
+    while low < high:
+        middle = (low + high) // 2
+        sql = "SELECT place, made_us FROM readings WHERE place > ? ORDER BY place LIMIT 1"
+        (place, made_us), *_ = log.file.read(sql, (middle - 1,))
+        if made_us >= since_us:
+            high = middle
+        else:
+            low = place + 1
+    return int(low)
+
+
+def _cursor(log: Log) -> int:
+    return int(log.file.fact("inbox_cursor") or 0)
+
+
+def _hold(folder: Path) -> int:
     """Lock the folder for this process: two gateways on one log would double every number."""
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        held = os.fdopen(os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600), "w")
+        # The folder itself, not a file in it: a full disk may have no room for one.
+        held = os.open(folder, os.O_RDONLY)
     except OSError as error:
         raise StorageError(
             f"{folder}: {error.strerror}. Give the gateway a `state_dir` that it may write, "
@@ -352,22 +604,8 @@ def _hold(folder: Path) -> IO[str]:
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        held.close()
+        os.close(held)
         raise StorageError(
             f"{folder}: another gateway is using this folder. Stop it, or give this one its own `state_dir`."
         ) from error
     return held
-
-
-def _damaged(error: sqlite3.DatabaseError) -> bool:
-    return error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
-
-
-def _storage_error(path: Path, error: sqlite3.Error) -> StorageError:
-    repair = {
-        sqlite3.SQLITE_FULL: "Free some space on this disk; the gateway goes on by itself.",
-        sqlite3.SQLITE_READONLY: f"Make it writable: chown $(id -un) {path}",
-        sqlite3.SQLITE_CANTOPEN: "Check that the folder exists and that the gateway may write in it.",
-        sqlite3.SQLITE_BUSY: "Another program holds it open for writing; close that program.",
-    }.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, "Run `citynerve-edge queue` to see what is left.")
-    return StorageError(f"{path}: {error}. {repair}")

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from edge.buffer.base import Buffer
-from edge.buffer.sqlite import FILE_NAME, SqliteBuffer
+from edge.buffer.file import FILE_NAME
+from edge.buffer.sqlite import SqliteBuffer
 from protocols.errors import StorageError
 from protocols.wire.batch import decode
 from tests.edge.buffer.contract import BufferContract, entry
@@ -66,19 +67,6 @@ def test_a_damaged_file_is_kept_and_a_new_log_begins(tmp_path: Path) -> None:
     assert buffer.boot != boot
     assert buffer.append([entry(2.0)]) == [1]
     buffer.close()
-
-
-def test_a_full_disk_is_said_and_nothing_is_half_stored(tmp_path: Path) -> None:
-    buffer = SqliteBuffer(tmp_path)
-    buffer.append([entry(1.0)])
-    buffer.close()
-    cap = (tmp_path / FILE_NAME).stat().st_size + 2 * 8192
-    small = SqliteBuffer(tmp_path, max_bytes=cap)
-    with pytest.raises(StorageError, match="Free some space"):
-        small.append([entry(*np.random.default_rng(1).random(8000))])
-    assert small.depth()["readings"].batches == 1
-    assert small.append([entry(2.0)]) == [2]
-    small.close()
 
 
 WRITER = """
