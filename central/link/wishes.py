@@ -45,7 +45,7 @@ class Wishes:
         base: str = "",
         expires_in_s: float = PUSH_EXPIRY_S,
     ) -> OrderView:
-        """Push a whole configuration: the file's text and its own profiles by file name.
+        """Push a whole configuration: the file's text and its own profiles by id.
 
         Raises KeyError for an unknown gateway; Rejected: `too-large`, `withheld`, `probation`, `expiry`,
         `revoked`, `not-storable`. Whether the text is a good configuration is the gateway's to say.

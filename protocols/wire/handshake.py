@@ -110,7 +110,7 @@ class GatewayStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunningConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """The configuration a gateway runs: its file's text and its own profiles by file name.
+    """The configuration a gateway runs: its file's text and its own profiles by id.
 
     masked counts the values withheld as secrets; each stands in the text as `MASK`.
     """

@@ -123,7 +123,7 @@ class PushedConfiguration(Asked):
 
     text: str = Field(min_length=1, description="the gateway file, YAML")
     profiles: dict[str, str] = Field(
-        default_factory=dict, description="own device profiles by file name, YAML"
+        default_factory=dict, description="own device profiles by id, YAML"
     )
     note: str = Field(default="", max_length=500, description="why, for those who come after")
     probation_s: float = Field(
