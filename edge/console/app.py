@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from edge.console import (
     alarms,
+    deeds,
     devices,
     entry,
     files,
@@ -55,6 +56,7 @@ class LocalApi:
                 *devices.routes(house, layout),
                 *points.routes(house, layout),
                 *stream.routes(self.streams),
+                *deeds.routes(house, layout),
                 *history.routes(house, layout, history.History(house), self.worker),
                 *alarms.routes(house),
                 *log.routes(),

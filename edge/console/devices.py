@@ -101,7 +101,7 @@ def _view(house: House, entry: DeviceEntry, place: Place) -> DeviceView:
         ),
         points=len(profile.points),
         bad_points=int((tried & (codes >= Quality.BAD)).sum()),
-        manual=False,
+        manual=bool(house.commands.held & {entry.key, "*"}),
     )
 
 
@@ -114,15 +114,16 @@ def judge(
             return "waiting", _reason("waiting", say.WAITING)
         return "waiting", _reason("connecting", say.CONNECTING, session.reason)
     bad = codes[~usable]
+    told = (session.last_error(device) or ("", ""))[1]
     if session.state != "online":
         code = _most(bad) if len(bad) else int(Quality.BAD_NO_COMMUNICATION)
-        return "offline", _reason(quality_name(code), say.meaning(code), session.reason)
+        return "offline", _reason(quality_name(code), say.meaning(code), told)
     if session.breakers[device].open:
         code = _most(bad) if len(bad) else int(Quality.BAD_TIMEOUT)
-        return "resting", _reason(quality_name(code), say.resting(code))
+        return "resting", _reason(quality_name(code), say.resting(code), told)
     if not usable.any():
         code = _most(bad)
-        return "offline", _reason(quality_name(code), say.meaning(code))
+        return "offline", _reason(quality_name(code), say.meaning(code), told)
     if len(bad):
         code = _most(bad)
         return "online", _reason("some-points", say.some_points(len(bad), len(codes), code))

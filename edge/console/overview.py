@@ -117,7 +117,7 @@ class Overview:
             storage=storage,
             backlog=backlog,
             clock=ClockView(synced=True, offset_us=receiver.offset_us if receiver else None),
-            local_manual=(),
+            local_manual=tuple(sorted(house.commands.held)),
             devices=DeviceCount(
                 total=len(devices),
                 offline=sum(device.state in {"offline", "resting"} for device in devices),

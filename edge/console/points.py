@@ -14,6 +14,7 @@ from edge.console.answers import Words, answer, required, words
 from edge.console.layout import Layout
 from edge.console.words import meaning
 from edge.house import House
+from edge.shaping import Shaper
 from protocols.field.base import BoundPoint
 from protocols.model.quality import QualityClass, quality_class, quality_name
 
@@ -67,8 +68,13 @@ def quality_view(code: int) -> QualityView:
 
 
 def value_view(house: House, point: BoundPoint) -> ValueView:
-    """Return a point's present value, as the shaper saw it last."""
-    shaper, i, profile = house.pipeline.shaper, point.index, point.profile
+    """Return a point's present value, as the gateway saw it last."""
+    return value_of(house.pipeline.shaper, point.index, point)
+
+
+def value_of(shaper: Shaper, i: int, point: BoundPoint) -> ValueView:
+    """Return what a shaper saw last of its point `i`, which is `point`."""
+    profile = point.profile
     value: float | None = float(shaper.latest_value[i])
     if value is None or not math.isfinite(value):
         value = None

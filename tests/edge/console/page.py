@@ -49,7 +49,7 @@ async def doors(
         set_password(state, password)
     url = f"http://127.0.0.1:{at}"
     async with running(file) as gateway:
-        await until(lambda: (state / "control.sock").exists())
+        await until((state / "control.sock").exists)
         transport = httpx2.AsyncHTTPTransport(uds=str(state / "control.sock"))
         async with (
             httpx2.AsyncClient(transport=transport, base_url="http://gateway", timeout=20) as local,

@@ -1,4 +1,4 @@
-"""Who comes in through which door: no route is open by accident, and nothing odd gets further than the guard."""
+"""Who comes in through which door: no route is open by accident, nothing odd gets past the guard."""
 
 from __future__ import annotations
 
@@ -230,7 +230,7 @@ async def test_a_taken_port_costs_only_the_page(tmp_path: Path) -> None:
             ModbusField() as field,
             running(gateway_file(tmp_path, field.port, page={"port": port})) as gateway,
         ):
-            await until(lambda: (tmp_path / "state" / "control.sock").exists())
+            await until((tmp_path / "state" / "control.sock").exists)
             await until(lambda: gateway.house.pipeline.received > 5)
             transport = httpx2.AsyncHTTPTransport(uds=str(tmp_path / "state" / "control.sock"))
             async with httpx2.AsyncClient(transport=transport, base_url="http://gateway") as local:
@@ -241,7 +241,7 @@ async def test_a_page_that_is_switched_off_leaves_the_control_socket(tmp_path: P
     port = free_port()
     off = {"enabled": False, "port": port}
     async with ModbusField() as field, running(gateway_file(tmp_path, field.port, page=off)) as gateway:
-        await until(lambda: (tmp_path / "state" / "control.sock").exists())
+        await until((tmp_path / "state" / "control.sock").exists)
         await until(lambda: gateway.house.pipeline.received > 5)
         with socket.socket() as probe:
             assert probe.connect_ex(("127.0.0.1", port)) != 0
