@@ -47,12 +47,14 @@ _TROUBLE = ("fault", "alarm", "error", "trip", "leak", "flood", "tilt", "door", 
 class SoloDevice:
     """Implements `sim_devices.world.SimDevice` for any profile."""
 
-    def __init__(self, profile: Profile, params: Mapping[str, Any], seed: int) -> None:
-        self.key = "device"
+    def __init__(self, profile: Profile, params: Mapping[str, Any], seed: int, key: str = "device") -> None:
+        self.key = key
         self.profile = profile
-        self.params = params
+        self.params = {**_PARAMS[profile.protocol], **params}
         self.time_us = 0
         self._seed = seed
+        # Two devices of one model do not move in step; the lone one moves as it always has.
+        self._name = "" if key == "device" else f"{key}:"
         self._points = {point.key: point for point in profile.points}
         self._written: dict[str, float | str] = {}
 
@@ -85,7 +87,7 @@ class SoloDevice:
         self._written[point_key] = value
 
     def _phase(self, point: PointProfile, index: int) -> float:
-        return zlib.crc32(f"{self._seed}:{point.key}:{index}".encode()) / 2**32
+        return zlib.crc32(f"{self._seed}:{self._name}{point.key}:{index}".encode()) / 2**32
 
     def _usual(self, point: PointProfile) -> tuple[float, float]:
         if point.unit in _USUAL:
@@ -122,7 +124,7 @@ class SoloWorld:
     ) -> None:
         """`params` as in a gateway file; what it leaves out gets the usual value."""
         self.start_us = start_us
-        self._device = SoloDevice(profile, {**_PARAMS[profile.protocol], **(params or {})}, seed)
+        self._device = SoloDevice(profile, params or {}, seed)
         self._device.time_us = start_us
         self._endpoint = Endpoint("device", profile.protocol, port, ("device",))
 
@@ -147,8 +149,13 @@ class SoloWorld:
         """A river by day; KeyError for a device that is no camera."""
         if device_key != "device" or self._device.profile.protocol != "camera":
             raise KeyError(device_key)
-        level = 0.35 + 0.1 * math.sin(self._device.time_us / SECOND_US / 600)
-        return Scene("river", "River camera", self._device.time_us, water_level_ratio=level)
+        return river_scene(self._device.time_us / SECOND_US, self._device.time_us)
+
+
+def river_scene(seconds: float, time_us: int) -> Scene:
+    """Return what a camera sees at a moment: a river whose level sways."""
+    level = 0.35 + 0.1 * math.sin(seconds / 600)
+    return Scene("river", "River camera", time_us, water_level_ratio=level)
 
 
 def _middle(low: float | None, high: float | None) -> float:

@@ -3,25 +3,43 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 from edge.app import open_plan, read_tasks
+from edge.cli.control import Control
 from edge.cli.terminal import WRONG, AsJson, GatewayFile
 from edge.config.bind import Plan
-from protocols.errors import ConfigError, Mistake
-from protocols.field.base import ReadTask
+from edge.tools.budget import Budget, budgets
+from protocols.errors import ConfigError, Mistake, Rejected
+from protocols.field.base import BoundDevice, ReadTask
+from protocols.field.filling import DEVICE
 
 
-def check(file: GatewayFile, as_json: AsJson = False) -> None:
+def check(
+    file: GatewayFile,
+    ask: Annotated[
+        bool, typer.Option("--ask", help="Also list what each device will be asked or listened to.")
+    ] = False,
+    baud: Annotated[
+        int | None,
+        typer.Option(help="Speed of the serial lines behind Modbus gateways, for the budget.", min=300),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Read a gateway file and its profiles; list every mistake, or what the gateway would do.
 
-    Touches no device and no network.
+    Touches no device and no network. Where this gateway runs, its measured latencies are used for the
+    time that each line is busy; else they are estimated.
 
+    \b
     Example: citynerve-edge check gateway.yaml
+
+    \b
+    Example: citynerve-edge check gateway.yaml --ask --baud 9600
     """
     try:
         plan = open_plan(file)
@@ -30,10 +48,20 @@ def check(file: GatewayFile, as_json: AsJson = False) -> None:
         _mistakes(error.mistakes, as_json)
         raise typer.Exit(WRONG) from error
     summary = describe(plan, tasks)
+    found = budgets(plan, tasks, _measured(plan), baud)
+    questions = list(asked(plan, tasks)) if ask else []
     if as_json:
-        typer.echo(json.dumps({"mistakes": [], "plan": summary}, ensure_ascii=False, indent=2))
-    else:
-        _print(summary)
+        record: dict[str, Any] = {"mistakes": [], "plan": summary, "budget": [asdict(line) for line in found]}
+        if ask:
+            record["asked"] = questions
+        typer.echo(json.dumps(record, ensure_ascii=False, indent=2))
+        return
+    _print(summary, {line.connection: line for line in found})
+    for question in questions:
+        typer.echo(_question(question))
+    for line in found:
+        for warning in line.warnings:
+            typer.echo(f"warning: {warning}", err=True)
 
 
 def describe(plan: Plan, tasks: dict[str, tuple[ReadTask, ...]]) -> dict[str, Any]:
@@ -83,6 +111,58 @@ def describe(plan: Plan, tasks: dict[str, tuple[ReadTask, ...]]) -> dict[str, An
     }
 
 
+def asked(plan: Plan, tasks: dict[str, tuple[ReadTask, ...]]) -> Iterator[dict[str, Any]]:
+    """Yield each request with its period, and each topic or node that a device is listened to by."""
+    for connection in plan.connections:
+        driver = connection.driver(connection.settings, connection.devices)
+        names = {point.index: point.profile.key for device in connection.devices for point in device.points}
+        for task in tasks[connection.key]:
+            yield {
+                "device": task.device,
+                "every_s": plan.periods[task.period],
+                **driver.question(task),
+                "points": [names[index] for index in task.points.tolist()],
+            }
+        if not tasks[connection.key]:
+            for device in connection.devices:
+                for place, points in _places(device).items():
+                    yield {"device": device.key, "listens": place, "points": points}
+
+
+def _places(device: BoundDevice) -> dict[str, list[str]]:
+    """Return the topics or nodes of a device that speaks by itself, with the points that each feeds."""
+    found: dict[str, list[str]] = {}
+    for point in device.points:
+        profile = point.profile
+        place = profile.mqtt.topic if profile.mqtt else profile.opcua.node if profile.opcua else ""
+        if place and profile.readable:
+            place = place.replace(DEVICE, str(device.params.get("device", "")))
+            found.setdefault(place, []).append(profile.key)
+    return found
+
+
+def _question(question: dict[str, Any]) -> str:
+    asks = {
+        key: value for key, value in question.items() if key not in ("device", "every_s", "points", "listens")
+    }
+    place = question.get("listens") or " ".join(f"{key} {value}" for key, value in asks.items())
+    rhythm = f"every {question['every_s']:g} s" if "every_s" in question else "listens to"
+    return f"  {question['device']:<24} {rhythm:<12} {place:<40} {', '.join(question['points'])}"
+
+
+def _percent(share: float) -> str:
+    return "under 1 %" if share < 0.01 else f"{100 * share:.0f} %"
+
+
+def _measured(plan: Plan) -> dict[str, float]:
+    """Return the latency of each device in milliseconds where this gateway runs, else nothing."""
+    try:
+        devices = Control(plan.loaded).get("/api/devices")
+    except Rejected:
+        return {}
+    return {one["key"]: one["latency_ms"] for one in devices if one.get("latency_ms") is not None}
+
+
 def _mistakes(mistakes: Sequence[Mistake], as_json: bool) -> None:
     if as_json:
         found = [asdict(mistake) for mistake in mistakes]
@@ -93,7 +173,7 @@ def _mistakes(mistakes: Sequence[Mistake], as_json: bool) -> None:
     typer.echo(f"{len(mistakes)} mistake{'s' if len(mistakes) != 1 else ''}", err=True)
 
 
-def _print(summary: dict[str, Any]) -> None:
+def _print(summary: dict[str, Any], busy: dict[str, Budget]) -> None:
     periods = ", ".join(f"{name} {seconds:g} s" for name, seconds in summary["periods_s"].items())
     typer.echo(
         f"gateway {summary['gateway']}: {summary['points']} points, {summary['rules']} rules, no mistakes"
@@ -104,6 +184,10 @@ def _print(summary: dict[str, Any]) -> None:
     for line in summary["connections"]:
         rate = line["requests_per_second"]
         cost = f"{rate:g} requests/s" if rate else "devices speak by themselves"
+        if line["connection"] in busy:
+            budget = busy[line["connection"]]
+            how = "measured" if budget.measured else "estimated"
+            cost += f", busy {_percent(budget.share)} of the time ({how})"
         typer.echo(f"\n{line['connection']} ({line['protocol']}): {len(line['devices'])} devices, {cost}")
         for device in line["devices"]:
             cycle = ", ".join(f"{n} {period}" for period, n in device["requests_per_cycle"].items())

@@ -83,6 +83,10 @@ class Driver(ABC):
         """Return what is to be polled; nothing for a driver whose devices speak by themselves."""
         return ()
 
+    def question(self, task: ReadTask) -> dict[str, str | int]:
+        """Return what a task asks of its device, in the protocol's own words, for a technician to check."""
+        return {}
+
     async def read(self, task: ReadTask) -> Readings:
         """Read the points of one task now. Raises ConnectionLost only."""
         raise NotImplementedError(f"{self.protocol} has nothing to poll")

@@ -6,6 +6,7 @@ import typer
 
 from sim_devices.cli.city import city
 from sim_devices.cli.device import device
+from sim_devices.cli.gateway import gateway
 from sim_devices.cli.listing import listing
 
 app = typer.Typer(
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 app.command("city")(city)
 app.command("device")(device)
+app.command("gateway")(gateway)
 app.command("list")(listing)
 
 

@@ -122,6 +122,11 @@ class CameraDriver(Driver):
             tasks.append(ReadTask(device.key, period, indexes, 1, camera))
         return tuple(tasks)
 
+    def question(self, task: ReadTask) -> dict[str, str | int]:
+        """Path of the snapshot."""
+        camera: Camera = task.plan
+        return {"path": camera.path}
+
     async def read(self, task: ReadTask) -> Readings:
         """Fetch one picture and measure it."""
         camera: Camera = task.plan

@@ -147,6 +147,17 @@ class ModbusDriver(Driver):
                 tasks.append(ReadTask(device.key, period, part.decoder.points, 1, plan))
         return tuple(tasks)
 
+    def question(self, task: ReadTask) -> dict[str, str | int]:
+        """Unit, function code, wire address and quantity of the request as planned."""
+        plan: Plan = task.plan
+        block = plan.planned.block
+        return {
+            "unit": self._units[task.device],
+            "fc": block.fc,
+            "address": block.start,
+            "count": block.count,
+        }
+
     async def read(self, task: ReadTask) -> Readings:
         """Read one block. Values are raw; i64 and u64 lose exactness beyond 2**53 (float64)."""
         plan: Plan = task.plan

@@ -1,0 +1,262 @@
+"""`citynerve-edge scan modbus|opcua|mqtt|cameras`: who is there, before any file says so."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from edge.cli.beside import Beside
+from edge.cli.control import control
+from edge.cli.progress import Bar
+from edge.cli.terminal import FAILED, AsJson, reported
+from edge.tools.profiles import known_profiles
+from edge.tools.scan import Events, scan_cameras, scan_modbus, scan_mqtt, scan_opcua
+from protocols.errors import Rejected
+from protocols.field.scanning import Found
+
+app = typer.Typer(
+    help="Find out who is on a line: Modbus units, OPC UA nodes, MQTT topics, cameras. Reads only.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+Host = Annotated[
+    str, typer.Argument(metavar="HOST[:PORT]", help="Address; the protocol's port where none is given.")
+]
+Profiles = Annotated[
+    Path | None, typer.Option("--profiles", help="Folder with profiles of your own.", metavar="DIR")
+]
+User = Annotated[str | None, typer.Option("--username", help="User name; without one, anonymous.")]
+Secret = Annotated[
+    Path | None,
+    typer.Option("--password-file", help="File whose first line is the password.", metavar="FILE"),
+]
+Gateway = Annotated[
+    Path | None,
+    typer.Option(
+        "--gateway",
+        help="Gateway file: while that gateway runs, it scans beside its polling.",
+        metavar="FILE",
+    ),
+]
+MAX_UNITS = 256
+
+
+@app.command("modbus")
+def modbus(
+    host: Host,
+    units: Annotated[str, typer.Option(help="Unit ids: 1-32, or 1,5,9-12.")] = "1-247",
+    timeout: Annotated[
+        float, typer.Option(help="Seconds to wait for each unit; longer than a serial gateway's own timeout.")
+    ] = 0.5,
+    pause: Annotated[float, typer.Option(help="Seconds of rest between two questions.")] = 0.02,
+    thorough: Annotated[
+        bool, typer.Option("--thorough", help="Also try coils and discrete inputs of silent units.")
+    ] = False,
+    profiles: Profiles = None,
+    gateway: Gateway = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find the units of a Modbus TCP line, their identity, and the profile that fits each.
+
+    One question at a time; an exception counts as an answer. Exit code 1 where nobody answers.
+
+    Example: citynerve-edge scan modbus 192.0.2.10:502 --units 1-32
+    """
+    with reported():
+        name, port = address(host, 502)
+        ids = unit_ids(units)
+        beside = running(gateway)
+        events = beside and beside.scan(
+            protocol="modbus", host=name, port=port, units=list(ids), timeout_s=timeout, thorough=thorough
+        )
+        events = events or scan_modbus(
+            name, port, units=ids, profiles=known_profiles(profiles).values(),
+            timeout_s=timeout, pause_s=pause, thorough=thorough,
+        )  # fmt: skip
+        _tell(events, as_json, "no unit answered; check cable, speed and parity of the line, and --timeout")
+
+
+@app.command("opcua")
+def opcua(
+    url: Annotated[str, typer.Argument(metavar="URL", help="opc.tcp://host:4840")],
+    nodes: Annotated[bool, typer.Option("--nodes/--no-nodes", help="Also browse the variables.")] = True,
+    most: Annotated[int, typer.Option(help="Stop after so many variables.", min=1)] = 2000,
+    username: User = None,
+    password_file: Secret = None,
+    profiles: Profiles = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the servers and endpoints of an OPC UA address, with their security, and its variables.
+
+    Example: citynerve-edge scan opcua opc.tcp://192.0.2.10:4840
+    """
+    with reported():
+        if not url.startswith("opc.tcp://"):
+            raise Rejected("url", f"{url!r} is no OPC UA address; write it like opc.tcp://192.0.2.10:4840")
+        events = scan_opcua(
+            url, username=username, password_file=password_file, nodes=nodes, most=most,
+            profiles=known_profiles(profiles).values(),
+        )  # fmt: skip
+        _tell(events, as_json, "the server has no variables")
+
+
+@app.command("mqtt")
+def mqtt(
+    host: Host,
+    topic: Annotated[str, typer.Option(help="What to listen to; # is everything.")] = "#",
+    seconds: Annotated[float, typer.Option(help="How long to listen.", min=0.1, max=3600)] = 10.0,
+    username: User = None,
+    password_file: Secret = None,
+    profiles: Profiles = None,
+    as_json: AsJson = False,
+) -> None:
+    """Listen to a broker for some seconds; show topics, payloads, and the points they would become.
+
+    Example: citynerve-edge scan mqtt 192.0.2.10 --seconds 30 --topic "city/#"
+    """
+    with reported():
+        name, port = address(host, 1883)
+        events = scan_mqtt(
+            name, port, topic=topic, seconds=seconds, username=username, password_file=password_file,
+            profiles=known_profiles(profiles).values(),
+        )  # fmt: skip
+        _tell(events, as_json, f"nothing was heard in {seconds:g} s; listen longer with --seconds")
+
+
+@app.command("cameras")
+def cameras(
+    url: Annotated[
+        str | None,
+        typer.Argument(metavar="[URL]", help="A camera whose snapshot is looked for: http://192.0.2.64"),
+    ] = None,
+    path: Annotated[list[str] | None, typer.Option(help="Snapshot path to try; repeat it for more.")] = None,
+    seconds: Annotated[
+        float, typer.Option(help="How long discovery waits for answers.", min=0.1, max=600)
+    ] = 4.0,
+    target: Annotated[
+        str | None,
+        typer.Option(help="Ask this one host, where multicast does not reach.", metavar="HOST[:PORT]"),
+    ] = None,
+    username: User = None,
+    password_file: Secret = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find cameras by ONVIF discovery on this network, or a camera's snapshot path.
+
+    Example: citynerve-edge scan cameras --seconds 10
+    """
+    with reported():
+        if url is not None and not url.startswith(("http://", "https://")):
+            raise Rejected("url", f"{url!r} is no address; write it like http://192.0.2.64")
+        events = scan_cameras(
+            url, paths=tuple(path or ()), seconds=seconds, username=username, password_file=password_file,
+            target=address(target, 3702) if target else None,
+        )  # fmt: skip
+        nobody = (
+            "none of the known paths gives a picture; the manual names it" if url else "no camera answered"
+        )
+        _tell(events, as_json, nobody)
+
+
+def address(text: str, port: int) -> tuple[str, int]:
+    """Return host and port of `host`, `host:port` or `[v6]:port`. Raises Rejected."""
+    host, colon, number = text.rpartition(":")
+    if not colon or text.endswith("]") or (":" in host and not host.startswith("[")):
+        host, number = text, str(port)
+    host = host.strip("[]")
+    if not host or not number.isdecimal() or not 0 < int(number) < 65_536:
+        raise Rejected("address", f"{text!r} is no address; write it like 192.0.2.10:{port}")
+    return host, int(number)
+
+
+def unit_ids(text: str) -> tuple[int, ...]:
+    """Return the unit ids of `1-32` or `1,5,9-12`, each once. Raises Rejected."""
+    found: dict[int, None] = {}
+    for part in text.split(","):
+        first, dash, last = (word.strip() for word in part.partition("-"))
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise Rejected("units", f"{part!r} is no unit id; write it like 1-32 or 1,5,9-12")
+        low, high = int(first), int(last or first)
+        if low > high or high >= MAX_UNITS:
+            raise Rejected("units", f"{part!r}: unit ids go from 0 to 255, the smaller first")
+        found.update(dict.fromkeys(range(low, high + 1)))
+    return tuple(found)
+
+
+def running(file: Path | None) -> Beside | None:
+    """Return the gateway of a file to scan with, None where none is named or it does not run.
+
+    Many serial gateways serve one connection only: then the one that is polled must be shared.
+    """
+    if file is None:
+        return None
+    gateway = control(file)
+    if not gateway.running:
+        return None
+    typer.echo("the gateway is running: it asks between its own reads, and polling goes on", err=True)
+    return Beside(gateway)
+
+
+def _tell(events: Events, as_json: bool, nobody: str) -> None:
+    bar = Bar()
+
+    async def collect() -> list[Found]:
+        found = []
+        async for event in events:
+            if isinstance(event, Found):
+                found.append(event)
+                bar.clear()
+                if not as_json:
+                    typer.echo(
+                        event.title if event.kind == "unit" else f"{event.kind} {event.key}: {event.title}"
+                    )
+            else:
+                bar.show(event)
+        return found
+
+    try:
+        found = asyncio.run(collect())
+    finally:
+        bar.clear()
+    if as_json:
+        typer.echo(json.dumps({"found": [asdict(item) for item in found]}, ensure_ascii=False, indent=2))
+    elif found:
+        typer.echo(suggestion(found), nl=False)
+    if not found:
+        typer.echo(nobody, err=True)
+        raise typer.Exit(FAILED)
+
+
+def suggestion(found: Sequence[Found]) -> str:
+    """Return what a gateway file would say of the findings, as YAML; "" where there is nothing to say."""
+    connections: list[dict[str, Any]] = []
+    devices: list[dict[str, Any]] = []
+    for item in found:
+        line = item.suggestion.get("connections")
+        if line and line not in connections:
+            connections.append(line)
+        device = item.suggestion.get("devices")
+        if device and line:
+            entry = {"connection": f"line{connections.index(line) + 1}", **device}
+            if entry not in devices:
+                devices.append(entry)
+    if not devices:
+        return ""
+    lines = ["", "# for the gateway file; give each device a key, a name and a site:", "connections:"]
+    lines += [f"  - {_flow({'key': f'line{i}', **line})}" for i, line in enumerate(connections, 1)]
+    lines += ["devices:", *(f"  - {_flow(device)}" for device in devices)]
+    return "\n".join(lines) + "\n"
+
+
+def _flow(entry: dict[str, Any]) -> str:
+    text: str = yaml.safe_dump(
+        entry, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10_000
+    )
+    return text.strip()

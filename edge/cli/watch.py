@@ -1,0 +1,89 @@
+"""`citynerve-edge point watch`: values as they come, by the running gateway or from the device."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from edge.cli import words
+from edge.cli.control import Control
+from edge.cli.terminal import AsJson, GatewayFile, reported
+from edge.config.bind import Plan
+from protocols.errors import Rejected
+from protocols.model.clock import now_us, to_datetime
+
+Event = dict[str, Any]
+
+
+def watch(
+    file: GatewayFile,
+    points: Annotated[list[str], typer.Argument(metavar="POINT...", help="device.point, one or more.")],
+    seconds: Annotated[float | None, typer.Option("--for", help="Stop after so many seconds.", min=0)] = None,
+    every: Annotated[
+        float, typer.Option(help="Seconds between two reads where no gateway runs.", min=0.1)
+    ] = 1.0,
+    as_json: AsJson = False,
+) -> None:
+    """Show live values with quality and age until Ctrl-C: the running gateway's, else read from the device.
+
+    Example: citynerve-edge point watch gateway.yaml pump1.pressure pump1.speed
+    """
+    from edge.app import open_plan  # noqa: PLC0415 - imports the gateway whole, which --help does not need
+    from edge.cli.point import find  # noqa: PLC0415 - `point` holds this command
+
+    with reported():
+        plan = open_plan(file)
+        bound = {name: find(plan, name) for name in points}
+        gateway = Control(plan.loaded)
+        live = gateway.running
+        if not as_json:
+            where = f"{plan.gateway} runs: its values" if live else "no gateway runs: read from the device"
+            typer.echo(f"({where}; Ctrl-C ends)", err=True)
+        ends = None if seconds is None else time.monotonic() + seconds
+        units = {f"{point.device}.{point.profile.key}": point.profile.unit for point in bound.values()}
+        try:
+            for event in (
+                _from_gateway(gateway, list(units), ends) if live else _from_device(plan, bound, ends, every)
+            ):
+                _show(event, units[event["point"]], as_json)
+        except KeyboardInterrupt:
+            return
+
+
+def _from_gateway(gateway: Control, names: list[str], ends: float | None) -> Iterator[Event]:
+    """Yield what the gateway's stream tells, and end when the time is over or the gateway stops."""
+    for name, data in gateway.events("/api/stream", points=",".join(names)):
+        if name == "values":
+            yield from data
+        if ends is not None and time.monotonic() >= ends:
+            return
+    raise Rejected("ended", "the gateway has stopped")
+
+
+def _from_device(plan: Plan, bound: dict[str, Any], ends: float | None, every: float) -> Iterator[Event]:
+    from edge.cli.point import current  # noqa: PLC0415
+
+    while True:
+        started = time.monotonic()
+        for point in bound.values():
+            yield asyncio.run(current(plan, point))
+        if ends is not None and time.monotonic() + every > ends:
+            return
+        time.sleep(max(0.0, started + every - time.monotonic()))
+
+
+def _show(event: Event, unit: str, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(event, ensure_ascii=False))
+        return
+    moment = (
+        "-" if event["time_us"] is None else to_datetime(event["time_us"]).strftime("%H:%M:%S.%f")[:-4] + "Z"
+    )
+    age = words.ago(now_us(), event["time_us"])
+    shown = words.value(event, unit)
+    typer.echo(f"{moment:<12} {event['point']:<32} {shown:<24} {event['quality']['name']:<28} {age}")
