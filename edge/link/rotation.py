@@ -11,7 +11,7 @@ from edge.link.client import CentreClient, CentreError
 from edge.link.credentials import Token
 from protocols.errors import Rejected
 from protocols.model.clock import SECOND_US, Clock, now_us
-from protocols.model.command import CommandOutcome, CommandState
+from protocols.model.command import CommandState
 from protocols.model.order import Rotate
 
 LOOK_S: Final = 3600.0
@@ -50,21 +50,19 @@ class Rotation:
                 raise CentreError(401, "not-taken", "the centre did not take the token that it had given")
             self._log.info("token is exchanged")
 
-    async def obey(self, order: Rotate, offset_us: int) -> CommandOutcome:
-        """Exchange the token because the centre asks for it; offset_us: its clock minus ours."""
-        now = self._clock()
-        state, reason, detail = CommandState.VERIFIED, "", "the centre took the new token"
-        if now + offset_us >= order.expires_us:
-            state, reason, detail = CommandState.EXPIRED, "expired", "its time was over"
-        else:
-            try:
-                await self.rotate()
-            except CentreError as error:
-                state, reason, detail = CommandState.FAILED, error.code, str(error)
-            except Rejected as error:
-                state, reason, detail = CommandState.FAILED, error.reason, str(error)
-            except OSError as error:
-                state, reason, detail = CommandState.FAILED, "storage", f"the new token was not kept: {error}"
-        return CommandOutcome(
-            command=order.id, state=state, reason=reason, detail=detail, finished_us=self._clock()
-        )
+    async def obey(self, order: Rotate, offset_us: int) -> tuple[CommandState, str, str]:
+        """Exchange the token because the centre asks for it; return what became of it, why, and in words.
+
+        offset_us: the centre's clock minus ours.
+        """
+        if self._clock() + offset_us >= order.expires_us:
+            return CommandState.EXPIRED, "expired", "its time was over"
+        try:
+            await self.rotate()
+        except CentreError as error:
+            return CommandState.FAILED, error.code, str(error)
+        except Rejected as error:
+            return CommandState.FAILED, error.reason, str(error)
+        except OSError as error:
+            return CommandState.FAILED, "storage", f"the new token was not kept: {error}"
+        return CommandState.VERIFIED, "", "the centre took the new token"
