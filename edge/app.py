@@ -23,6 +23,7 @@ from edge.audit import Audit
 from edge.buffer.sqlite import SqliteBuffer
 from edge.commands import Actions, Commands
 from edge.config.bind import OWN, OWN_PERIOD_S, Plan, bind
+from edge.config.change import Change, Inlet, compare
 from edge.config.load import load
 from edge.config.texts import Texts
 from edge.console import serve
@@ -31,17 +32,23 @@ from edge.house import House
 from edge.link.client import CentreClient
 from edge.link.credentials import Token
 from edge.link.receiver import Receiver
+from edge.link.reporter import Reporter
 from edge.link.road import Road
+from edge.link.rotation import Rotation
 from edge.link.sender import Sender
 from edge.link.trust import Trust
 from edge.pipeline import Pipeline
 from edge.poller import Poller
+from edge.report import Report
 from edge.session import Session
+from edge.versions import Settings
+from edge.versions.probation import Seen
+from edge.versions.start import begin
 from protocols.errors import ConfigError, Mistake, Rejected, StorageError
-from protocols.field.base import ReadTask
+from protocols.field.base import BoundDevice, ReadTask
 from protocols.model.clock import SECOND_US, Clock, now_us
 from protocols.model.command import Command, CommandState
-from protocols.model.order import AlarmAct, Order
+from protocols.model.order import AlarmAct, Order, Rotate
 from protocols.model.reading import Readings
 
 _THREADS: Final = 2
@@ -69,12 +76,20 @@ def read_tasks(plan: Plan) -> dict[str, tuple[ReadTask, ...]]:
     return tasks
 
 
+def opened(path: Path, texts: Texts) -> Plan:
+    """Validate texts as if they lay at `path`, down to the requests of the drivers. Raises ConfigError."""
+    plan = open_plan(path, texts)
+    read_tasks(plan)
+    return plan
+
+
 class Gateway:
     """One running gateway. `run` returns after SIGTERM, SIGINT or `stop`, with everything written."""
 
-    def __init__(self, plan: Plan, clock: Clock = now_us) -> None:
-        self._declared = plan.declared
-        plan = replace(plan, declared=b"")
+    def __init__(self, file: Path, clock: Clock = now_us) -> None:
+        beginning = begin(file, opened, clock)
+        self._declared = beginning.plan.declared
+        beginning.plan = plan = replace(beginning.plan, declared=b"")
         buffer = SqliteBuffer(plan.loaded.state_dir, clock)
         self._quarantined = buffer.quarantined
         pipeline = Pipeline(plan, buffer, clock, self._stored)
@@ -82,12 +97,13 @@ class Gateway:
             connection.key: Session(connection, pipeline.put, clock) for connection in plan.connections
         }
         audit = Audit(plan.loaded.state_dir, clock)
+        self._inlet = Inlet(pipeline.put)
         commands = Commands(
             plan,
             pipeline.shaper,
             sessions,
             buffer,
-            sink=pipeline.put,
+            sink=self._inlet,
             audit=audit,
             clock=clock,
             stored=self._stored,
@@ -100,6 +116,7 @@ class Gateway:
             audit=audit,
             commands=commands,
             actions=Actions(plan, commands, self._last_us, clock=clock),
+            settings=Settings(beginning, self, opened, clock),
             sessions=sessions,
             pollers={key: Poller(session, plan.periods, clock) for key, session in sessions.items()},
             road=Road("up"),
@@ -108,8 +125,11 @@ class Gateway:
         self._process = Process()
         self._asides = len(buffer.asides())
         self._received = 0
-        self._devices = [device for connection in plan.connections for device in connection.devices]
-        self._pulse = Pulse(_members(plan), len(self._devices))
+        self._devices, self._pulse = _pulse(plan)
+        self._answers = 0
+        self._group: asyncio.TaskGroup | None = None
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._rotation: Rotation | None = None
         self._stop: asyncio.Event | None = None
         self._stopped = False
         self._log = structlog.get_logger("edge.app")
@@ -133,10 +153,13 @@ class Gateway:
         try:
             await self._prepare()
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(work, name=name) for name, work in self._parts()]
+                self._group = group
+                for name, work in self._parts():
+                    self._start(name, work)
                 await self._stop.wait()
                 self._log.info("stopping")
-                for task in tasks:
+                await asyncio.to_thread(self.house.settings.ended)
+                for task in self._tasks.values():
                     task.cancel()
         finally:
             for number in (signal.SIGTERM, signal.SIGINT):
@@ -152,6 +175,7 @@ class Gateway:
         await asyncio.to_thread(self.house.buffer.remember, plan.declaration, self._declared)
         self._declared = b""  # the log has it now: megabytes, for many points
         await self.house.commands.recover()
+        await self.house.settings.recover(await asyncio.to_thread(self.house.buffer.interrupted))
         self.house.actions.resume(self.house.pipeline.alarm_views())
         # What is alive now lives as long as the process: no collection needs to look at it again.
         gc.collect()
@@ -172,22 +196,31 @@ class Gateway:
             ("actions", self.house.actions.run()),
             ("health", self._tell_health()),
             ("page", serve(self.house)),
+            ("settings", self.house.settings.run()),
+            ("link", self._link()),
         ]
         parts += [
             (f"session:{key}", session.run(self.house.pollers[key].work))
             for key, session in self.house.sessions.items()
         ]
-        if self.house.plan.loaded.entry.centre is not None:
-            parts.append(("link", self._link(self.house.plan.loaded.entry.centre.url)))
-        else:
-            self._log.info("no centre is configured; readings are kept here")
         return parts
 
-    async def _link(self, url: str) -> None:
+    def _start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """Begin a part; one that fails ends the gateway, which is then started again from outside."""
+        if self._group is None:
+            raise AssertionError("parts begin while the gateway runs")
+        task = self._tasks[name] = self._group.create_task(work, name=name)
+        task.add_done_callback(
+            lambda ended: self._tasks.pop(name) if self._tasks.get(name) is ended else None
+        )
+
+    async def _link(self) -> None:
         """Wait until the gateway is enrolled, then send and receive for ever."""
         loaded = self.house.plan.loaded
         entry = loaded.entry.centre
-        assert entry is not None  # noqa: S101 - the caller has its url
+        if entry is None:
+            self._log.info("no centre is configured; readings are kept here")
+            return
         trust = Trust(loaded.ca_file, entry.pin, self.house.clock)
         token = Token(loaded.state_dir, self.house.plan.gateway, self.house.clock)
         told = ""
@@ -202,7 +235,12 @@ class Gateway:
                 self._log.warning("link waits for credentials", reason=reason)
                 told = reason
             await asyncio.sleep(_ENROLMENT_LOOK_S)
-        async with CentreClient(url, trust, token, self.house.clock) as centre:
+        async with CentreClient(entry.url, trust, token, self.house.clock) as centre:
+            self._rotation = Rotation(centre, token, entry.rotate_days, self.house.clock)
+            report = Report(self.house, token)
+            reporter = Reporter(
+                centre, Road("status"), glance=report.glance, status=report.status, config=report.config
+            )
             self.house.sender = Sender(
                 self.house.buffer, centre, self.house.road, self.house.plan.declaration
             )
@@ -217,6 +255,8 @@ class Gateway:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.house.sender.run(), name="sender")
                 group.create_task(self.house.receiver.run(), name="receiver")
+                group.create_task(self._rotation.run(), name="rotation")
+                group.create_task(reporter.run(), name="reporter")
 
     async def _carry_out(self, order: Order, offset_us: int) -> None:
         """Hand an order of the centre to the part that knows it."""
@@ -225,6 +265,8 @@ class Gateway:
                 await self.house.commands.execute(order, offset_us)
             case AlarmAct():
                 await self._act(order, offset_us)
+            case Rotate() if self._rotation is not None:
+                await self.answer(order.id, *await self._rotation.obey(order, offset_us))
             case _:
                 await self.house.commands.refuse(
                     order.id, "not-supported", "this gateway does not know such orders"
@@ -243,6 +285,103 @@ class Gateway:
         await pipeline.settled()
         reason = "done" if steps else "no-change"
         await commands.answer(act.id, CommandState.VERIFIED, reason, f"{len(steps)} steps")
+
+    # ---- another configuration, see edge.versions.settings.Host ----
+
+    @property
+    def plan(self) -> Plan:
+        """The plan that runs."""
+        return self.house.plan
+
+    async def change(self, plan: Plan) -> None:
+        """Run another plan: what is the same in it goes on untouched. Raises StorageError beforehand."""
+        house, declared = self.house, plan.declared
+        plan = replace(plan, declared=b"")
+        if await asyncio.to_thread(house.buffer.declaration, plan.declaration) is None:
+            await asyncio.to_thread(house.buffer.remember, plan.declaration, declared)
+        del declared
+        change = await asyncio.to_thread(compare, house.plan, plan)
+        again = [
+            point.index
+            for connection in plan.connections
+            if connection.key in change.turned
+            for device in connection.devices
+            for point in device.points
+        ]
+        await house.pipeline.change(plan, change.table, again, lambda: self._switch(plan, change))
+        self._log.info(
+            "another configuration runs",
+            declaration=plan.declaration,
+            kept=len(change.kept),
+            turned=sorted(change.turned),
+            added=sorted(change.added),
+            removed=sorted(change.removed),
+        )
+        gc.unfreeze()
+        gc.collect()
+        gc.freeze()
+
+    def _switch(self, plan: Plan, change: Change) -> None:
+        """Give every part the other plan, all in one instant; lines that change do so afterwards."""
+        house, before = self.house, self.house.sessions
+        house.plan = plan
+        house.sessions, pollers = {}, house.pollers
+        house.pollers = {}
+        for connection in plan.connections:
+            key = connection.key
+            if key in change.added:
+                session = Session(connection, house.pipeline.put, house.clock)
+                poller = Poller(session, plan.periods, house.clock)
+                self._start(f"session:{key}", session.run(poller.work))
+            else:
+                session, poller = before[key], pollers[key]
+                session.adopt(connection, change.table, change.devices)
+                poller.periods = plan.periods
+                if key in change.turned:
+                    session.turn()
+            house.sessions[key], house.pollers[key] = session, poller
+        for key in change.removed:
+            before[key].put.renumber(change.table)
+            before[key].leave()
+        self._inlet.renumber(change.table)
+        self._inlet = Inlet(house.pipeline.put)
+        house.commands.adopt(plan, house.pipeline.shaper, house.sessions, self._inlet)
+        house.actions.adopt(plan)
+        house.pipeline.watch(house.actions.points, house.actions.on_steps)
+        self._devices, self._pulse = _pulse(plan)
+        self._answers = house.road.answers
+        if change.link:
+            self._start("relink", self._relink())
+        elif house.sender is not None:
+            house.sender.announce(plan.declaration)
+
+    async def _relink(self) -> None:
+        """End the link to the centre that was, and begin the one to the centre that is."""
+        link = self._tasks.get("link")
+        if link is not None:
+            link.cancel()
+            await asyncio.wait([link])
+        self.house.road, self.house.sender, self.house.receiver = Road("up"), None, None
+        self._answers = 0
+        self._start("link", self._link())
+
+    def seen(self) -> Seen:
+        """Return which devices are well, and whether the centre has answered since the last change."""
+        shaper, road = self.house.pipeline.shaper, self.house.road
+        heard, _ = self._pulse.look(shaper.seen_us, shaper.latest_quality)
+        devices = frozenset(self._devices[i].key for i in np.flatnonzero(heard).tolist())
+        return Seen(devices, uplink=road.state == "up" and road.answers > self._answers)
+
+    async def answer(self, order: str, state: CommandState, reason: str, detail: str) -> None:
+        """Tell the centre what became of its order."""
+        await self.house.commands.answer(order, state, reason, detail)
+
+    async def note(self, actor: str, what: str, subject: str, detail: str) -> None:
+        """Write a deed into the audit trail; one that the disk does not take is logged."""
+        try:
+            await asyncio.to_thread(self.house.audit.note, actor, what, subject, detail)
+        except StorageError as error:
+            self._log.error("a deed is not in the audit trail", what=what, by=actor, reason=str(error))
 
     def _last_us(self, name: str) -> int:
         """Return the source time of the last reading of `device.point`."""
@@ -302,21 +441,15 @@ class Gateway:
         return Readings.at(point, now, np.array(list(values.values())))
 
 
-def _members(plan: Plan) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
-    """Return for each point the position of its device among those that are read; -1 for health."""
+def _pulse(plan: Plan) -> tuple[list[BoundDevice], Pulse]:
+    """Return the devices that are read, and what tells which of them are heard."""
     member = np.full(len(plan.points), -1, np.int32)
     devices = [device for connection in plan.connections for device in connection.devices]
     for i, device in enumerate(devices):
         member[[point.index for point in device.points]] = i
-    return member
+    return devices, Pulse(member, len(devices))
 
 
-async def run_gateway(path: Path) -> None:
+async def run_gateway(file: Path) -> None:
     """Run the gateway that a file describes, until a signal ends it."""
-    await _checked(path).run()
-
-
-def _checked(path: Path) -> Gateway:
-    plan = open_plan(path)
-    read_tasks(plan)
-    return Gateway(plan)
+    await Gateway(file).run()

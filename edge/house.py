@@ -18,6 +18,7 @@ from edge.link.sender import Sender
 from edge.pipeline import Pipeline
 from edge.poller import Poller
 from edge.session import Session
+from edge.versions import Settings
 from protocols.model.clock import Clock
 
 
@@ -32,6 +33,7 @@ class House:
     audit: Audit
     commands: Commands
     actions: Actions
+    settings: Settings
     sessions: dict[str, Session]
     pollers: dict[str, Poller]
     road: Road

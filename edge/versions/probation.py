@@ -46,6 +46,7 @@ class Probation:
         self._seconds = seconds
         self._steady_s = min(STEADY_S, seconds / 4)
         self._well_since: float | None = None
+        self._why = ""
 
     def look(self, now: float, seen: Seen) -> ProbationState:
         """Judge what is seen now; a decision stands for ever."""
@@ -70,6 +71,12 @@ class Probation:
             self.state = "confirmed"
         return self.state
 
+    def give_up(self, why: str) -> ProbationState:
+        """End it badly at once, where it has not ended yet; `why` in words."""
+        if self.state == "watching":
+            self.state, self._why = "failed", why
+        return self.state
+
     def spent_s(self, now: float) -> float:
         """Return the seconds of it that have passed."""
         return max(now - self._began, 0.0)
@@ -79,8 +86,8 @@ class Probation:
         return max(self._seconds - self.spent_s(now), 0.0)
 
     def why(self) -> str:
-        """Return in words what is not well, as last seen."""
-        parts = []
+        """Return in words what is not well, as last seen, or why it was given up."""
+        parts = [self._why] if self._why else []
         if self.cut_off:
             parts.append("the centre has not answered since")
         if self.missing:

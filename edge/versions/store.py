@@ -10,10 +10,10 @@ cut there is the state before or the state after, never one between. Everything 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 import structlog
@@ -90,15 +90,16 @@ class Versions:
     """The versions in a gateway's state folder. Methods block on the disk, and raise StorageError."""
 
     def __init__(self, state_dir: Path, clock: Clock = now_us) -> None:
-        self._folder = state_dir / "versions"
+        self.state_dir = state_dir
+        self.folder = state_dir / "versions"
         self._clock = clock
         self._log = structlog.get_logger("edge.versions")
-        self.index = self._read_index()
+        self.index = self._durable = self._read_index()
 
     def add(
         self, texts: Texts, source: Source, actor: str, note: str, state: VersionState, order: str = ""
     ) -> Version:
-        """Keep a version and return it; the index in memory has it, the one on disk after `save`."""
+        """Keep a version and return it; the index on disk has it after `settle`."""
         known = [version.number for version in self.index.versions]
         number = max([*known, *self._numbers(), 0]) + 1
         version = Version(
@@ -134,15 +135,24 @@ class Versions:
         )
         self.index = msgspec.structs.replace(self.index, versions=versions)
 
-    def save(self, index: Index | None = None) -> None:
-        """Make the index durable, without the oldest versions that are too many; then delete those."""
-        index = self.index if index is None else index
+    def drop(self, numbers: Iterable[int]) -> None:
+        """Take versions out of the index in memory; `settle` deletes them."""
+        gone = set(numbers)
+        versions = tuple(version for version in self.index.versions if version.number not in gone)
+        self.index = msgspec.structs.replace(self.index, versions=versions)
+
+    def settle(self, **changes: Any) -> None:
+        """Change fields of the index and make it durable, all or nothing; then delete what is too old."""
+        before, index = self._durable, msgspec.structs.replace(self.index, **changes)
         kept = _newest(index)
-        fresh = msgspec.structs.replace(
-            index, versions=tuple(version for version in index.versions if version.number in kept)
-        )
-        write(self._folder / "index.json", msgspec.json.format(msgspec.json.encode(fresh)))
-        self.index = fresh
+        versions = tuple(version for version in index.versions if version.number in kept)
+        index = msgspec.structs.replace(index, versions=versions)
+        try:
+            write(self.folder / "index.json", msgspec.json.format(msgspec.json.encode(index)))
+        except StorageError:
+            self.index = before
+            raise
+        self.index = self._durable = index
         for number in self._numbers():
             if number not in kept:
                 self._path(number).unlink(missing_ok=True)
@@ -168,13 +178,13 @@ class Versions:
         return texts
 
     def _path(self, number: int) -> Path:
-        return self._folder / f"{number:06}.json"
+        return self.folder / f"{number:06}.json"
 
     def _numbers(self) -> list[int]:
-        return [int(path.stem) for path in self._folder.glob("[0-9]*.json") if path.stem.isdecimal()]
+        return [int(path.stem) for path in self.folder.glob("[0-9]*.json") if path.stem.isdecimal()]
 
     def _read_index(self) -> Index:
-        path = self._folder / "index.json"
+        path = self.folder / "index.json"
         try:
             return msgspec.json.decode(path.read_bytes(), type=Index)
         except FileNotFoundError:

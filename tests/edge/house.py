@@ -118,7 +118,7 @@ async def running(path: Path, *, enrolled: bool = True) -> AsyncIterator[Gateway
     plan = open_plan(path)
     if enrolled:
         save(plan.loaded.state_dir, Credentials(gateway=plan.gateway, token=TOKEN))
-    gateway = Gateway(plan)
+    gateway = Gateway(path)
     task = asyncio.create_task(gateway.run())
     try:
         yield gateway

@@ -169,7 +169,7 @@ def _live(app: Any, order: dict[str, Any]) -> None:
     try:
         if order["names"]:
             _forgetful_names(Path(order["names"]))
-        gateway = app.Gateway(app.open_plan(file), *_clocks(order["bent"]))
+        gateway = app.Gateway(file, *_clocks(order["bent"]))
         asyncio.run(gateway.run())
         code = 0
     finally:
