@@ -1,4 +1,4 @@
-"""A pumping station on the real Modbus server: level, two pumps, a gate, a sign, and a switch that permits."""
+"""A pumping station on the real Modbus server: level, two pumps, a gate, a sign, a permitting switch."""
 
 from __future__ import annotations
 
