@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from edge.alarms.view import AlarmView as Alarm
-from edge.console.answers import Words, answer, body
+from edge.console.answers import Words, answer, body, words
 from edge.console.guard import caller
 from edge.house import House
 from protocols.model.alarm import AlarmKind, AlarmState, Overlay, Priority
@@ -25,7 +25,7 @@ _SETTLED_S: Final = 5.0
 
 
 class AlarmView(msgspec.Struct, frozen=True, kw_only=True):
-    """One alarm as `edge.alarms.view` tells it, its words in both languages, with the unit of its point.
+    """One alarm as `edge.alarms.view` tells it, in both languages, with what values of its point mean.
 
     Times are UTC microseconds; `display` is the state to show: the first overlay, else the base state.
     """
@@ -37,6 +37,8 @@ class AlarmView(msgspec.Struct, frozen=True, kw_only=True):
     name: Words
     response: Words | None
     unit: str
+    decimals: int | None
+    labels: dict[str, Words]
     priority: Priority
     kind: AlarmKind
     category: str
@@ -74,7 +76,8 @@ class ActRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     one_shot: bool = False
 
 
-_SAME: Final = [name for name in AlarmView.__struct_fields__ if name not in {"name", "response", "unit"}]
+_OURS: Final = {"name", "response", "unit", "decimals", "labels"}
+_SAME: Final = [name for name in AlarmView.__struct_fields__ if name not in _OURS]
 
 
 def alarm_views(house: House) -> list[AlarmView]:
@@ -87,11 +90,14 @@ def alarm_views(house: House) -> list[AlarmView]:
 
 def _view(house: House, alarm: Alarm) -> AlarmView:
     index = house.plan.indexes.get(alarm.point)
+    profile = None if index is None else house.plan.points[index].profile
     response = Words(*alarm.response) if any(alarm.response) else None
     return AlarmView(
         name=Words(*alarm.name),
         response=response,
-        unit="1" if index is None else house.plan.points[index].profile.unit,
+        unit=profile.unit if profile else "1",
+        decimals=profile.decimals if profile else None,
+        labels={str(code): words(text) for code, text in profile.labels.items()} if profile else {},
         **{name: getattr(alarm, name) for name in _SAME},
     )
 
