@@ -21,7 +21,7 @@ export interface ConfigStatus {
   declaration: string
   since_us: number
   wanted: string
-  state: 'same' | 'probation' | 'refused' | 'rolled-back'
+  state: 'same' | 'edited' | 'probation' | 'refused' | 'rolled-back'
   why: string
 }
 
@@ -132,19 +132,28 @@ export interface Alarm {
   device: string
   point: string
   name: Name
+  response: Name | null
+  unit: string
+  decimals: number | null
+  labels: Record<string, Name>
   priority: Priority
   kind: string
   state: AlarmState
-  overlays: string[]
-  raised_us: number | null
-  acked_by: string | null
+  overlays: ('OOSRV' | 'DSUPR' | 'SHLVD')[]
+  active: boolean
+  acked: boolean
+  raised_us: number
+  cleared_us: number | null
+  acked_us: number | null
+  acked_by: string
+  raise_value: number | null
   value: number | null
-  limit: number | null
-  unit: string
+  limit: number
+  group: string
   first_out: boolean
-  group: string | null
-  response: Name | null
   shelved_until_us: number | null
+  put_aside_by: string
+  put_aside_why: string
   chattering: boolean
 }
 
@@ -188,23 +197,25 @@ export interface Version {
   number: number
   digest: string
   made_us: number
-  source: 'file' | 'page' | 'centre' | 'rollback'
+  source: 'file' | 'page' | 'centre' | 'rollback' | 'start'
   actor: string
   note: string
-  state: string
+  state: 'running' | 'good' | 'probation' | 'rolled-back' | 'refused'
+  why: string
 }
 export interface ConfigPage {
   status: ConfigStatus
-  probation_ends_us?: number | null
+  /** Seconds of probation that are left; null where there is none. */
+  left_s: number | null
   versions: Version[]
 }
 export interface Diff {
   unified: string
-  devices: { added: string[]; removed: string[]; changed: string[]; unchanged: string[] | number }
+  devices: { added: string[]; removed: string[]; changed: string[]; unchanged: string[] }
 }
 export interface Checked {
   mistakes: Mistake[]
-  diff: Diff | null
+  diff: Diff
 }
 
 export interface Profile {
@@ -225,12 +236,13 @@ export interface Found {
   suggestion: { devices?: { profile: string; params?: Record<string, string | number> } }
 }
 export interface Job {
-  state: 'running' | 'done' | 'failed' | 'cancelled'
+  state: 'running' | 'done' | 'failed' | 'stopped'
   done: number
   total: number
-  doing?: string
+  doing: string
+  next: number
   found: Found[]
-  error?: string
+  error: string
 }
 
 export interface Guess {
@@ -247,13 +259,15 @@ export interface Guess {
 }
 export interface Decoded {
   guesses: Guess[]
-  fits?: { profile: string; name: string; good: number; tried: number; score: number }[]
+  fits: { profile: string; name: string; good: number; tried: number; score: number }[]
 }
 
 export interface Queue {
-  streams: { stream: string; batches: number; readings?: number; bytes: number; oldest_us?: number | null }[]
-  asides: { stream: string; seq: number; reason: string }[]
   size_bytes: number
+  streams: Record<string, { batches: number; rows: number; bytes: number; oldest_us: number | null }>
+  set_aside: number
+  asides: { stream: string; seq: number; n: number; bytes: number; reason: string; aside_us: number }[]
+  waiting_for_storage: string | null
 }
 
 export interface Messages {

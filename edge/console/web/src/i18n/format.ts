@@ -26,7 +26,7 @@ export function useFormat() {
   const times = (options: Intl.DateTimeFormatOptions) => computed(() => new Intl.DateTimeFormat(tag.value, { hourCycle: 'h23', ...options }))
   const clockTime = times({ hour: '2-digit', minute: '2-digit', second: '2-digit' })
   const dayTime = times({ month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit' })
-  const fullTime = times({ year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit', timeZoneName: 'short' })
+  const fullTime = times({ year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit' })
   const day = times({ year: 'numeric', month: '2-digit', day: '2-digit' })
 
   /** Offset to UTC at a time, such as `UTC+8`. */
@@ -101,6 +101,6 @@ export function useFormat() {
   return {
     number, bare, full, span, ago, bytes, hour, zoneText, tag,
     time: (us: number | null | undefined) => (us ? `${hour(us)} ${zoneText(us)}` : '—'),
-    exact: (us: number | null | undefined) => (us ? fullTime.value.format(new Date(us / 1000)) : '—'),
+    exact: (us: number | null | undefined) => (us ? `${fullTime.value.format(new Date(us / 1000))} ${zoneText(us)}` : '—'),
   }
 }

@@ -36,9 +36,9 @@ export function useWords() {
   const locale = computed(() => i18n.locale.value as Locale)
   const t = (key: Key, values: Record<string, unknown> = {}) => (typeof values.n === 'number' ? i18n.t(key, values, values.n) : i18n.t(key, values))
   const name = (value: Partial<Name> | null | undefined) => (value ? value[locale.value] || value.zh || value.en || '—' : '—')
-  const word = (group: string, key: string | null | undefined) => {
+  const word = (group: string, key: string | null | undefined, values: Record<string, unknown> = {}) => {
     if (!key) return '—'
-    return i18n.te(`${group}.${key}`) ? i18n.t(`${group}.${key}`) : key.replaceAll('_', ' ')
+    return i18n.te(`${group}.${key}`) ? i18n.t(`${group}.${key}`, values) : key.replaceAll('_', ' ')
   }
   return { t, name, word, locale, known: (key: string) => i18n.te(key) }
 }

@@ -1,11 +1,24 @@
 /**
- * The gateway tells mistakes in English, as its command line does; here the usual ones are said in 中文.
+ * The gateway tells its reasons in English, as its command line does; here the usual ones are said in 中文.
  * A sentence that no pattern knows stays as it was told: the right words in the wrong language.
  */
-import type { Mistake } from '@/api/types'
-import { useWords } from '@/i18n'
+import { useWords } from './index'
 
-const PROBLEMS: readonly [RegExp, string][] = [
+const BOOK: readonly [RegExp, string][] = [
+  // What became of a configuration, and how the memory is.
+  [/^on probation for another .*: everything is well so far$/, '目前一切正常，稳定一段时间后自动保留。'],
+  [/^on probation for another .*?: (.+)$/s, '$1'],
+  [/^everything that was well before is well$/, '原本正常的都恢复正常'],
+  [/^confirmed by a person$/, '由人确认'],
+  [/^taken back by (.+)$/, '由 $1 回退'],
+  [/^back to version (\d+)$/, '回退到版本 $1'],
+  [/^the centre has not answered since$/, '此后中心没有应答'],
+  [/^the centre has not answered since; (\d+) devices? that w\w+ well before did not come back: (.+)$/, '此后中心没有应答；$1 台原本正常的设备没有恢复：$2'],
+  [/^(\d+) devices? that w\w+ well before did not come back: (.+)$/, '$1 台原本正常的设备没有恢复：$2'],
+  [/^the disk has no room to begin the log; readings wait in memory$/, '磁盘没有空间，读数暂存在内存中'],
+  [/^there is little room; old readings are thinned or wait in memory$/, '空间不足，旧读数被抽稀或暂存在内存中'],
+  [/^a damaged file is kept as (.+)$/, '损坏的文件已另存为 $1'],
+  // Mistakes of a configuration: what is wrong, what was expected, how to repair it.
   [/^'(.+)' is missing$/, '缺少 “$1”'],
   [/^'(.+)' is not a setting$/, '没有 “$1” 这个设置'],
   [/^(.+) is not known here$/, '$1 在此处不可用'],
@@ -30,8 +43,6 @@ const PROBLEMS: readonly [RegExp, string][] = [
   [/^alarm '(.+)': limit (.+) is outside the point's (\w+) (.+)$/, '报警 “$1” 的限值 $2 超出测点的 $3 $4'],
   [/^there is no file '(.+)'$/, '没有文件 “$1”'],
   [/^periods are out of order$/, '采集周期的次序不对'],
-]
-const EXPECTED: readonly [RegExp, string][] = [
   [/^a known setting$/, '已知的设置'],
   [/^a whole number$/, '整数'],
   [/^a number$/, '数字'],
@@ -53,8 +64,6 @@ const EXPECTED: readonly [RegExp, string][] = [
   [/^each key once$/, '每个键只写一次'],
   [/^a consistent record$/, '前后一致的内容'],
   [/^a YAML file in UTF-8$/, 'UTF-8 编码的 YAML 文件'],
-]
-const REPAIRS: readonly [RegExp, string][] = [
   [/^did you mean '(.+)'\?$/, '是不是 “$1”？'],
   [/^use one of: (.+)$/, '可用：$1'],
   [/^there is none yet; add one$/, '还没有，请先添加一个'],
@@ -82,17 +91,13 @@ const REPAIRS: readonly [RegExp, string][] = [
   [/^swap them$/, '把两者对调'],
 ]
 
-function said(text: string, book: readonly [RegExp, string][]): string {
-  const known = book.find(([pattern]) => pattern.test(text))
+function inChinese(text: string): string {
+  const known = BOOK.find(([pattern]) => pattern.test(text))
   return known ? text.replace(known[0], known[1]) : text
 }
 
-export function useSentences() {
+/** Return how to say a sentence of the gateway in the chosen language. */
+export function useSaid() {
   const { locale } = useWords()
-  const say = (text: string, book: readonly [RegExp, string][]) => (locale.value === 'zh' ? said(text, book) : text)
-  return {
-    problem: (mistake: Mistake) => say(mistake.problem, PROBLEMS),
-    expected: (mistake: Mistake) => say(mistake.expected, EXPECTED),
-    repair: (mistake: Mistake) => say(mistake.repair, REPAIRS),
-  }
+  return (text: string) => (locale.value === 'zh' ? inChinese(text) : text)
 }
