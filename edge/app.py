@@ -265,6 +265,8 @@ class Gateway:
                 await self.house.commands.execute(order, offset_us)
             case AlarmAct():
                 await self._act(order, offset_us)
+            case ConfigPush():
+                await self.house.settings.push(order, offset_us)
             case Rotate() if self._rotation is not None:
                 await self.answer(order.id, *await self._rotation.obey(order, offset_us))
             case _:
