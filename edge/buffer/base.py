@@ -9,7 +9,8 @@
   thinned and at last dropped by the policy of `edge/buffer/policy.py`, counted; alarms and outcomes never.
 - A disk without room is no reason not to open: `append` then raises StorageError until there is room.
 - An order begins once: `begin` says False for every later call, after a restart too.
-- Methods block on the disk; call them from a worker thread. One thread at a time is let in.
+- Methods block on the disk; call them from a worker thread. One thread at a time is let in. Only
+  `rhythm_s` and `sent` answer at once.
 
 Every method may raise StorageError, which says which file and what to do.
 """

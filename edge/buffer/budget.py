@@ -6,6 +6,7 @@ for a budget's sake; a budget that is spent leaves one piece in every `MAX_GAP_S
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -32,35 +33,39 @@ def written_bytes() -> int | None:
 
 
 class Budget:
-    """Bytes of one UTC day. `limit` None only counts."""
+    """Bytes of one UTC day; `limit` None only counts. Safe in every thread, and never waits for the disk."""
 
     def __init__(self, limit: int | None = None, day: int = 0, used: int = 0) -> None:
         self.limit = limit
         self.day = day
         self.used = used
         self._piece = 0.0
+        self._gate = threading.Lock()
 
     def note(self, amount: int, now_us: int) -> None:
         """Count a piece of so many bytes."""
-        self._turn(now_us)
-        self.used += amount
-        self._piece += (amount - self._piece) / 8 if self._piece else amount
+        with self._gate:
+            self._turn(now_us)
+            self.used += amount
+            self._piece += (amount - self._piece) / 8 if self._piece else amount
 
     def gap_s(self, now_us: int) -> float:
         """Return the seconds between two usual pieces that spend the rest evenly until midnight."""
-        self._turn(now_us)
-        if self.limit is None or not self._piece:
+        with self._gate:
+            self._turn(now_us)
+            left, piece = (self.limit or 0) - self.used, self._piece
+        if self.limit is None or not piece:
             return 0.0
-        left = self.limit - self.used
-        if left <= self._piece:
+        if left <= piece:
             return MAX_GAP_S
         left_s = (_DAY_US - now_us % _DAY_US) / SECOND_US
-        return min(self._piece * left_s / left, MAX_GAP_S)
+        return min(piece * left_s / left, MAX_GAP_S)
 
     def today(self, now_us: int) -> int:
         """Return the bytes of this day."""
-        self._turn(now_us)
-        return self.used
+        with self._gate:
+            self._turn(now_us)
+            return self.used
 
     def _turn(self, now_us: int) -> None:
         day = now_us // _DAY_US

@@ -24,8 +24,7 @@ import structlog
 from edge.buffer.base import Aside, Buffer, Condition, Depth, Entry, Stored
 from edge.buffer.book import Doubt
 from edge.buffer.budget import MAX_GAP_S, Budget, Meter, Wear, written_bytes
-from edge.buffer.file import FILE_NAME as FILE_NAME
-from edge.buffer.file import Damaged, DiskFull, LogFile
+from edge.buffer.file import FILE_NAME, Damaged, DiskFull, LogFile
 from edge.buffer.forecast import Inflow, left_in_words
 from edge.buffer.log import Log, Row
 from edge.buffer.policy import Ballast, Room
@@ -278,17 +277,14 @@ class SqliteBuffer(Buffer):
         return ""
 
     def rhythm_s(self) -> float:
-        with self._gate:
-            now = self._clock()
-            gap = max(self._keeping.sync_s, self._wear.budget.gap_s(now), self._sent.gap_s(now))
-            return min(gap, MAX_GAP_S)
+        now = self._clock()
+        gap = max(self._keeping.sync_s, self._wear.budget.gap_s(now), self._sent.gap_s(now))
+        return min(gap, MAX_GAP_S)
 
     def sent(self, count: int) -> float:
-        with self._gate:
-            now = self._clock()
-            if count:
-                self._sent.note(count, now)
-            return self._sent.gap_s(now)
+        now = self._clock()
+        self._sent.note(count, now)
+        return self._sent.gap_s(now)
 
     def settle(self, correct: Correct) -> int:
         settled = 0

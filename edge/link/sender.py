@@ -4,6 +4,9 @@
     readings, live     the newest batch, always
     readings, backlog  the oldest ones, a few at a time, while nothing urgent waits
 
+Before anything is sent the centre is asked for its time: what was recorded in doubt of it is put right
+first. The data plan and the rate of the backlog (`storage.uplink`) are kept here, by longer pauses.
+
 A batch leaves the log only by a receipt that names it. A batch that the centre can never take is set
 aside with the reason it gave; everything else is tried again for ever.
 """
@@ -18,8 +21,12 @@ from typing import Final, NoReturn, TypeVar
 import structlog
 
 from edge.buffer.base import Buffer, Stored
+from edge.config.keeping import UplinkEntry
 from edge.link.client import CentreClient, CentreError
+from edge.link.pace import Pace
+from edge.link.progress import Progress
 from edge.link.road import Road
+from edge.timekeeping import Timekeeper
 from protocols.errors import StorageError, WireError
 from protocols.wire.batch import decode
 from protocols.wire.channels import Stream
@@ -30,6 +37,10 @@ _KEPT: Final = frozenset({401, 403, 404, 405, 407, 408, 409, 425, 429})
 """Refusals of the gateway, the address or the moment; every other 4xx is about the batch itself."""
 _DECLARED_AGAIN_S: Final = 30.0
 _STORAGE_RETRY_S: Final = 1.0
+_NO_ITEM: Final = 1 << 52
+"""Asks the inbox for nothing: its answer brings the centre's clock at once."""
+_TIME_ASKED: Final = 3
+_TIME_AGAIN_S: Final = 300.0
 
 
 class Sender:
@@ -41,14 +52,20 @@ class Sender:
         centre: CentreClient,
         road: Road,
         declaration: str,
+        timekeeper: Timekeeper | None = None,
+        uplink: UplinkEntry | None = None,
     ) -> None:
         self.sent = 0
+        self.progress = Progress()
         self.duplicates = 0
         self.set_aside = 0
         self._buffer = buffer
         self._centre = centre
         self._road = road
         self._declaration = declaration
+        self._timekeeper = timekeeper
+        self._timely = asyncio.Event()
+        self._pace = Pace(buffer.sent, None if uplink is None else uplink.backlog_per_s)
         self._to_announce = asyncio.Event()
         self._to_announce.set()
         self._more = asyncio.Event()
@@ -76,6 +93,7 @@ class Sender:
         """Send until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._forget(), name="send:forget")
+            group.create_task(self._ask_time(), name="send:time")
             group.create_task(self._announce(), name="send:announce")
             group.create_task(self._urgent(), name="send:urgent")
             group.create_task(self._live(), name="send:live")
@@ -91,7 +109,39 @@ class Sender:
             if not await self._declare(self._declaration):
                 self._to_announce.set()
 
+    async def _ask_time(self) -> None:
+        """Hear the centre's clock again and again; after the first time it may be sent."""
+        timekeeper = self._timekeeper
+        if timekeeper is None:
+            self._timely.set()
+            return
+        while True:
+            if timekeeper.synced:
+                await self._settle(timekeeper)
+            for _ in range(_TIME_ASKED):
+                await self._road.clear()
+                before_us = timekeeper.now_us()
+                try:
+                    inbox = await self._centre.inbox(_NO_ITEM, 0)
+                except CentreError as error:
+                    self._road.failed(error)
+                    if error.status and timekeeper.plausible:
+                        self._timely.set()  # it answers, only not this: no reason to keep readings back
+                    continue
+                rtt_us = timekeeper.now_us() - before_us
+                timekeeper.note_centre(inbox.server_us - before_us - rtt_us // 2, rtt_us)
+            if timekeeper.synced:
+                await self._settle(timekeeper)
+                await asyncio.sleep(_TIME_AGAIN_S)
+
+    async def _settle(self, timekeeper: Timekeeper) -> None:
+        settled = await self._disk(self._buffer.settle, timekeeper.correction)
+        if settled:
+            self._log.warning("times recorded in doubt are put right", batches=settled)
+        self._timely.set()
+
     async def _urgent(self) -> NoReturn:
+        await self._timely.wait()
         while True:
             more = self._more
             waiting = await self._pending("alarms") or await self._pending("outcomes")
@@ -100,16 +150,21 @@ class Sender:
                 await more.wait()
                 continue
             self._calm.clear()
+            self._pace.went(len(waiting.data), 0, backlog=False)
             if await self._deliver(waiting):
-                await self._disk(self._buffer.acknowledge, waiting.stream, [waiting.seq])
+                await self._disk(self._buffer.acknowledge, waiting.stream, [waiting.place])
 
     async def _live(self) -> NoReturn:
+        await self._timely.wait()
         while True:
+            await self._pace.wait(backlog=False)
             await self._one_reading(newest=True)
 
     async def _backlog(self) -> NoReturn:
+        await self._timely.wait()
         while True:
             await self._calm.wait()
+            await self._pace.wait(backlog=True)
             await self._one_reading(newest=False)
 
     async def _one_reading(self, *, newest: bool) -> None:
@@ -118,14 +173,17 @@ class Sender:
         async with self._claiming:
             batch = await self._pending("readings", newest=newest)
             if batch is not None:
-                self._travelling.add(batch.seq)
+                self._travelling.add(batch.place)
         if batch is None:
             await more.wait()
-        elif await self._deliver(batch):
-            self._received.setdefault(batch.stream, []).append(batch.seq)
+            return
+        self._pace.went(len(batch.data), batch.n, backlog=not newest)
+        if await self._deliver(batch):
+            self.progress.note(batch.n)
+            self._received.setdefault(batch.stream, []).append(batch.place)
             self._to_forget.set()
         else:
-            self._travelling.discard(batch.seq)
+            self._travelling.discard(batch.place)
 
     async def _forget(self) -> NoReturn:
         """Delete what has been received; what comes meanwhile goes together in the next transaction."""
@@ -133,9 +191,9 @@ class Sender:
             await self._to_forget.wait()
             self._to_forget.clear()
             received, self._received = self._received, {}
-            for stream, seqs in received.items():
-                await self._disk(self._buffer.acknowledge, stream, seqs)
-                self._travelling.difference_update(seqs)
+            for stream, places in received.items():
+                await self._disk(self._buffer.acknowledge, stream, places)
+                self._travelling.difference_update(places)
 
     async def _deliver(self, stored: Stored) -> bool:
         """Try one batch once; return whether the centre has it. False where it stays, or is set aside."""
@@ -198,7 +256,7 @@ class Sender:
 
     async def _put_aside(self, stored: Stored, reason: str) -> None:
         self._log.error("batch is set aside", stream=stored.stream, seq=stored.seq, reason=reason)
-        await self._disk(self._buffer.set_aside, stored.stream, stored.seq, reason)
+        await self._disk(self._buffer.set_aside, stored.stream, stored.place, reason)
         self.set_aside += 1
 
     async def _pending(self, stream: Stream, *, newest: bool = False) -> Stored | None:
