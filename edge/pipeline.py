@@ -68,6 +68,7 @@ class Pipeline:
         self.received = 0
         self.alarms_open = 0
         self.storage_error: str | None = None
+        self._retry_s = 0.0
         self._buffer = buffer
         self._clock = clock
         self._stored = stored
@@ -208,17 +209,37 @@ class Pipeline:
             tell(steps)
 
     def _due(self) -> bool:
-        if self._transitions or self._closed or self._open_rows >= self._batch_rows:
+        if self._closed and asyncio.get_running_loop().time() < self._retry_s:
+            return False  # the disk refused a moment ago; judging goes on meanwhile
+        rhythm_us = round(self._buffer.rhythm_s() * SECOND_US)
+        rows = self._batch_rows if rhythm_us <= self._batch_us else MAX_WAITING // 2
+        if self._transitions or self._closed or self._open_rows >= rows:
             return True
         # A clock that was set back gives a negative age; the batch is closed then too.
-        return bool(self._open) and not 0 <= self._clock() - self._opened_us < self._batch_us
+        return bool(self._open) and not 0 <= self._clock() - self._opened_us < max(self._batch_us, rhythm_us)
 
     async def store(self) -> None:
         """Close the open batch and append it, with the alarms and their state, in one transaction."""
         self._close()
         if not self._closed:
             return
-        entries, changes = self._closed, self._engine.changes
+        error = await self._append(self._closed)
+        if error is not None:
+            urgent = [entry for entry in self._closed if entry.stream != "readings"]
+            if 0 < len(urgent) < len(self._closed) and await self._append(urgent) is None:
+                # What must not be lost finds room where readings do not.
+                self._stored()
+            self._refused(error)
+            return
+        self._written.set()
+        if self.storage_error is not None:
+            self._log.info("storage works again")
+            self.storage_error = None
+        self._stored()
+
+    async def _append(self, entries: list[Entry]) -> StorageError | None:
+        """Write some of what is closed; return why the disk refused."""
+        changes = self._engine.changes
         # Also a delay that begins or ends: a restart lets it run on.
         state = {ALARM_STATE: self._engine.state()} if changes != self._kept_changes else None
         write = asyncio.ensure_future(asyncio.to_thread(self._buffer.append, entries, state))
@@ -228,18 +249,17 @@ class Pipeline:
             # The thread cannot be stopped: wait for it, else `finish` would write the same again.
             await asyncio.wait([write])
             if write.exception() is None:
-                self._closed, self._kept_changes = [], changes
+                self._keep(entries, changes)
             raise
         except StorageError as error:
-            self._refused(error)
-            await asyncio.sleep(_RETRY_S)
-            return
-        self._closed, self._kept_changes = [], changes
-        self._written.set()
-        if self.storage_error is not None:
-            self._log.info("storage works again")
-            self.storage_error = None
-        self._stored()
+            return error
+        self._keep(entries, changes)
+        return None
+
+    def _keep(self, entries: list[Entry], changes: int) -> None:
+        kept = {id(entry) for entry in entries}
+        self._closed = [entry for entry in self._closed if id(entry) not in kept]
+        self._kept_changes = changes
 
     def _close(self) -> None:
         now, name = self._clock(), self._plan.declaration
@@ -259,6 +279,7 @@ class Pipeline:
         if self.storage_error is None:
             self._log.error("storage refuses; readings are held in memory", reason=str(error))
         self.storage_error = str(error)
+        self._retry_s = asyncio.get_running_loop().time() + _RETRY_S
         self._written.set()
         held = sum(len(entry.payload) for entry in self._closed if entry.stream == "readings")
         kept = []
