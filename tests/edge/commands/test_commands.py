@@ -16,7 +16,7 @@ from edge.buffer.base import Buffer
 from protocols.errors import Rejected, StorageError
 from protocols.model.command import Command, CommandOutcome, CommandState, CommandStep, Reason
 from protocols.wire.batch import decode
-from tests.edge.commands.station import GATE, PUMP1, READY, SIGN, station_file
+from tests.edge.commands.station import GATE, LEVEL, PUMP1, READY, SIGN, station_file
 from tests.edge.field import ModbusField
 from tests.edge.house import running, until
 
@@ -27,7 +27,9 @@ WHO = "anna"
 async def station(
     folder: Path, field: ModbusField, *interlocks: dict[str, Any], **more: Any
 ) -> AsyncIterator[Gateway]:
-    """Run a gateway on the station; everything of it has been read once."""
+    """Run a gateway on the station; everything of it has been read once, and its level is in order."""
+    if not field.get(1, LEVEL):
+        field.set(1, LEVEL, 1000)
     path = station_file(folder, field.port, interlocks=interlocks, **more)
     async with running(path) as gateway:
         await until(gateway.house.pipeline.shaper.latest_us[:6].all)
