@@ -48,7 +48,7 @@ from protocols.errors import ConfigError, Mistake, Rejected, StorageError
 from protocols.field.base import BoundDevice, ReadTask
 from protocols.model.clock import SECOND_US, Clock, now_us
 from protocols.model.command import Command, CommandState
-from protocols.model.order import AlarmAct, Order, Rotate
+from protocols.model.order import AlarmAct, ConfigPush, Order, Rotate
 from protocols.model.reading import Readings
 
 _THREADS: Final = 2
