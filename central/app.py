@@ -93,10 +93,10 @@ async def _running(app: FastAPI, config: Config, database: Database, clock: Cloc
     bus = Bus()
     latest = LatestBoard(clock)
     await latest.load(database)
-    alarms = AlarmBoard(database, bus, clock)
+    outbox = Outbox(database, bus, clock)
+    alarms = AlarmBoard(database, bus, clock, outbox.forward)
     feed = Feed(latest, bus)
     gateways = Gateways(database, bus, clock, latest)
-    outbox = Outbox(database, bus, clock)
     packages = Packages(database, clock)
     declarations = Declarations(database, clock, latest)
     pipeline = Pipeline(

@@ -25,6 +25,7 @@ from central.store.registry import Gateway, Point
 from protocols.errors import Rejected
 from protocols.model.clock import Clock, from_datetime, to_datetime
 from protocols.model.command import Command, CommandOutcome, CommandState, CommandStep
+from protocols.model.order import AlarmAct
 from protocols.wire.channels import MAX_CONFIG_BYTES
 from protocols.wire.handshake import InboxItem
 
@@ -66,6 +67,13 @@ class Outbox:
         self._event(gateway).set()
         self._bus.publish("order", sent)
         return sent
+
+    async def forward(self, gateway: str, act: AlarmAct) -> None:
+        """Send an act on an alarm. It holds here even where the gateway cannot be told: nothing is raised."""
+        try:
+            await self.order(gateway, act, act.actor)
+        except (KeyError, Rejected) as error:
+            log.warning("alarm.not_forwarded", gateway=gateway, rule=act.rule, verb=act.verb, why=str(error))
 
     async def send(
         self,

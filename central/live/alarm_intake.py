@@ -1,26 +1,35 @@
-"""Transitions from gateways become occurrences: in order of their numbers, whatever order they come in."""
+"""Transitions from gateways become occurrences: in order of their numbers, whatever order they come in.
+
+A step that carries out an act from here is known by the act's id, and has been applied already; where that
+act met another step on its way, the gateway's order is the one that counts. Of two sides that end one
+shelving (both have a clock) the second finds nothing to do.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
 
-import msgspec
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from central.live import alarm_overlays
+from central.live.alarm_effects import stepped, uncovered
 from central.live.alarm_rows import AlarmRow, JournalRow
-from central.store.registry import Device, Point, RuleRow
+from central.live.alarm_rules import Rules
+from central.store.registry import Device, Point
 from protocols.errors import Rejected, WireError
 from protocols.model.alarm import (
+    ENTERS,
+    LEAVES,
     AlarmEvent,
     AlarmState,
     AlarmTransition,
+    Overlay,
     Policy,
-    Rule,
+    policy_of,
     step,
+    unhidden,
 )
 from protocols.model.clock import SECOND_US, to_datetime
 
@@ -31,7 +40,7 @@ SUPERSEDED = "superseded"
 
 @dataclass(slots=True)
 class Applied:
-    """What a batch of transitions did: new occurrences, and the ids of all that changed."""
+    """What a batch of transitions did: occurrences to which somebody is called, ids of all that changed."""
 
     raised: list[AlarmRow] = field(default_factory=list)
     changed: dict[str, None] = field(default_factory=dict)
@@ -46,12 +55,12 @@ class Intake:
         self._received_us = received_us
         self._now = to_datetime(received_us)
         self._rows: dict[str, AlarmRow] = {}
-        self._rules: dict[tuple[str, str], Rule | None] = {}
+        self._rules = Rules(session, gateway)
         self.applied = Applied()
 
     async def apply(self, transitions: Sequence[AlarmTransition]) -> None:
         """Apply transitions. WireError(`shape`): a rule, point or occurrence that is not this gateway's."""
-        ids = {transition.occurrence for transition in transitions}
+        ids = {transition.occurrence for transition in transitions if transition.occurrence}
         known = await self._session.scalars(
             select(AlarmRow).where(AlarmRow.id.in_(ids)).order_by(AlarmRow.id).with_for_update()
         )
@@ -60,18 +69,26 @@ class Intake:
             if row.gateway != self._gateway:
                 raise WireError("shape", f"occurrence {row.id} belongs to another gateway")
         for transition in transitions:
+            overlay = transition.event in ENTERS or transition.event in LEAVES
+            counts = not overlay or await self._interval(transition)
+            if not transition.occurrence:
+                continue
             row_or_none = self._rows.get(transition.occurrence)
             row = row_or_none if row_or_none is not None else await self._open(transition)
             if transition.number <= row.number:
                 await self._late(row, transition)
             else:
-                await self._advance(row, transition)
+                row.number = transition.number
+                if await self._known(transition, row.id):
+                    await self._agree(row, transition)
+                elif counts:
+                    await self._advance(row, transition)
             self.applied.changed[row.id] = None
         await self._session.flush()
 
     async def _open(self, transition: AlarmTransition) -> AlarmRow:
         """Make the occurrence that a first transition belongs to, still in NORM."""
-        rule = await self._rule(transition.declaration, transition.rule)
+        rule = await self._rules.get(transition.declaration, transition.rule)
         if rule is None:
             raise WireError(
                 "shape", f"rule {transition.rule!r} is in no declaration of gateway {self._gateway!r}"
@@ -108,34 +125,128 @@ class Intake:
             raised_at=to_datetime(transition.event_us),
             raise_value=transition.value,
             late=self._is_late(transition),
+            overlays=[overlay.value for overlay in transition.overlays],
+            group_key=transition.group,
+            first_out=transition.first_out,
+            realarms=0,
+            reactivations=0,
         )
+        for laid in await alarm_overlays.in_force(self._session, self._gateway, rule.id):
+            overlay = Overlay(laid.overlay)
+            alarm_overlays.put(row, overlay, until=laid.until_at, actor=laid.entered_by, reason=laid.reason)
         self._session.add(row)
         await self._session.flush()
         self._rows[row.id] = row
-        self.applied.raised.append(row)
+        if not row.overlays:
+            self.applied.raised.append(row)
         if transition.event is AlarmEvent.ACT:
             await self._supersede(row, transition)
         return row
 
     async def _advance(self, row: AlarmRow, transition: AlarmTransition) -> None:
-        rule = await self._rule(row.declaration, row.rule_id)
-        policy = Policy(rule.latching, rule.ack_required, rule.rtn_ack) if rule else Policy()
+        rule = await self._rules.get(row.declaration, row.rule_id)
+        policy = policy_of(rule) if rule else Policy()
         before = AlarmState(row.state)
-        comment = ""
+        if transition.event in ENTERS or transition.event in LEAVES:
+            self._cover(row, transition, policy)
+            return
+        comment = transition.comment
         start = before
-        if row.number == 0 and transition.event is AlarmEvent.CLR:
+        if transition.event is AlarmEvent.CLR and before is AlarmState.NORM and row.closed_at is None:
             start = step(AlarmState.NORM, AlarmEvent.ACT, policy)
             comment = "the step that raised it has not arrived"
         try:
             after = step(start, transition.event, policy)
         except Rejected as error:
-            after, comment = start, str(error)
+            # The gateway's machine is the same as ours: where they differ, a step of its is still on its way.
+            after, comment = transition.state or start, str(error)
         else:
-            _side_effects(row, start, after, transition)
+            stepped(row, start, after, transition)
         row.state = after.value
-        row.number = transition.number
         row.last_value = transition.value
+        row.first_out = transition.first_out
         self._record(row, transition, before, after, comment=comment, late=self._is_late(transition))
+
+    async def _known(self, transition: AlarmTransition, alarm: str | None = None) -> bool:
+        """Return whether this step reports an act that was made here (and noted at that occurrence)."""
+        if not transition.act:
+            return False
+        noted = select(JournalRow.id).where(JournalRow.act == transition.act)
+        if alarm is not None:
+            noted = noted.where(JournalRow.alarm == alarm)
+        return await self._session.scalar(noted.limit(1)) is not None
+
+    async def _agree(self, row: AlarmRow, transition: AlarmTransition) -> None:
+        """Take over the gateway's state after the last act from here, where it met another one on its way."""
+        state = transition.state
+        if state is None or state.value == row.state:
+            return
+        last = await self._session.scalar(
+            select(JournalRow.act)
+            .where(JournalRow.alarm == row.id, JournalRow.act != "")
+            .order_by(JournalRow.id.desc())
+            .limit(1)
+        )
+        if last != transition.act:
+            return
+        before = AlarmState(row.state)
+        stepped(row, before, state, transition)
+        if state is not AlarmState.NORM:
+            row.closed_at = None
+        row.state = state.value
+        self._record(row, transition, before, state, comment="as the gateway has it", late=False)
+
+    async def _interval(self, transition: AlarmTransition) -> bool:
+        """Keep the interval of an overlay that people put on a rule; return whether the step counts.
+
+        Logic's own overlays have none, and always count.
+        """
+        at, words = to_datetime(transition.event_us), transition.comment
+        entered, left = ENTERS.get(transition.event), LEAVES.get(transition.event)
+        if (entered or left) not in alarm_overlays.BY_PEOPLE:
+            return True
+        if await self._known(transition):
+            return False
+        actor = transition.actor or self._gateway
+        if left is not None:
+            return await alarm_overlays.leave(
+                self._session, self._gateway, transition.rule, left, at=at, actor=actor, why=words
+            )
+        if entered is not None:
+            until = None if transition.until_us is None else to_datetime(transition.until_us)
+            await alarm_overlays.enter(
+                self._session,
+                self._gateway,
+                transition.rule,
+                entered,
+                at=at,
+                actor=actor,
+                reason=words,
+                until=until,
+                act=transition.act,
+            )
+        return True
+
+    def _cover(self, row: AlarmRow, transition: AlarmTransition, policy: Policy) -> None:
+        """Show an overlay at its occurrence, or no longer; it is annunciated again when it was the last."""
+        before = after = AlarmState(row.state)
+        entered, left = ENTERS.get(transition.event), LEAVES.get(transition.event)
+        if entered is not None and entered.value not in row.overlays:
+            until = None if transition.until_us is None else to_datetime(transition.until_us)
+            alarm_overlays.put(row, entered, until=until, actor=transition.actor, reason=transition.comment)
+        elif left is not None and left.value in row.overlays:
+            alarm_overlays.take(row, left)
+            if not row.overlays:
+                after = transition.state or unhidden(before, policy)
+                uncovered(row, before, after, to_datetime(transition.event_us))
+                if after is AlarmState.UNACK:
+                    self.applied.raised.append(row)
+        else:
+            return
+        row.state = after.value
+        self._record(
+            row, transition, before, after, comment=transition.comment, late=self._is_late(transition)
+        )
 
     async def _late(self, row: AlarmRow, transition: AlarmTransition) -> None:
         """Journal a step that came after its successor; it moves nothing that is live."""
@@ -171,7 +282,7 @@ class Intake:
             old.state = AlarmState.NORM.value
             old.acked_by = SUPERSEDED
             old.acked_at = old.closed_at = to_datetime(transition.event_us)
-            old.shelved_until = None
+            alarm_overlays.bare(old)
             self._session.add(
                 JournalRow(
                     alarm=old.id,
@@ -205,45 +316,15 @@ class Intake:
                 event=transition.event.value,
                 from_state=before.value,
                 to_state=after.value,
-                actor=self._gateway,
+                actor=transition.actor or self._gateway,
                 comment=comment,
                 value=transition.value,
                 quality=transition.quality,
                 number=transition.number,
                 late=late,
+                act=transition.act,
             )
         )
 
     def _is_late(self, transition: AlarmTransition) -> bool:
         return self._received_us - transition.event_us > LATE_US
-
-    async def _rule(self, declaration: str, rule_id: str) -> Rule | None:
-        """Return the rule as that declaration has it, else as the newest one that has it."""
-        key = (declaration, rule_id)
-        if key not in self._rules:
-            bodies: Sequence[tuple[str, dict[str, Any]]] = [
-                (found.declaration, found.body)
-                for found in await self._session.scalars(
-                    select(RuleRow).where(RuleRow.gateway == self._gateway, RuleRow.id == rule_id)
-                )
-            ]
-            chosen = next((body for name, body in bodies if name == declaration), None)
-            if chosen is None and bodies:
-                chosen = bodies[-1][1]
-            self._rules[key] = None if chosen is None else msgspec.convert(chosen, Rule)
-        return self._rules[key]
-
-
-def _side_effects(row: AlarmRow, before: AlarmState, after: AlarmState, transition: AlarmTransition) -> None:
-    at: datetime = to_datetime(transition.event_us)
-    if transition.event is AlarmEvent.ACT:
-        row.cleared_at = row.closed_at = row.acked_at = row.acked_by = None
-        if after is AlarmState.ACKED:
-            row.acked_at, row.acked_by = at, "auto"
-    elif transition.event is AlarmEvent.CLR:
-        row.cleared_at = at
-        if after is AlarmState.NORM:
-            row.closed_at = at
-            row.shelved_until = None
-            if before is AlarmState.UNACK:
-                row.acked_at, row.acked_by = at, "auto-clear"

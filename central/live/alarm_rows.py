@@ -1,17 +1,21 @@
-"""Tables of the alarm board: occurrences, and the append-only journal of what happened to them."""
+"""Tables of the alarm board: occurrences, the append-only journal of what happened, overlays of rules."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Identity, Index, text
+from sqlalchemy import ARRAY, BigInteger, ForeignKey, Identity, Index, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from central.store.base import Base
 
 
 class AlarmRow(Base):
-    """One occurrence. `number` is the last step applied; closed_at is set when the state is NORM."""
+    """One occurrence. `number` is the last step applied; closed_at is set when the state is NORM.
+
+    overlays: `protocols.model.alarm.Overlay` codes in the order in which they are shown. group_key: the
+    first-out group of the rule, first_out: this was the first of it.
+    """
 
     __tablename__ = "alarms"
 
@@ -44,6 +48,11 @@ class AlarmRow(Base):
     raise_value: Mapped[float | None]
     last_value: Mapped[float | None]
     late: Mapped[bool]
+    overlays: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
+    group_key: Mapped[str] = mapped_column(default="")
+    first_out: Mapped[bool] = mapped_column(default=False)
+    realarms: Mapped[int] = mapped_column(default=0)
+    reactivations: Mapped[int] = mapped_column(default=0)
 
     __table_args__ = (
         Index("ix_alarms_open", "raised_at", postgresql_where=text("closed_at IS NULL")),
@@ -53,7 +62,10 @@ class AlarmRow(Base):
 
 
 class JournalRow(Base):
-    """One entry of the append-only journal; `at` is when it happened, `recorded_at` when it was stored."""
+    """One entry of the append-only journal; `at` is when it happened, `recorded_at` when it was stored.
+
+    act: id of the `AlarmAct` behind it, by which the gateway's report of an act from here is recognised.
+    """
 
     __tablename__ = "alarm_journal"
 
@@ -70,3 +82,36 @@ class JournalRow(Base):
     quality: Mapped[int | None] = mapped_column(BigInteger)
     number: Mapped[int | None]
     late: Mapped[bool]
+    act: Mapped[str] = mapped_column(default="")
+
+    __table_args__ = (Index("ix_alarm_journal_act", "act", postgresql_where=text("act <> ''")),)
+
+
+class OverlayRow(Base):
+    """An interval in which people had laid something over a rule; left_at None: it is there now."""
+
+    __tablename__ = "alarm_overlays"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    gateway: Mapped[str] = mapped_column(ForeignKey("gateways.id"))
+    rule_id: Mapped[str]
+    overlay: Mapped[str]
+    entered_at: Mapped[datetime]
+    entered_by: Mapped[str]
+    reason: Mapped[str]
+    until_at: Mapped[datetime | None]
+    act: Mapped[str]
+    left_at: Mapped[datetime | None]
+    left_by: Mapped[str | None]
+    left_why: Mapped[str | None]
+
+    __table_args__ = (
+        Index(
+            "uq_alarm_overlays_now",
+            "gateway",
+            "rule_id",
+            "overlay",
+            unique=True,
+            postgresql_where=text("left_at IS NULL"),
+        ),
+    )

@@ -42,6 +42,13 @@ class AlarmView:
     last_value: float | None
     late: bool
     declaration: str
+    overlays: tuple[str, ...]
+    display: str
+    """The ISA state to show: the first overlay, else the base state."""
+    group: str
+    first_out: bool
+    realarms: int
+    reactivations: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +138,12 @@ def view(row: AlarmRow) -> AlarmView:
         last_value=row.last_value,
         late=row.late,
         declaration=row.declaration,
+        overlays=tuple(row.overlays),
+        display=row.overlays[0] if row.overlays else row.state,
+        group=row.group_key,
+        first_out=row.first_out,
+        realarms=row.realarms,
+        reactivations=row.reactivations,
     )
 
 

@@ -1,21 +1,18 @@
 """The alarm board: every occurrence with its present state, and the journal of all that happened to it.
 
-The gateway judges the condition (ACT, CLR); people answer here (ACK, RESET, shelve). Both go through
-`protocols.model.alarm.step`. Shelving is an overlay beside the state (alarms.md sections 1 to 3).
+The gateway judges the condition (ACT, CLR); people answer here (`central.live.alarm_answers`) or at the
+gateway. Both go through `protocols.model.alarm.step`; overlays lie beside the state (alarms.md 1 to 3).
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from datetime import timedelta
+from collections.abc import Sequence
 
-import msgspec
 from sqlalchemy import ColumnElement, and_, case, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from central.kernel.bus import Bus
 from central.kernel.shapes import decode_cursor, encode_cursor
+from central.live.alarm_answers import Answers, Forward
 from central.live.alarm_intake import Applied, Intake
 from central.live.alarm_rows import AlarmRow, JournalRow
 from central.live.alarm_views import (
@@ -29,20 +26,9 @@ from central.live.alarm_views import (
     entry,
     view,
 )
-from central.store.base import Database
 from central.store.registry import RuleRow
-from protocols.errors import Rejected
-from protocols.model.alarm import (
-    ACTIVE_STATES,
-    UNACKED_STATES,
-    AlarmEvent,
-    AlarmState,
-    AlarmTransition,
-    Policy,
-    Rule,
-    step,
-)
-from protocols.model.clock import Clock, from_datetime, to_datetime
+from protocols.model.alarm import ACTIVE_STATES, UNACKED_STATES, AlarmTransition
+from protocols.model.clock import from_datetime, to_datetime
 
 __all__ = [
     "AlarmBoard",
@@ -53,19 +39,17 @@ __all__ = [
     "AlarmView",
     "Applied",
     "Evidence",
+    "Forward",
     "JournalEntry",
     "JournalRow",
     "StateFilter",
 ]
 
-MAX_SHELVE_MINUTES = 24 * 60
-SYSTEM = "system"
-
 _ACTIVE = AlarmRow.state.in_([state.value for state in ACTIVE_STATES])
 _UNACKED = AlarmRow.state.in_([state.value for state in UNACKED_STATES])
 _OPEN = AlarmRow.closed_at.is_(None)
 _SHELVED = AlarmRow.shelved_until.is_not(None)
-_SHOWN = and_(_OPEN, ~_SHELVED)
+_SHOWN = and_(_OPEN, func.cardinality(AlarmRow.overlays) == 0)
 _BY_STATE: dict[StateFilter, list[ColumnElement[bool]]] = {
     "active": [_OPEN, _ACTIVE],
     "unacked": [_OPEN, _UNACKED],
@@ -75,13 +59,8 @@ _BY_STATE: dict[StateFilter, list[ColumnElement[bool]]] = {
 }
 
 
-class AlarmBoard:
+class AlarmBoard(Answers):
     """Reads and changes occurrences. Every change is one transaction, then told on the bus as `alarm`."""
-
-    def __init__(self, database: Database, bus: Bus, clock: Clock) -> None:
-        self._database = database
-        self._bus = bus
-        self._clock = clock
 
     async def list(self, query: AlarmQuery) -> AlarmPage:
         """Return a page, the newest raised first. Problem 400 for a cursor that was not made here."""
@@ -127,7 +106,7 @@ class AlarmBoard:
             return Evidence(view(row), {} if rule is None else rule.body, [entry(step_) for step_ in journal])
 
     async def counts(self) -> AlarmCounts:
-        """Count the open occurrences for the overview; shelved ones are counted as shelved only."""
+        """Count the open occurrences for the overview; those under an overlay are left out, or shelved."""
         statement = (
             select(
                 AlarmRow.priority,
@@ -159,57 +138,6 @@ class AlarmBoard:
         async with self._database.session() as session:
             return {row[0]: (row[1], row[2], row[3]) for row in (await session.execute(statement)).all()}
 
-    async def acknowledge(self, alarm_id: str, actor: str, comment: str = "") -> AlarmView:
-        """Acknowledge (确认); acknowledging again changes nothing. KeyError for an unknown alarm."""
-        return await self._answer(alarm_id, AlarmEvent.ACK, actor, comment)
-
-    async def reset(self, alarm_id: str, actor: str, comment: str = "") -> AlarmView:
-        """Reset a latched alarm (复位) that is acknowledged and no longer active.
-
-        Raises KeyError; Rejected: `acknowledge-first`, `still-active`, `not-allowed`.
-        """
-        return await self._answer(alarm_id, AlarmEvent.RESET, actor, comment)
-
-    async def shelve(self, alarm_id: str, actor: str, minutes: int, reason: str) -> AlarmView:
-        """Shelve (搁置) for 1 to 1440 minutes.
-
-        Raises KeyError; Rejected: `closed`, `already-shelved`, `shelving-time`, `reason-missing`.
-        """
-        if not 0 < minutes <= MAX_SHELVE_MINUTES:
-            raise Rejected("shelving-time", f"shelve for 1 to {MAX_SHELVE_MINUTES} minutes, not {minutes}")
-        if not reason.strip():
-            raise Rejected("reason-missing", "say why the alarm is shelved; the next shift will want to know")
-        async with self._changing(alarm_id) as (session, row):
-            if row.closed_at is not None:
-                raise Rejected("closed", "the alarm is closed; there is nothing to shelve")
-            if row.shelved_until is not None:
-                raise Rejected("already-shelved", f"it is shelved until {row.shelved_until:%H:%M} UTC")
-            now = to_datetime(self._clock())
-            row.shelved_until = now + timedelta(minutes=minutes)
-            row.shelved_by, row.shelve_reason = actor, reason
-            self._record(session, row, "SHELVE", row.state, actor=actor, comment=f"{minutes} min: {reason}")
-            return view(row)
-
-    async def unshelve(self, alarm_id: str, actor: str) -> AlarmView:
-        """End the shelving; an active alarm annunciates again. Raises KeyError, Rejected(`not-shelved`)."""
-        async with self._changing(alarm_id) as (session, row):
-            if row.shelved_until is None:
-                raise Rejected("not-shelved", "the alarm is not shelved")
-            self._unshelve(session, row, actor, "")
-            return view(row)
-
-    async def expire_shelves(self) -> int:
-        """Unshelve every occurrence whose time is over; return how many. Called by a timer."""
-        now = to_datetime(self._clock())
-        async with self._database.session() as session:
-            due = select(AlarmRow).where(_SHELVED, AlarmRow.shelved_until <= now)
-            rows = (await session.scalars(due.order_by(AlarmRow.id).with_for_update(skip_locked=True))).all()
-            for row in rows:
-                self._unshelve(session, row, SYSTEM, "its time is over")
-        for row in rows:
-            self._bus.publish("alarm", view(row))
-        return len(rows)
-
     async def apply(
         self,
         session: AsyncSession,
@@ -236,62 +164,3 @@ class AlarmBoard:
             }
         for alarm_id in alarm_ids:
             self._bus.publish("alarm", view(rows[alarm_id]))
-
-    async def _answer(self, alarm_id: str, event: AlarmEvent, actor: str, comment: str) -> AlarmView:
-        async with self._changing(alarm_id) as (session, row):
-            before = AlarmState(row.state)
-            after = step(before, event, await self._policy(session, row))
-            if after is before:
-                return view(row)
-            now = to_datetime(self._clock())
-            if event is AlarmEvent.ACK:
-                row.acked_at, row.acked_by = now, actor
-            if after is AlarmState.NORM:
-                row.closed_at = now
-                row.shelved_until = None
-            row.state = after.value
-            self._record(session, row, event.value, before.value, actor=actor, comment=comment)
-            return view(row)
-
-    @asynccontextmanager
-    async def _changing(self, alarm_id: str) -> AsyncIterator[tuple[AsyncSession, AlarmRow]]:
-        """Lock one occurrence for a change, and tell the bus after the commit."""
-        async with self._database.session() as session:
-            row = await session.get(AlarmRow, alarm_id, with_for_update=True)
-            if row is None:
-                raise KeyError(alarm_id)
-            yield session, row
-        self._bus.publish("alarm", view(row))
-
-    async def _policy(self, session: AsyncSession, row: AlarmRow) -> Policy:
-        found = await session.get(RuleRow, (row.gateway, row.declaration, row.rule_id))
-        if found is None:
-            return Policy()
-        rule = msgspec.convert(found.body, Rule)
-        return Policy(rule.latching, rule.ack_required, rule.rtn_ack)
-
-    def _unshelve(self, session: AsyncSession, row: AlarmRow, actor: str, comment: str) -> None:
-        before = row.state
-        row.shelved_until = row.shelved_by = row.shelve_reason = None
-        if before == AlarmState.ACKED.value:
-            row.state = step(AlarmState.ACKED, AlarmEvent.REALARM).value
-            row.acked_at = row.acked_by = None
-        self._record(session, row, "UNSHELVE", before, actor=actor, comment=comment)
-
-    def _record(
-        self, session: AsyncSession, row: AlarmRow, event: str, before: str, *, actor: str, comment: str
-    ) -> None:
-        now = to_datetime(self._clock())
-        session.add(
-            JournalRow(
-                alarm=row.id,
-                at=now,
-                recorded_at=now,
-                event=event,
-                from_state=before,
-                to_state=row.state,
-                actor=actor,
-                comment=comment,
-                late=False,
-            )
-        )

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from central.kernel.shapes import Asked, Name, Page, PriorityCode, QualityOut, Shape
-from protocols.model.alarm import AlarmEvent, AlarmKind, AlarmState
+from protocols.model.alarm import AlarmEvent, AlarmKind, AlarmState, Overlay
 
 SiteState = Literal["normal", "alarm", "stale", "offline"]
 DeviceState = Literal["active", "stale", "fault", "retired"]
@@ -169,7 +169,7 @@ class History(Shape):
 
 
 class Alarm(Shape):
-    """One occurrence of an alarm. `state` is the ISA-18.2 state; shelving lies beside it."""
+    """One occurrence of an alarm. `state` is its ISA-18.2 base state, `display` the one to show."""
 
     id: str
     rule_id: str
@@ -197,6 +197,12 @@ class Alarm(Shape):
     event_id: str | None = Field(description="the event that it opened or joined")
     case_id: str | None = Field(description="the case of that event")
     late: bool = Field(description="it reached the centre after an outage")
+    overlays: list[Overlay] = Field(description="what hides it: out of service, by design, shelved")
+    display: str = Field(description="the first overlay, else the state")
+    group: str = Field(description="key of its first-out group at the gateway, else empty")
+    first_out: bool = Field(description="it was the first of its group")
+    realarms: int = Field(description="how often it was annunciated again, still active")
+    reactivations: int = Field(description="how often it became active again, while latched")
     labels: dict[str, Name] = Field(description="words for the values of the point, where it has them")
 
 

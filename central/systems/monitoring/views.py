@@ -124,6 +124,12 @@ def alarm_fields(view: AlarmView, link: Link | None, point: PointRecord | None) 
         "event_id": link.event_id if link else None,
         "case_id": link.case_id if link else None,
         "late": view.late,
+        "overlays": list(view.overlays),
+        "display": view.display,
+        "group": view.group,
+        "first_out": view.first_out,
+        "realarms": view.realarms,
+        "reactivations": view.reactivations,
         "labels": labels(point),
     }
 
