@@ -71,9 +71,14 @@ def asked_password(env: str | None) -> str:
     return first
 
 
+def has_password(state_dir: Path) -> bool:
+    """Return whether the page has a password."""
+    return (state_dir / FILE_NAME).exists()
+
+
 def keep_password(state_dir: Path, given: str) -> Path:
     """Set the page's password, and note in the audit trail who did; return the file."""
-    had_one = (state_dir / FILE_NAME).exists()
+    had_one = has_password(state_dir)
     path = set_password(state_dir, given)
     Audit(state_dir).note(
         f"local:{getpass.getuser()}", "page-password", "page", "changed" if had_one else "set"

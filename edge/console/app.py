@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -12,6 +11,7 @@ from starlette.responses import Response
 
 from edge.console import (
     alarms,
+    config,
     deeds,
     devices,
     entry,
@@ -37,18 +37,17 @@ from protocols.errors import CityNerveError
 class LocalApi:
     """One app for both doors. `routed` is the app behind the guard, `guarded` what a door leads to.
 
-    `stopping` ends open streams; `url` is where the page is served now, None where it is not.
+    `url` is where the page is served now, None where it is not.
     """
 
-    def __init__(self, house: House, stopping: asyncio.Event, static: Path = files.STATIC) -> None:
+    def __init__(self, house: House, static: Path = files.STATIC) -> None:
         layout = Layout(house)
-        self.stopping = stopping
         self.url: str | None = None
         self.worker = Worker()
         self.jobs = jobs.Jobs()
         first_screen = overview.Overview(house, layout)
         self.keeper = Gatekeeper(house.plan.loaded.state_dir, self.worker)
-        self.streams = stream.Streams(house, layout, first_screen, stopping)
+        self.streams = stream.Streams(house, layout, first_screen)
         self.routed = Starlette(
             routes=[
                 *entry.routes(house, self.keeper, lambda: self.url),
@@ -57,6 +56,7 @@ class LocalApi:
                 *points.routes(house, layout),
                 *stream.routes(self.streams),
                 *deeds.routes(house, layout),
+                *config.routes(house),
                 *history.routes(house, layout, history.History(house), self.worker),
                 *alarms.routes(house),
                 *log.routes(),

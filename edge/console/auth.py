@@ -52,16 +52,22 @@ class _Stored(msgspec.Struct, frozen=True, kw_only=True):
     p: int
 
 
+def checked(password: str) -> str:
+    """Return a password that may be set. Raises Rejected (`weak-password`)."""
+    if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
+        raise Rejected(
+            "weak-password", f"a password has {MIN_LENGTH} to {MAX_LENGTH} characters; choose another one"
+        )
+    return password
+
+
 def set_password(folder: Path, password: str) -> Path:
     """Keep the password of the page in `folder`, whole or not at all; return the file.
 
     Raises Rejected (`weak-password`) where it is shorter than 8 or longer than 256 characters, and
     (`state-dir`) where the folder cannot be written.
     """
-    if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
-        raise Rejected(
-            "weak-password", f"a password has {MIN_LENGTH} to {MAX_LENGTH} characters; choose another one"
-        )
+    checked(password)
     salt = secrets.token_bytes(16)
     n, r, p = _COST
     stored = _Stored(salt=salt.hex(), hash=_hash(password, salt, n, r, p).hex(), n=n, r=r, p=p)

@@ -8,6 +8,7 @@ closed by itself. A request without a known door counts as one from the page.
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import socket
 from collections.abc import Callable, Mapping
@@ -85,15 +86,16 @@ def cookie(scope: Scope, gateway: str) -> str:
 
 
 class Door:
-    """Marks every request with the door that it came through."""
+    """Marks every request with the door that it came through; `closing` ends what stays open behind it."""
 
     def __init__(self, app: ASGIApp, name: DoorName) -> None:
+        self.closing = asyncio.Event()
         self._app = app
         self._name = name
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand the request on."""
-        scope["door"] = self._name
+        scope["door"], scope["closing"] = self._name, self.closing
         await self._app(scope, receive, send)
 
 

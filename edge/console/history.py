@@ -115,18 +115,18 @@ def _numbers(column: NDArray[np.float64]) -> list[float | None]:
 
 
 class History:
-    """Looks for one point in the log. Its methods block: they belong into the page's thread."""
+    """Looks for one point in the log."""
 
     def __init__(self, house: House, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._house = house
         self._monotonic = monotonic
         self._places: OrderedDict[str, dict[str, int]] = OrderedDict()
 
-    def read(self, point: BoundPoint, from_us: int, to_us: int, rows: int) -> HistoryView:
-        """Return the trend of a point. Raises StorageError."""
+    def read(self, point: BoundPoint, from_us: int, to_us: int, rows: int, newest: Readings) -> HistoryView:
+        """Return the trend of a point, which ends with `newest`. Blocks on the disk. Raises StorageError."""
         name = f"{point.device}.{point.profile.key}"
         parts, reached = self._collect(name, from_us, to_us)
-        parts.append(self._newest(point, from_us, to_us))
+        parts.append(newest)
         series = Series.of(parts)
         columns = downsampled(series, from_us, to_us, rows)
         return HistoryView(
@@ -183,8 +183,11 @@ class History:
                 self._places.popitem(last=False)
         return known.get(name)
 
-    def _newest(self, point: BoundPoint, from_us: int, to_us: int) -> Readings:
-        """Return the present value: a deadband may have held it back, a batch may not be closed yet."""
+    def newest(self, point: BoundPoint, from_us: int, to_us: int) -> Readings:
+        """Return the present value: a deadband may have held it back, a batch may not be closed yet.
+
+        Looks at memory only, and belongs into the loop: under another plan the point has another number.
+        """
         shaper, i = self._house.pipeline.shaper, point.index
         at = int(shaper.latest_us[i])
         if not from_us <= at <= to_us:
@@ -204,6 +207,7 @@ def routes(house: House, layout: Layout, history: History, worker: Worker) -> li
         if from_us >= to_us:
             raise Problem(422, "wrong-query", "`from_us` is before `to_us`")
         rows = whole(request, "max", 600, 2, MAX_ROWS)
-        return answer(await worker.run(history.read, point, from_us, to_us, rows))
+        newest = history.newest(point, from_us, to_us)
+        return answer(await worker.run(history.read, point, from_us, to_us, rows, newest))
 
     return [Route("/api/history", show)]

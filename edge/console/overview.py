@@ -107,7 +107,7 @@ class Overview:
             uptime_s=round(uptime, 1),
             cpu_pct=round(cpu, 1),
             rss_mb=round(rss, 1),
-            config=ConfigStatus(running=1, digest="", declaration=house.plan.declaration, since_us=0),
+            config=house.settings.status(),
             uplink=Uplink(
                 state=house.road.state,
                 url=entry.centre.url if entry.centre else None,

@@ -80,15 +80,13 @@ async def serve(house: House) -> None:
 
 
 async def _doors(house: House) -> None:
-    stopping = asyncio.Event()
-    api = LocalApi(house, stopping)
+    api = LocalApi(house)
     folder = house.plan.loaded.state_dir
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(_local(api, folder), name="page:local")
             group.create_task(_page(api, house), name="page:tcp")
     finally:
-        stopping.set()
         await api.jobs.close()
         api.worker.close()
         with contextlib.suppress(OSError):
@@ -101,7 +99,8 @@ async def _local(api: LocalApi, folder: Path) -> None:
     except Rejected as error:
         structlog.get_logger("edge.console").error("no control socket", reason=str(error))
         return
-    await _run(uvicorn.Config(Door(api.guarded, "local"), **_SETTINGS), sock, api.stopping)
+    door = Door(api.guarded, "local")
+    await _run(uvicorn.Config(door, **_SETTINGS), sock, door)
 
 
 async def _page(api: LocalApi, house: House) -> None:
@@ -122,7 +121,8 @@ async def _listen(api: LocalApi, page: PageEntry, folder: Path) -> None:
     files: dict[str, Any] = {}
     if page.cert_file and page.key_file:
         files = {"ssl_certfile": folder / page.cert_file, "ssl_keyfile": folder / page.key_file}
-    config = uvicorn.Config(Door(api.guarded, "page"), **_SETTINGS, **files)
+    door = Door(api.guarded, "page")
+    config = uvicorn.Config(door, **_SETTINGS, **files)
     try:
         config.load()
         sock = tcp_socket(page.host, page.port)
@@ -140,19 +140,19 @@ async def _listen(api: LocalApi, page: PageEntry, folder: Path) -> None:
         log.warning("the page has no password and lets nobody in", repair="citynerve-edge page password FILE")
     log.info("page is served", url=api.url)
     try:
-        await _run(config, sock, api.stopping)
+        await _run(config, sock, door)
     finally:
         api.url = None
 
 
-async def _run(config: uvicorn.Config, sock: socket.socket, stopping: asyncio.Event) -> None:
+async def _run(config: uvicorn.Config, sock: socket.socket, door: Door) -> None:
     """Serve one socket until cancelled, then end what is open: streams first, requests within a second."""
     server = _Server(config)
     running = asyncio.create_task(server.serve(sockets=[sock]))
     try:
         await asyncio.shield(running)
     except asyncio.CancelledError:
-        stopping.set()
+        door.closing.set()
         server.should_exit = True
         await asyncio.wait([running], timeout=_GRACE_S + 0.5)
         raise

@@ -77,11 +77,10 @@ class Watched:
 class Streams:
     """All open streams: how many there may be, and how they end."""
 
-    def __init__(self, house: House, layout: Layout, overview: Overview, stopping: asyncio.Event) -> None:
+    def __init__(self, house: House, layout: Layout, overview: Overview) -> None:
         self._house = house
         self._layout = layout
         self._overview = overview
-        self._stopping = stopping
         self.open = 0
         self._log = structlog.get_logger("edge.console")
 
@@ -113,7 +112,7 @@ class Streams:
                 headers={"Retry-After": "5"},
             )
         self.open += 1
-        work = asyncio.create_task(self._pump(scope["caller"], watched, send))
+        work = asyncio.create_task(self._pump(scope["caller"], scope["closing"], watched, send))
         gone = asyncio.create_task(_gone(receive))
         try:
             await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -125,10 +124,12 @@ class Streams:
         if isinstance(ends[0], Exception):
             self._log.info("page stream is cut off", reason=repr(ends[0]), by=scope["caller"].actor)
 
-    async def _pump(self, caller: Caller, watched: Watched | None, send: Send) -> None:
+    async def _pump(
+        self, caller: Caller, closing: asyncio.Event, watched: Watched | None, send: Send
+    ) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         tick, alarms = 0, b""
-        while not self._stopping.is_set() and caller.present():
+        while not closing.is_set() and caller.present():
             body = await self._events(watched, tick)
             if (now := event("alarms", alarm_views(self._house))) != alarms:
                 alarms = now
@@ -139,7 +140,7 @@ class Streams:
                     await send({"type": "http.response.body", "body": body, "more_body": True})
             tick += 1
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), TICK_S)
+                await asyncio.wait_for(closing.wait(), TICK_S)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _events(self, watched: Watched | None, tick: int) -> bytes:

@@ -30,7 +30,7 @@ async def house(tmp_path: Path) -> AsyncIterator[Doors]:
 
 def _routes(opened: Doors) -> list[tuple[str, str]]:
     """Every (method, path) of the API, as the app itself lists them."""
-    api = LocalApi(opened.gateway.house, asyncio.Event())
+    api = LocalApi(opened.gateway.house)
     found = [
         (method, route.path.replace("{job}", "none"))
         for route in api.routed.routes

@@ -10,12 +10,14 @@ from typing import Any
 
 import httpx2
 import pytest
+import yaml
 
 from edge.console.overview import SOFTWARE
 from protocols.model.quality import Quality
 from tests.edge.console.page import OURS, Doors, doors
 from tests.edge.field import ModbusField
 from tests.edge.house import until
+from tests.ports import free_port
 
 
 @pytest.fixture
@@ -152,6 +154,17 @@ async def test_there_are_only_so_many_streams(house: Doors) -> None:
             await asyncio.sleep(0.05)
 
 
+def _without(text: str, device: str) -> str:
+    """Return a gateway file's text without one device."""
+    data = yaml.safe_load(text)
+    data["devices"] = [entry for entry in data["devices"] if entry["key"] != device]
+    return yaml.safe_dump(data, allow_unicode=True, sort_keys=False)
+
+
+async def _shown(house: Doors, level: float) -> None:
+    await until(lambda: house.gateway.house.pipeline.shaper.latest_value[0] == level)
+
+
 async def _ended(page: httpx2.AsyncClient, job: str) -> Any:
     async with asyncio.timeout(60):
         while (seen := await _get(page, f"/api/jobs/{job}"))["state"] == "running":  # noqa: ASYNC110
@@ -171,7 +184,7 @@ async def test_the_trend_comes_from_the_log_and_is_thinned_to_what_was_asked(
     values = [1000, 3000, 2000, 500]
     for value in values:
         field.set(1, 0, value)
-        await until(lambda value=value: house.gateway.house.pipeline.shaper.latest_value[0] == value / 100)
+        await _shown(house, value / 100)
     await until(lambda: house.gateway.house.buffer.depth()["readings"].rows > 30)
     whole = await _get(page, "/api/history", point="pump1.level")
     assert whole["complete"] is True
@@ -339,3 +352,83 @@ async def test_the_page_answers_before_it_is_built_and_no_path_leads_out(house: 
         answer = await house.page.get(path)
         assert answer.status_code == 404, path
         assert "import" not in answer.text
+
+
+async def test_a_configuration_is_checked_applied_and_taken_back_from_the_page(house: Doors) -> None:
+    page = await house.sign_in()
+    text = (await _get(page, "/api/config/text"))["text"]
+    wrong = text.replace("host: 127.0.0.1", "hots: 127.0.0.1")
+    checked = await _post(page, "/api/config/check", {"text": wrong})
+    assert any("hots" in mistake["problem"] for mistake in checked["mistakes"])
+    assert all(mistake["line"] > 0 and mistake["repair"] for mistake in checked["mistakes"])
+    assert (await _post(page, "/api/config/apply", {"text": wrong}, 422))["mistakes"] == checked["mistakes"]
+    without = _without(text, "pump2")
+    checked = await _post(page, "/api/config/check", {"text": without})
+    assert checked["mistakes"] == []
+    assert checked["diff"]["devices"]["removed"] == ["pump2"]
+    assert "-- key: pump2" in checked["diff"]["unified"]
+    version = await _post(page, "/api/config/apply", {"text": without, "note": "pump 2 is gone"})
+    assert (version["number"], version["source"], version["actor"]) == (2, "page", "page:127.0.0.1")
+    await until(lambda: len(house.gateway.house.plan.loaded.entry.devices) == 1)
+    assert [device["key"] for device in await _get(page, "/api/devices")] == ["pump1"]
+    assert (await page.get("/api/points?device=pump2")).status_code == 404
+    shown = await _get(page, "/api/config")
+    assert shown["status"]["state"] == "probation"
+    assert 0 < shown["left_s"] <= 120
+    refused = await _post(page, "/api/config/apply", {"text": text}, 409)
+    assert refused["code"] == "on-probation"
+    await _post(page, "/api/config/rollback", {"number": 1, "note": "it was there after all"})
+    await until(lambda: len(house.gateway.house.plan.loaded.entry.devices) == 2)
+    shown = await _get(page, "/api/config")
+    assert [version["number"] for version in shown["versions"]][-1] == 1
+    assert shown["status"]["running"] == 1
+    assert (await _get(page, "/api/config/diff", **{"from": 1, "to": 2}))["devices"]["removed"] == ["pump2"]
+    assert (await _post(page, "/api/config/confirm", {}, 409))["code"] == "no-probation"
+    assert (await page.get("/api/config/text?version=99")).json()["code"] == "unknown-version"
+    assert (await page.get("/api/config/text?version=../x")).json()["code"] == "wrong-query"
+
+
+async def test_a_configuration_moves_the_page_to_another_port(house: Doors) -> None:
+    port = free_port()
+    data = yaml.safe_load((await _get(house.local, "/api/config/text"))["text"])
+    data["page"] = {"port": port}
+    text = yaml.safe_dump(data, allow_unicode=True, sort_keys=False)
+    version = await _post(house.local, "/api/config/apply", {"text": text})
+    assert version["source"] == "file", "the command line says so of itself"
+    async with asyncio.timeout(20):
+        while (await _get(house.local, "/api/session"))["url"] != f"http://127.0.0.1:{port}/":  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    with pytest.raises(httpx2.TransportError):
+        await house.page.get("/api/session")
+    async with httpx2.AsyncClient() as there:
+        assert (await there.get(f"http://127.0.0.1:{port}/api/session")).status_code == 200
+    # Streams behind the door that stayed go on, and new ones begin.
+    async with asyncio.timeout(20), house.local.stream("GET", "/api/stream?device=pump1") as stream:
+        events = 0
+        async for line in stream.aiter_lines():
+            events += line == "event: values"
+            if events == 2:
+                break
+    assert events == 2
+
+
+async def test_a_stream_outlives_a_change_of_the_configuration(house: Doors) -> None:
+    page = await house.sign_in()
+    text = (await _get(page, "/api/config/text"))["text"]
+    # The first device leaves, so that every point of the second has another number afterwards.
+    without = _without(text, "pump1")
+    numbers: set[int] = set()
+    async with asyncio.timeout(30), page.stream("GET", "/api/stream?device=pump2") as stream:
+        applied = False
+        async for line in stream.aiter_lines():
+            if not line.startswith("data: ["):
+                continue
+            values = [value for value in json.loads(line.removeprefix("data: ")) if "point" in value]
+            assert all(value["point"].startswith("pump2.") for value in values)
+            numbers.add(house.gateway.house.plan.indexes["pump2.level"])
+            if not applied:
+                applied = True
+                await _post(page, "/api/config/apply", {"text": without})
+            elif values and len(numbers) == 2:
+                break
+    assert len(numbers) == 2
