@@ -6,9 +6,29 @@ Exit codes, for scripts: 0 done · 1 it was tried and failed (the reason is on s
 
 from __future__ import annotations
 
-import typer
+import os
 
-from edge.cli import audit, check, enrol, point, queue, run, schema
+import typer
+from typer.completion import completion_init  # type: ignore[attr-defined]
+
+from edge.cli import (
+    alarms,
+    audit,
+    bundle,
+    check,
+    completion,
+    decode,
+    enrol,
+    health,
+    initial,
+    page,
+    point,
+    queue,
+    run,
+    scan,
+    schema,
+    simulate,
+)
 
 app = typer.Typer(
     name="citynerve-edge",
@@ -23,15 +43,27 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-app.command("run")(run.run)
+app.command("init")(initial.init)
 app.command("check")(check.check)
+app.command("run")(run.run)
+app.command("health")(health.health)
 app.command("queue")(queue.queue)
+app.command("decode")(decode.decode)
+app.command("simulate")(simulate.simulate)
+app.command("bundle")(bundle.bundle)
+app.command("completion")(completion.completion)
 app.command("enrol")(enrol.enrol)
 app.command("schema")(schema.schema)
 app.add_typer(point.app, name="point")
+app.add_typer(scan.app, name="scan")
+app.add_typer(alarms.app, name="alarms")
 app.add_typer(audit.app, name="audit")
+app.add_typer(page.app, name="page")
 
 
 def main() -> None:
     """Run the command line."""
+    if completion.VARIABLE in os.environ:
+        # A shell asks for words to complete (`completion`): typer's answers are known only after this.
+        completion_init()
     app()

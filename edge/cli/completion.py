@@ -9,6 +9,8 @@ import typer
 from typer.completion import get_completion_script  # type: ignore[attr-defined]
 
 PROGRAM: Final = "citynerve-edge"
+VARIABLE: Final = f"_{PROGRAM.replace('-', '_').upper()}_COMPLETE"
+"""In the environment where the script asks for words."""
 
 
 class Shell(StrEnum):
@@ -27,5 +29,4 @@ def completion(shell: Annotated[Shell, typer.Argument(metavar="SHELL", help="bas
 
     Example: source <(citynerve-edge completion bash)
     """
-    variable = f"_{PROGRAM.replace('-', '_').upper()}_COMPLETE"
-    typer.echo(get_completion_script(prog_name=PROGRAM, complete_var=variable, shell=shell.value))
+    typer.echo(get_completion_script(prog_name=PROGRAM, complete_var=VARIABLE, shell=shell.value))

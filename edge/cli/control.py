@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,6 +75,7 @@ class Control:
     @contextmanager
     def _client(self, read_s: float | None) -> Iterator[httpx2.Client]:
         """Give a client on the socket; what goes wrong with it is a sentence. Raises Rejected."""
+        self._knock()
         try:
             with httpx2.Client(
                 transport=httpx2.HTTPTransport(uds=str(self.path)),
@@ -82,12 +84,6 @@ class Control:
                 timeout=httpx2.Timeout(_TIMEOUT_S, read=read_s),
             ) as client:
                 yield client
-        except PermissionError as error:
-            raise self._forbidden() from error
-        except httpx2.ConnectError as error:
-            if "Permission denied" in str(error):
-                raise self._forbidden() from error
-            raise self._silent() from error
         except httpx2.TimeoutException as error:
             raise Rejected(
                 "no-answer",
@@ -96,19 +92,23 @@ class Control:
         except httpx2.HTTPError as error:
             raise Rejected("cut-off", f"{self._gateway} stopped while it answered ({error})") from error
 
-    def _silent(self) -> Rejected:
-        return Rejected(
-            "not-running",
-            f"{self._gateway} is not running (nobody answers at {self.path}); "
-            f"start it: citynerve-edge run {self._file}",
-        )
-
-    def _forbidden(self) -> Rejected:
-        return Rejected(
-            "no-permission",
-            f"{self.path} is for the gateway's own user; run this as that user, such as "
-            "`sudo -u citynerve-edge citynerve-edge …`",
-        )
+    def _knock(self) -> None:
+        """See whether anybody answers; the reasons why not are told apart here. Raises Rejected."""
+        try:
+            with socket.socket(socket.AF_UNIX) as door:
+                door.connect(str(self.path))
+        except PermissionError as error:
+            raise Rejected(
+                "no-permission",
+                f"{self.path} is for the gateway's own user; run this as that user, such as "
+                "`sudo -u citynerve-edge citynerve-edge …`",
+            ) from error
+        except OSError as error:
+            raise Rejected(
+                "not-running",
+                f"{self._gateway} is not running (nobody answers at {self.path}); "
+                f"start it: citynerve-edge run {self._file}",
+            ) from error
 
 
 def _problem(response: httpx2.Response) -> Exception:

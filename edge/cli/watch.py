@@ -10,8 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
+from edge.app import open_plan
 from edge.cli import words
 from edge.cli.control import Control
+from edge.cli.direct import current, find
 from edge.cli.terminal import AsJson, GatewayFile, reported
 from edge.config.bind import Plan
 from protocols.errors import Rejected
@@ -33,9 +35,6 @@ def watch(
 
     Example: citynerve-edge point watch gateway.yaml pump1.pressure pump1.speed
     """
-    from edge.app import open_plan  # noqa: PLC0415 - imports the gateway whole, which --help does not need
-    from edge.cli.point import find  # noqa: PLC0415 - `point` holds this command
-
     with reported():
         plan = open_plan(file)
         bound = {name: find(plan, name) for name in points}
@@ -66,8 +65,6 @@ def _from_gateway(gateway: Control, names: list[str], ends: float | None) -> Ite
 
 
 def _from_device(plan: Plan, bound: dict[str, Any], ends: float | None, every: float) -> Iterator[Event]:
-    from edge.cli.point import current  # noqa: PLC0415
-
     while True:
         started = time.monotonic()
         for point in bound.values():
