@@ -87,7 +87,9 @@ class Probation:
 
     def why(self) -> str:
         """Return in words what is not well, as last seen, or why it was given up."""
-        parts = [self._why] if self._why else []
+        if self._why:
+            return self._why
+        parts = []
         if self.cut_off:
             parts.append("the centre has not answered since")
         if self.missing:

@@ -27,7 +27,7 @@ from edge.versions.start import PROBATION_S, Beginning, Opener, remember_place, 
 from edge.versions.store import Source, Trial, Version
 from edge.versions.watch import FileWatch, WellKeeper
 from protocols.errors import ConfigError, Mistake, Rejected, StorageError
-from protocols.model.clock import SECOND_US, Clock, now_us
+from protocols.model.clock import SECOND_US, Clock, now_us, to_datetime
 from protocols.model.command import CommandState
 from protocols.model.order import ConfigPush, Order
 from protocols.wire.handshake import ConfigStatus
@@ -95,7 +95,7 @@ class Settings:
         self._kept_spent_s = 0.0
         self._edits = FileWatch(self._file)
         self._well = WellKeeper(self._store.folder)
-        self._since_us = clock()
+        self._since_us = self._until_us = clock()
         self._log = structlog.get_logger("edge.versions")
         well = self._well.last()
         beginning.settle(sorted(well.devices), uplink=well.uplink)
@@ -197,9 +197,9 @@ class Settings:
             wanted=version.digest,
         )
         if self._probation is not None and index.trial is not None:
-            left = self._probation.left_s(self._monotonic())
             why = self._probation.why() or "everything is well so far"
-            words = f"on probation for another {left:.0f} s, then back to version {index.trial.back}: {why}"
+            until = to_datetime(self._until_us).strftime("%H:%M:%S UTC")
+            words = f"on probation until {until} at most, then back to version {index.trial.back}: {why}"
             return msgspec.structs.replace(status, state="probation", why=words)
         if self._edits.digest and index.told != "refused":
             return msgspec.structs.replace(
@@ -415,6 +415,7 @@ class Settings:
             self._monotonic(), trial.seconds, devices, uplink=trial.uplink, spent_s=trial.spent_s
         )
         self._kept_spent_s, self._returned = trial.spent_s, False
+        self._until_us = self._clock() + round((trial.seconds - trial.spent_s) * SECOND_US)
 
     async def _judge(self, now: float) -> None:
         probation, trial = self._probation, self._store.index.trial
