@@ -19,6 +19,7 @@ export const router = createRouter({
         { path: 'alarms', name: 'alarms', component: () => import('@/rooms/monitoring/AlarmList.vue') },
         { path: 'alarms/:id', name: 'alarm', props: true, component: () => import('@/rooms/monitoring/AlarmPage.vue') },
         { path: 'gateways', name: 'gateways', component: () => import('@/rooms/monitoring/Gateways.vue') },
+        { path: 'gateways/:id', name: 'gateway', props: true, component: () => import('@/rooms/monitoring/GatewayPage.vue') },
         { path: 'cases', name: 'cases', component: () => import('@/rooms/dispatch/CaseList.vue') },
         { path: 'cases/:id', name: 'case', props: true, component: () => import('@/rooms/dispatch/CasePage.vue') },
         { path: 'events', name: 'events', component: () => import('@/rooms/dispatch/EventList.vue') },

@@ -340,70 +340,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/gateways": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Gateways
-         * @description List gateways by id: state, lag, backlog, clock offset.
-         */
-        get: operations["listGateways"];
-        put?: never;
-        /**
-         * Create Gateway
-         * @description Expect a gateway: returns the one-time code that its technician enters.
-         */
-        post: operations["createGateway"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/gateways/{gateway_id}/enrolment-code": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Renew Enrolment Code
-         * @description Make a new one-time code for a known gateway, for instance after its disk was changed.
-         */
-        post: operations["renewEnrolmentCode"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/gateways/{gateway_id}/revoke": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Revoke Gateway
-         * @description End a gateway's token at once; what it sends afterwards is refused.
-         */
-        post: operations["revokeGateway"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/live": {
         parameters: {
             query?: never;
@@ -538,6 +474,250 @@ export interface paths {
          * @description End the shelving of an alarm; an active one annunciates again.
          */
         post: operations["unshelveAlarm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateways": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Gateways
+         * @description List gateways by id: state, lag, backlog, clock offset.
+         */
+        get: operations["listGateways"];
+        put?: never;
+        /**
+         * Create Gateway
+         * @description Expect a gateway: returns the one-time code that its technician enters.
+         */
+        post: operations["createGateway"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateways/{gateway_id}/enrolment-code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Renew Enrolment Code
+         * @description Make a new one-time code for a known gateway, for instance after its disk was changed.
+         */
+        post: operations["renewEnrolmentCode"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateways/{gateway_id}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Revoke Gateway
+         * @description End a gateway's token at once; what it sends afterwards is refused.
+         */
+        post: operations["revokeGateway"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateways/{gateway_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Gateway
+         * @description Return one gateway with what it said last: configuration, memory, backlog, clock, audit trail.
+         */
+        get: operations["getGateway"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateways/{gateway_id}/orders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Orders
+         * @description List what the centre wanted of a gateway and what became of it, newest first.
+         */
+        get: operations["listOrders"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateways/{gateway_id}/configurations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Push Configuration
+         * @description Push a whole configuration. The gateway checks it, tries it, and goes back where it does harm.
+         */
+        post: operations["pushConfiguration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateways/{gateway_id}/configurations/{digest}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Configuration
+         * @description Return a configuration that a gateway ran, by its digest; `running` is the present one's.
+         */
+        get: operations["getConfiguration"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateways/{gateway_id}/orders/{order_id}/configuration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Pushed Configuration
+         * @description Return the text of a push, whatever became of it.
+         */
+        get: operations["getPushedConfiguration"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateways/{gateway_id}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rotate Token
+         * @description Ask a gateway to fetch a new token; the old one ends when the new one is first used.
+         */
+        post: operations["rotateToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateways/{gateway_id}/updates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Update Gateway
+         * @description Ask a gateway to install a staged version; one that is not well afterwards goes back by itself.
+         */
+        post: operations["updateGateway"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/packages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Packages
+         * @description List the staged software packages, newest first.
+         */
+        get: operations["listPackages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/gateways/{gateway_id}/audit/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Accept Audit Trail
+         * @description Take a gateway's local audit trail as it is from now on: after somebody looked into the warning.
+         */
+        post: operations["acceptAuditTrail"];
         delete?: never;
         options?: never;
         head?: never;
@@ -855,7 +1035,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "hihi" | "hi" | "lo" | "lolo" | "off_normal" | "no_data";
+            kind: "hihi" | "hi" | "lo" | "lolo" | "off_normal" | "no_data" | "deviation" | "rate" | "discrepancy" | "flatline" | "bad_quality" | "condition";
             /**
              * Priority
              * @enum {string}
@@ -991,7 +1171,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "hihi" | "hi" | "lo" | "lolo" | "off_normal" | "no_data";
+            kind: "hihi" | "hi" | "lo" | "lolo" | "off_normal" | "no_data" | "deviation" | "rate" | "discrepancy" | "flatline" | "bad_quality" | "condition";
             /**
              * Priority
              * @enum {string}
@@ -1075,10 +1255,10 @@ export interface components {
         };
         /**
          * AlarmEvent
-         * @description What can happen to an occurrence.
+         * @description What can happen to an occurrence: the first five to its base state, the others to its overlays.
          * @enum {string}
          */
-        AlarmEvent: "ACT" | "CLR" | "ACK" | "RESET" | "REALARM";
+        AlarmEvent: "ACT" | "CLR" | "ACK" | "RESET" | "REALARM" | "SHELVE" | "UNSHELVE" | "SUPPRESS" | "UNSUPPRESS" | "SUSPEND" | "RETURN";
         /**
          * AlarmPage
          * @description Alarms, the newest raised first.
@@ -1099,7 +1279,7 @@ export interface components {
         };
         /**
          * AlarmState
-         * @description Base state of an occurrence; the overlay `shelved` is kept beside it, never instead of it.
+         * @description Base state of an occurrence; overlays are kept beside it, never instead of it.
          * @enum {string}
          */
         AlarmState: "NORM" | "UNACK" | "ACKED" | "RTNUN" | "LTUNK" | "LTACK";
@@ -1176,6 +1356,30 @@ export interface components {
              * @description all matching items, where cheap to know
              */
             total?: number | null;
+        };
+        /**
+         * Backlog
+         * @description What waits at the gateway, and how fast it goes.
+         */
+        Backlog: {
+            /** Batches */
+            batches: number;
+            /** Readings */
+            readings: number;
+            /** Bytes */
+            bytes: number;
+            /**
+             * Oldest
+             * @description source time of the oldest that waits
+             */
+            oldest: string | null;
+            /** Readings Per S */
+            readings_per_s: number;
+            /**
+             * Eta S
+             * @description seconds until it is sent; null while it does not shrink
+             */
+            eta_s: number | null;
         };
         /**
          * Case
@@ -1378,11 +1582,22 @@ export interface components {
             read_back: number | string | null;
             /**
              * Reason
-             * @description stable code of how it ended; empty when all went well
+             * @description stable code of how it ended; empty while it is under way
              */
             reason: string;
             /** Detail */
             detail: string;
+            /**
+             * Step
+             * @description direct, or one half of select-before-operate
+             * @enum {string}
+             */
+            step: "direct" | "select" | "operate";
+            /**
+             * Local
+             * @description the gateway did it by itself: an action, or a person beside it
+             */
+            local: boolean;
         };
         /**
          * CommandPage
@@ -1404,12 +1619,36 @@ export interface components {
         };
         /**
          * CommandState
-         * @description Life of a command. The last seven are final.
+         * @description Life of a command. All but the first two are final.
          *
-         *     pending → delivered → verified | written | mismatch | rejected | expired | failed | unknown
+         *     pending → delivered → verified | written | mismatch | selected | rejected | expired | failed | unknown
          * @enum {string}
          */
-        CommandState: "pending" | "delivered" | "verified" | "written" | "mismatch" | "rejected" | "expired" | "failed" | "unknown";
+        CommandState: "pending" | "delivered" | "verified" | "written" | "mismatch" | "selected" | "rejected" | "expired" | "failed" | "unknown";
+        /**
+         * Configuration
+         * @description A configuration as a gateway ran and sent it.
+         */
+        Configuration: {
+            /** Digest */
+            digest: string;
+            /** Text */
+            text: string;
+            /** Profiles */
+            profiles: {
+                [key: string]: string;
+            };
+            /**
+             * Masked
+             * @description values that the gateway withheld as secrets
+             */
+            masked: number;
+            /**
+             * Received At
+             * Format: date-time
+             */
+            received_at: string;
+        };
         /**
          * Device
          * @description A device and how it is doing.
@@ -1691,6 +1930,31 @@ export interface components {
              * @description batches that the centre refused and the gateway keeps
              */
             set_aside: number | null;
+            /**
+             * Token At
+             * @description when its present token was made
+             */
+            token_at: string | null;
+            /**
+             * Config State
+             * @description whether it runs the configuration it was given, as it last said
+             */
+            config_state: ("same" | "edited" | "probation" | "refused" | "rolled-back") | null;
+            /**
+             * Storage Left S
+             * @description how long its memory lasts without the centre at the present rate, seconds
+             */
+            storage_left_s: number | null;
+            /**
+             * Local Manual
+             * @description devices that a technician holds; `*`: the whole gateway
+             */
+            local_manual: string[];
+            /**
+             * Audit Warning
+             * @description why its local audit trail cannot be believed; empty while it can
+             */
+            audit_warning: string;
         };
         /**
          * GatewayCounts
@@ -1701,6 +1965,19 @@ export interface components {
             total: number;
             /** Online */
             online: number;
+        };
+        /**
+         * GatewayDetail
+         * @description One gateway and what it said last; no status before its first.
+         */
+        GatewayDetail: {
+            gateway: components["schemas"]["Gateway"];
+            status: components["schemas"]["Status"] | null;
+            /**
+             * Audit Warned At
+             * @description when its audit trail stopped to fit
+             */
+            audit_warned_at: string | null;
         };
         /**
          * GatewayPage
@@ -1899,6 +2176,7 @@ export interface components {
             event: components["schemas"]["Event"];
             case: components["schemas"]["Case"];
             command: components["schemas"]["Command"];
+            order: components["schemas"]["Order"];
             overview: components["schemas"]["Overview"];
             lagged: components["schemas"]["LaggedOut"];
         };
@@ -1997,6 +2275,13 @@ export interface components {
              * @description value that the device must show before anything is written
              */
             expected?: number | null;
+            /**
+             * Step
+             * @description `select` reserves the point and writes nothing, `operate` then writes the same value
+             * @default direct
+             * @enum {string}
+             */
+            step: "direct" | "select" | "operate";
         };
         /**
          * NewGateway
@@ -2042,6 +2327,72 @@ export interface components {
             password: string;
         };
         /**
+         * Order
+         * @description Something the centre wants of a gateway that is no command to a device.
+         */
+        Order: {
+            /** Id */
+            id: string;
+            /** Gateway */
+            gateway: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "alarm" | "config" | "rotate" | "update";
+            /**
+             * Subject
+             * @description what it is about, in short: the rule, the note, the version
+             */
+            subject: string;
+            state: components["schemas"]["CommandState"];
+            /**
+             * Issued At
+             * Format: date-time
+             */
+            issued_at: string;
+            /** Issued By */
+            issued_by: string;
+            /**
+             * Expires At
+             * Format: date-time
+             * @description the gateway does not begin it after this time
+             */
+            expires_at: string;
+            /**
+             * Delivered At
+             * @description when the gateway took it
+             */
+            delivered_at: string | null;
+            /** Finished At */
+            finished_at: string | null;
+            /**
+             * Reason
+             * @description stable code of how it ended; empty when all went well
+             */
+            reason: string;
+            /** Detail */
+            detail: string;
+        };
+        /**
+         * OrderPage
+         * @description Orders, newest first.
+         */
+        OrderPage: {
+            /** Items */
+            items: components["schemas"]["Order"][];
+            /**
+             * Next Cursor
+             * @description hand it back as `cursor` for the next page; null at the end
+             */
+            next_cursor?: string | null;
+            /**
+             * Total
+             * @description all matching items, where cheap to know
+             */
+            total?: number | null;
+        };
+        /**
          * Overview
          * @description The city in numbers.
          */
@@ -2064,6 +2415,50 @@ export interface components {
             readings_per_s: number;
             /** Key Figures */
             key_figures: components["schemas"]["KeyFigure"][];
+        };
+        /**
+         * Package
+         * @description A staged software package.
+         */
+        Package: {
+            /** Id */
+            id: string;
+            /** Version */
+            version: string;
+            /** File Name */
+            file_name: string;
+            /**
+             * Size
+             * @description bytes
+             */
+            size: number;
+            /** Sha256 */
+            sha256: string;
+            /**
+             * Staged At
+             * Format: date-time
+             */
+            staged_at: string;
+            /** Staged By */
+            staged_by: string;
+        };
+        /**
+         * PackagePage
+         * @description Packages, newest first.
+         */
+        PackagePage: {
+            /** Items */
+            items: components["schemas"]["Package"][];
+            /**
+             * Next Cursor
+             * @description hand it back as `cursor` for the next page; null at the end
+             */
+            next_cursor?: string | null;
+            /**
+             * Total
+             * @description all matching items, where cheap to know
+             */
+            total?: number | null;
         };
         /**
          * Permission
@@ -2269,6 +2664,68 @@ export interface components {
             }[] | null;
         };
         /**
+         * PushedConfiguration
+         * @description A whole configuration for a gateway.
+         */
+        PushedConfiguration: {
+            /**
+             * Text
+             * @description the gateway file, YAML
+             */
+            text: string;
+            /**
+             * Profiles
+             * @description own device profiles by id, YAML
+             */
+            profiles?: {
+                [key: string]: string;
+            };
+            /**
+             * Note
+             * @description why, for those who come after
+             * @default
+             */
+            note: string;
+            /**
+             * Probation S
+             * @description seconds within which uplink and devices must prove well, or the gateway goes back
+             * @default 120
+             */
+            probation_s: number;
+            /**
+             * Base
+             * @description digest that the text was made from; another one running refuses the push
+             * @default
+             */
+            base: string;
+            /**
+             * Expires In S
+             * @description not begun after so many seconds
+             * @default 86400
+             */
+            expires_in_s: number;
+        };
+        /**
+         * PushedText
+         * @description The text of a push.
+         */
+        PushedText: {
+            /** Id */
+            id: string;
+            /** Text */
+            text: string;
+            /** Profiles */
+            profiles: {
+                [key: string]: string;
+            };
+            /** Note */
+            note: string;
+            /** Probation S */
+            probation_s: number;
+            /** Base */
+            base: string;
+        };
+        /**
          * QualityOut
          * @description What a value is worth: an OPC UA StatusCode with its class and name.
          */
@@ -2309,7 +2766,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "hihi" | "hi" | "lo" | "lolo" | "off_normal" | "no_data";
+            kind: "hihi" | "hi" | "lo" | "lolo" | "off_normal" | "no_data" | "deviation" | "rate" | "discrepancy" | "flatline" | "bad_quality" | "condition";
             /**
              * Limit
              * @description for no_data: seconds without a good reading
@@ -2342,6 +2799,39 @@ export interface components {
              * @description hash of the gateway's declaration that holds this version
              */
             declaration: string;
+        };
+        /**
+         * RunningConfiguration
+         * @description Which configuration runs, which one is wanted, and why they differ.
+         */
+        RunningConfiguration: {
+            /**
+             * Running
+             * @description number of the version, counted by the gateway
+             */
+            running: number;
+            /**
+             * Digest
+             * @description SHA-256 of text and own profiles, hexadecimal
+             */
+            digest: string;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /**
+             * Wanted
+             * @description digest of the configuration it should run; empty where it is the same
+             */
+            wanted: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "same" | "edited" | "probation" | "refused" | "rolled-back";
+            /** Why */
+            why: string;
         };
         /**
          * Series
@@ -2551,6 +3041,43 @@ export interface components {
             total?: number | null;
         };
         /**
+         * Status
+         * @description What a gateway said of itself last.
+         */
+        Status: {
+            /**
+             * Received At
+             * Format: date-time
+             */
+            received_at: string;
+            /** Software */
+            software: string;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            configuration: components["schemas"]["RunningConfiguration"];
+            storage: components["schemas"]["Storage"];
+            backlog: components["schemas"]["Backlog"];
+            /** Clock Synced */
+            clock_synced: boolean;
+            /**
+             * Clock Offset Ms
+             * @description the centre's clock minus the gateway's, as it measured
+             */
+            clock_offset_ms: number | null;
+            /**
+             * Audit Count
+             * @description entries of its local audit trail
+             */
+            audit_count: number;
+            /** Audit Head */
+            audit_head: string;
+            /** Token At */
+            token_at: string | null;
+        };
+        /**
          * Step
          * @description One step of a case. Append-only; `hash` seals it and all before it.
          */
@@ -2581,6 +3108,39 @@ export interface components {
              * @description SHA-256 over the hash before and this record, hexadecimal
              */
             hash: string;
+        };
+        /**
+         * Storage
+         * @description The gateway's memory, in bytes. Today's sums begin at its midnight UTC.
+         */
+        Storage: {
+            /** Used Bytes */
+            used_bytes: number;
+            /** Limit Bytes */
+            limit_bytes: number | null;
+            /** Free Bytes */
+            free_bytes: number;
+            /**
+             * Left S
+             * @description how long it lasts if the centre stays away, seconds
+             */
+            left_s: number | null;
+            /**
+             * Thinned
+             * @description old readings thinned to make room
+             */
+            thinned: number;
+            /**
+             * Dropped
+             * @description readings lost because there was no room
+             */
+            dropped: number;
+            /** Written Today */
+            written_today: number;
+            /** Sent Today */
+            sent_today: number;
+            /** Why */
+            why: string;
         };
         /**
          * Task
@@ -2835,6 +3395,14 @@ export interface components {
         Void: {
             /** Reason */
             reason: string;
+        };
+        /**
+         * WantedVersion
+         * @description A staged software version.
+         */
+        WantedVersion: {
+            /** Version */
+            version: string;
         };
     };
     responses: never;
@@ -4087,274 +4655,6 @@ export interface operations {
             };
         };
     };
-    listGateways: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["GatewayPage"];
-                };
-            };
-            /** @description Not signed in, or the session or token has ended */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description The role does not allow it, or the request came from another site */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description The database does not answer; repeat after `Retry-After` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-        };
-    };
-    createGateway: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["NewGateway"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["EnrolmentCode"];
-                };
-            };
-            /** @description Not signed in, or the session or token has ended */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description The role does not allow it, or the request came from another site */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Not possible in the present state; `detail` says what is */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description A field is wrong; `errors` names each */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description The database does not answer; repeat after `Retry-After` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-        };
-    };
-    renewEnrolmentCode: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                gateway_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["EnrolmentCode"];
-                };
-            };
-            /** @description Not signed in, or the session or token has ended */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description The role does not allow it, or the request came from another site */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description There is no such thing */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Not possible in the present state; `detail` says what is */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description The database does not answer; repeat after `Retry-After` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-        };
-    };
-    revokeGateway: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                gateway_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Gateway"];
-                };
-            };
-            /** @description Not signed in, or the session or token has ended */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description The role does not allow it, or the request came from another site */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description There is no such thing */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Not possible in the present state; `detail` says what is */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description The database does not answer; repeat after `Retry-After` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-        };
-    };
     openLive: {
         parameters: {
             query?: {
@@ -4364,7 +4664,7 @@ export interface operations {
                 device?: string[];
                 /** @description site ids: all their points */
                 site?: string[];
-                /** @description comma separated: readings,alarm,gateway,event,case,command,overview */
+                /** @description comma separated: readings,alarm,gateway,event,case,command,order,overview */
                 kinds?: string | null;
             };
             header?: never;
@@ -4860,6 +5160,910 @@ export interface operations {
             };
             /** @description Not possible in the present state; `detail` says what is */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    listGateways: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayPage"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    createGateway: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewGateway"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnrolmentCode"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not possible in the present state; `detail` says what is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    renewEnrolmentCode: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                gateway_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnrolmentCode"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not possible in the present state; `detail` says what is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    revokeGateway: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                gateway_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Gateway"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not possible in the present state; `detail` says what is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    getGateway: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                gateway_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayDetail"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    listOrders: {
+        parameters: {
+            query?: {
+                /** @description only orders of this kind */
+                kind?: ("alarm" | "config" | "rotate" | "update") | null;
+                /** @description how many items at most */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                gateway_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderPage"];
+                };
+            };
+            /** @description The request cannot be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    pushConfiguration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                gateway_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PushedConfiguration"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Order"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not possible in the present state; `detail` says what is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    getConfiguration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                gateway_id: string;
+                digest: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Configuration"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    getPushedConfiguration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                gateway_id: string;
+                order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PushedText"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    rotateToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                gateway_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Order"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not possible in the present state; `detail` says what is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    updateGateway: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                gateway_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WantedVersion"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Order"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not possible in the present state; `detail` says what is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    listPackages: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PackagePage"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    acceptAuditTrail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                gateway_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatewayDetail"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -29,6 +29,12 @@ export type AlarmDetail = Schemas['AlarmDetail']
 
 export type Gateway = Schemas['Gateway']
 export type GatewayState = Gateway['state']
+export type GatewayDetail = Schemas['GatewayDetail']
+export type GatewayStatus = Schemas['Status']
+export type Configuration = Schemas['Configuration']
+export type PushedText = Schemas['PushedText']
+export type Order = Schemas['Order']
+export type Package = Schemas['Package']
 export type Enrolment = Schemas['EnrolmentCode']
 
 export type CityEvent = Schemas['Event']

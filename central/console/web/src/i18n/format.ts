@@ -76,6 +76,17 @@ export function useFormat() {
     return t('span.d', { n: Math.floor(s / 86_400) })
   }
 
+  /** Seconds that something still lasts: days with their hours. */
+  function lasting(seconds: number): string {
+    const h = Math.floor(seconds / 3600)
+    return h < 24 ? span(seconds) : t('span.dh', { d: Math.floor(h / 24), h: h % 24 })
+  }
+
+  function bytes(size: number): string {
+    const [unit, scale]: [string, number] = size >= 1e9 ? ['GB', 1e9] : size >= 1e6 ? ['MB', 1e6] : ['kB', 1e3]
+    return `${number(size / scale, size >= 1e8 ? 0 : 1)} ${unit}`
+  }
+
   /** Seconds since something. */
   function ago(seconds: number): string {
     const s = Math.max(0, Math.floor(seconds))
@@ -87,7 +98,7 @@ export function useFormat() {
   }
 
   return {
-    time, number, bare, full, span, ago, zone,
+    time, number, bare, full, span, lasting, bytes, ago, zone,
     clock: (value: number) => clockTime.value.format(at(value)),
     zoneName: (value: number) => zoneTime.value.formatToParts(at(value)).find((part) => part.type === 'timeZoneName')?.value ?? zone.value,
     day: (value: number) => day.value.format(at(value)),

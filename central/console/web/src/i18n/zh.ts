@@ -20,7 +20,7 @@ export default {
   },
   feed: { live: '实时', connecting: '连接中', lost: '连接中断', off: '未连接', lostSince: '与中心的连接已中断，正在重连。画面数据截至 {time}。' },
   age: { now: '刚刚', s: '{n} 秒前', min: '{n} 分前', h: '{n} 小时前', d: '{n} 天前', none: '无数据' },
-  span: { s: '{n} 秒', min: '{n} 分', h: '{n} 小时', d: '{n} 天', hmin: '{h} 小时 {m} 分', mins: '{m} 分 {s} 秒' },
+  span: { s: '{n} 秒', min: '{n} 分', h: '{n} 小时', d: '{n} 天', hmin: '{h} 小时 {m} 分', mins: '{m} 分 {s} 秒', dh: '{d} 天 {h} 小时' },
   quality: { good: '良好', uncertain: '存疑', bad: '坏值', stale: '超时未更新' },
   qualityName: {
     Good: '良好', GoodLocalOverride: '就地强制', Uncertain: '存疑', UncertainNoCommunicationLastUsableValue: '通信中断，沿用末值', UncertainLastUsableValue: '沿用末值',
@@ -55,7 +55,7 @@ export default {
     acknowledge: '确认报警', ackShort: '确认', ackN: '确认 {n} 条', ackDone: '已确认 {n} 条报警', shelve: '搁置', unshelve: '取消搁置', shelveTitle: '搁置报警', shelveFor: '搁置时长', shelveReason: '搁置原因', shelveHint: '搁置期间不再提示，到时自动恢复。原因与人员记入日志。',
     shelveDone: '已搁置 {n} 条报警', unshelveDone: '已取消搁置', reasonNeeded: '请写明原因。', minutes: '分钟', empty: '没有符合条件的报警', emptyHint: '换一个筛选条件，或稍后再看。', selected: '已选 {n} 条', clearSelection: '取消选择', selectAll: '全选',
     keys: 'J/K 上下 · X 选择 · A 确认 · S 搁置 · Enter 打开', rule: '规则', evidence: '前后采样', evidenceHint: '{n} 个原始采样；阴影为报警持续区间', journal: '日志', response: '处置建议', deadband: '回差', onDelay: '触发延时', offDelay: '恢复延时', declaration: '配置版本', latching: '锁存', ackRequired: '需确认', yes: '是', no: '否',
-    kind: { hihi: '高高限', hi: '高限', lo: '低限', lolo: '低低限', off_normal: '异常状态', no_data: '无数据' }, condition: '条件', conditionText: { hihi: '数值 ≥ {limit}', hi: '数值 ≥ {limit}', lo: '数值 ≤ {limit}', lolo: '数值 ≤ {limit}', off_normal: '偏离正常值 {limit}', no_data: '{limit} 无有效数据' },
+    kind: { hihi: '高高限', hi: '高限', lo: '低限', lolo: '低低限', off_normal: '异常状态', no_data: '无数据', deviation: '偏差', rate: '变化率', discrepancy: '不一致', flatline: '数值僵死', bad_quality: '质量坏', condition: '组合条件' }, condition: '条件', conditionText: { hihi: '数值 ≥ {limit}', hi: '数值 ≥ {limit}', lo: '数值 ≤ {limit}', lolo: '数值 ≤ {limit}', off_normal: '偏离正常值 {limit}', no_data: '{limit} 无有效数据', deviation: '偏离参考值 {limit}', rate: '变化快于 {limit}', discrepancy: '{limit} 后仍与指令不一致', flatline: '{limit} 未变化', bad_quality: '质量坏', condition: '条件成立' },
     event: { SUPERSEDED: '被接替', ACT: '触发', CLR: '恢复', ACK: '确认', RESET: '复位', REALARM: '再次报警', SHELVE: '搁置', UNSHELVE: '取消搁置', SHELVE_EXPIRED: '搁置到期', COMMENT: '备注' },
     gateway: '网关 {id}', toEvent: '关联事件', toCase: '关联案件', noCase: '未立案', commentPlaceholder: '确认时的备注（可不填）', noEvidence: '没有这段时间的采样', noEvidenceHint: '采样可能仍在网关缓存中，补传后会出现。', recorded: '入库 {time}', chain: '证据链', chainSample: '采样', chainRule: '规则', chainAlarm: '报警', chainEvent: '事件', chainCase: '案件', category: '类别', open: '尚未恢复', reset: '复位', resetDone: '已复位', normal: '正常值 {limit}', said: { superseded: '同一规则再次触发，由新的报警接替', disorder: '到达次序颠倒', ended: '搁置时间已到', unseen: '触发步骤尚未到达', auto: '自动', 'auto-clear': '恢复时自动', byNext: '系统（新报警接替）' }, reasons: { maintenance: '检修作业', known: '已知故障，处理中', nuisance: '频繁误报', test: '试验' },
   },
@@ -66,8 +66,8 @@ export default {
   },
   command: {
     title: '下发指令', value: '设定值', range: '允许 {min} ~ {max}', present: '当前 {value}', submit: '下发', confirmTitle: '确认下发指令', confirmText: '将把「{device} · {point}」由 {from} 设为 {to}。指令会写入现场设备，并回读核对。', confirm: '确认下发', history: '最近指令', empty: '还没有下发过指令', outOfRange: '超出允许范围 {min} ~ {max}。', valueNeeded: '请输入设定值。', readBack: '回读 {value}', expires: '有效期 {s} 秒', steps: { pending: '已提交', delivered: '已送达网关', done: '执行结果' },
-    state: { pending: '等待网关领取', delivered: '网关已领取，正在写入', verified: '已执行，回读一致', written: '已写入，该点不可回读', mismatch: '已写入，但回读不一致', rejected: '被拒绝，未写入', expired: '已过期，未写入', failed: '设备或线路拒绝，写入失败', unknown: '写入无应答，结果不明，请到现场核实' },
-    short: { pending: '等待', delivered: '已送达', verified: '已核对', written: '已写入', mismatch: '不一致', rejected: '被拒绝', expired: '已过期', failed: '失败', unknown: '不明' },
+    state: { selected: '已选定，尚未写入', pending: '等待网关领取', delivered: '网关已领取，正在写入', verified: '已执行，回读一致', written: '已写入，该点不可回读', mismatch: '已写入，但回读不一致', rejected: '被拒绝，未写入', expired: '已过期，未写入', failed: '设备或线路拒绝，写入失败', unknown: '写入无应答，结果不明，请到现场核实' },
+    short: { selected: '已选定', pending: '等待', delivered: '已送达', verified: '已核对', written: '已写入', mismatch: '不一致', rejected: '被拒绝', expired: '已过期', failed: '失败', unknown: '不明' },
     noneWritable: '该设备没有可控测点', issued: '{who} 于 {time} 下发', viewer: '当前账号为只读，不能下发指令。',
   },
   cases: {
@@ -84,6 +84,13 @@ export default {
     title: '事件', empty: '没有事件', emptyHint: 'P1、P2 报警会自动形成事件。', state: { reported: '已报告', verified: '已核实', responding: '处置中', controlled: '已控制', closed: '已关闭' }, alarms: '{n} 条报警', openCase: '立案', toCase: '查看案件', opened: '发生', filter: { open: '未关闭', closed: '已关闭', all: '全部' },
   },
   gateway: {
+    audit: { title: '本地审计链', entries: '{n} 条', head: '末条封印 {head}', none: '尚无记录', since: '{time} 发现', accept: '认可现有审计链', acceptTitle: '认可审计链', acceptText: '请在现场查明 {id} 的情况后操作：此后以今天的审计链为比对起点。', accepted: '已认可' },
+    config: { title: '配置', running: '运行版本', version: '第 {n} 版', since: '自 {time}', state: { edited: '已编辑，未生效', same: '与要求一致', probation: '试运行中', refused: '被拒绝', 'rolled-back': '已自动回退' }, edit: '编辑并下发', editTitle: '{id} 的配置', file: '网关文件', note: '说明', notePlaceholder: '为何修改？', probation: '试运行（秒）', probationHint: '在此时间内，若上行链路或原本正常的设备中断，网关自行回退。', push: '下发', pushed: '已下发，结果见指令列表', none: '网关尚未上报其配置', masked: '有 {n} 个值作为机密未上报', unchanged: '尚未修改', reload: '取当前运行配置', use: '编辑此文本' },
+    memory: { title: '存储与积压', used: '已用', free: '磁盘剩余', left: '还可存 {span}', leftLabel: '断网可存', endless: '暂无上限之虞', thinned: '已抽稀', dropped: '因空间不足丢失', today: '今日写入 / 发送', waiting: '待发', pace: '每秒 {n} 条，{span}后发完', standing: '未在减少', oldest: '最早', nothing: '无积压' },
+    now: { title: '当前', manual: '就地手动', manualAll: '整个网关', manualNone: '无', clock: '时钟', synced: '已校准', unsynced: '未校准', token: '令牌', started: '启动于', silent: '尚无状态', silentHint: '网关尚未接入，或其软件早于本中心。', reported: '{age}上报' },
+    orders: { title: '下达给该网关的指令', empty: '尚未下达指令', kind: { alarm: '报警', config: '配置', rotate: '换发令牌', update: '升级' }, state: { selected: '已选定', pending: '下发中', delivered: '网关已收', verified: '完成', written: '完成', mismatch: '已撤回', rejected: '被拒绝', expired: '已过期', failed: '失败', unknown: '无应答' } },
+    rotate: '换发令牌', rotateTitle: '换发令牌', rotateText: '{id} 将领取新令牌。新令牌首次使用时旧令牌失效，数据不中断。', rotated: '已要求，结果见指令列表',
+    update: '升级', updateTitle: '升级软件', updateText: '网关下载已签名的软件包，校验、启动；若运行不正常，自行回退。', updateNone: '没有可用的软件包。在中心执行：citynerve gateway stage WHEEL --key FILE', updated: '已要求，结果见指令列表', auditWarning: '审计链异常', open: '打开',
     title: '网关', state: { pending: '待接入', online: '在线', degraded: '降级', offline: '离线', revoked: '已吊销' }, lag: '滞后', backlog: '积压', offset: '时钟偏差', lastSeen: '最近通信', software: '软件', points: '测点', devices: '设备', setAside: '搁置批次', readings: '{n} 条', batches: '{n} 批', enrol: '接入新网关', enrolTitle: '接入新网关', id: '网关编号', idHint: '小写字母、数字、- 或 _，例如 gw-north', idBad: '编号须以小写字母或数字开头，只含小写字母、数字、- 和 _。', nameOptional: '名称（可不填）', code: '一次性接入码', codeHint: '仅显示这一次。在网关上执行下面的命令，{time} 前有效。', create: '生成接入码', newCode: '重新生成接入码', revoke: '吊销', revokeTitle: '吊销网关', revokeText: '吊销后，{id} 的数据将不再被接收，须重新接入。网关本地缓存不会丢失。', revoked: '已吊销', empty: '还没有网关', emptyHint: '生成一次性接入码，在现场网关上执行接入命令。', none: '无', setAsideHint: '被中心拒收的批次保存在网关上，请联系维护人员。', never: '从未', command: '接入命令',
   },
 }

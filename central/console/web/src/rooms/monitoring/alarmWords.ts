@@ -10,7 +10,7 @@ export function useAlarmWords() {
   const { t } = useWords()
   const { full, span } = useFormat()
   const known = (alarm: Judged, labels = alarm.labels) => (labels && Object.keys(labels).length ? labels : undefined)
-  const limit = (alarm: Judged, labels?: Labels) => (alarm.kind === 'no_data' ? span(alarm.limit) : full(alarm.limit, { unit: alarm.unit, labels: known(alarm, labels) }))
+  const limit = (alarm: Judged, labels?: Labels) => (['no_data', 'flatline', 'discrepancy'].includes(alarm.kind) ? span(alarm.limit) : full(alarm.limit, { unit: alarm.unit, labels: known(alarm, labels) }))
   // Without its words a state is a bare number, which tells nobody anything.
   const mute = (alarm: Judged, labels?: Labels) => alarm.kind === 'off_normal' && !known(alarm, labels)
   return {
