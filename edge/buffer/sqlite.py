@@ -313,7 +313,12 @@ class SqliteBuffer(Buffer):
     def _flush(self, log: Log) -> None:
         """Write what is only in memory along with a transaction."""
         for name, encoded in self._unsaved.items():
-            log.file.write("INSERT OR IGNORE INTO declaration (hash, encoded) VALUES (?, ?)", (name, encoded))
+            # One that rotted in the file is made whole again; a sound one is not written twice.
+            log.file.write(
+                "INSERT INTO declaration (hash, encoded) VALUES (?, ?) ON CONFLICT (hash) DO UPDATE"
+                " SET encoded = excluded.encoded WHERE encoded IS NOT excluded.encoded",
+                (name, encoded),
+            )
         self._unsaved = {}
         day = log.book.day
         now = self._clock()
@@ -441,6 +446,11 @@ class SqliteBuffer(Buffer):
         return self._log
 
     def _open(self) -> Log:
+        emptied = self._path.exists() and not self._path.stat().st_size
+        if emptied and (self._ballast.there or self._path.with_name(FILE_NAME + "-wal").exists()):
+            # SQLite would take it for a new one; the reserve beside it says that there was a log.
+            self.quarantined = quarantine(self._path, self._clock())
+            self._logger.error("the log has been emptied; a new one is begun", kept_as=str(self.quarantined))
         kept = quarantined(self._folder)
         file = self._connect()
         try:

@@ -28,6 +28,7 @@ from edge.link.progress import Progress
 from edge.link.road import Road
 from edge.timekeeping import Timekeeper
 from protocols.errors import StorageError, WireError
+from protocols.model.manifest import declaration_hash
 from protocols.wire.batch import decode
 from protocols.wire.channels import Stream
 
@@ -230,8 +231,8 @@ class Sender:
         except WireError as unreadable:
             await self._put_aside(stored, f"cannot be read here either: {unreadable}")
             return
-        if await self._disk(self._buffer.declaration, name) is None:
-            await self._put_aside(stored, f"its declaration {name} is not in the buffer any more")
+        if await self._manifest(name) is None:
+            await self._put_aside(stored, f"its declaration {name} is not in the buffer any more, or damaged")
             return
         now = asyncio.get_running_loop().time()
         if now - self._declared_s.get(name, -_DECLARED_AGAIN_S) < _DECLARED_AGAIN_S:
@@ -239,10 +240,15 @@ class Sender:
         elif await self._declare(name):
             self._declared_s[name] = now
 
+    async def _manifest(self, name: str) -> bytes | None:
+        """Return a declaration as it was made; one that rotted on the disk would block the whole road."""
+        manifest = await self._disk(self._buffer.declaration, name)
+        return manifest if manifest is not None and declaration_hash(manifest) == name else None
+
     async def _declare(self, name: str) -> bool:
         async with self._declaring:
             await self._road.clear()
-            manifest = await self._disk(self._buffer.declaration, name)
+            manifest = await self._manifest(name)
             if manifest is None:
                 return True
             try:
