@@ -155,6 +155,7 @@ class Session:
             except asyncio.CancelledError:
                 task = asyncio.current_task()
                 if not self._turning or (task is not None and task.cancelling()):
+                    self._fail_waiting(ConnectionLost(f"{self.key}: the gateway stops", _GONE))
                     raise
         self._fail_waiting(ConnectionLost(f"{self.key}: the configuration has no such line any more", _GONE))
 

@@ -78,13 +78,15 @@ class Commands:
         self._ledger = Ledger(buffer, audit, clock, declaration=lambda: self._plan.declaration, stored=stored)
         self._memory = Memory(buffer.load_state(MEMORY), clock(), monotonic())
         self._selections = Selections()
+        self._told: dict[str, tuple[float | None, int]] = {}
+        self._writer = Writer(clock)
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._running: set[asyncio.Task[Any]] = set()
         self._log = structlog.get_logger("edge.commands")
         self._take(plan, shaper, sessions)
 
     def adopt(self, plan: Plan, shaper: Shaper, sessions: Mapping[str, Session], sink: Sink) -> None:
-        """Go on under another plan; what is under way goes to its end as it was begun, with the old sink."""
+        """Go on under another plan; what is under way is judged and written by it."""
         self._sink = sink
         self._take(plan, shaper, sessions)
 
@@ -96,7 +98,7 @@ class Commands:
         }
         self._plan = plan
         self._controls = Controls(plan)
-        self._present = Present(plan, shaper, by_device, self._clock)
+        self._present = Present(plan, shaper, by_device, self._clock, self._told)
         self._judge = Judge(
             plan,
             self._controls,
@@ -106,7 +108,7 @@ class Commands:
             clock=self._clock,
             monotonic=self._monotonic,
         )
-        self._writer = Writer(self._judge, self._present, by_device, sink=self._sink, clock=self._clock)
+        self._writer.adopt(self._judge, self._present, by_device, self._sink)
 
     # ---- local manual mode ----
 
@@ -275,7 +277,6 @@ class Commands:
             self._judge.select(admitted, command)
             detail = f"selected for {admitted.control.select_us / SECOND_US:g} s; nothing was written yet"
             return ended(command, CommandState.SELECTED, Reason.SELECTED, detail, self._clock())
-        writer = self._writer
 
         def written() -> None:
             self._selections.drop(admitted.name)
@@ -283,13 +284,13 @@ class Commands:
                 self._memory.commanded[admitted.name] = self._monotonic()
 
         async with self._turns[admitted.control.group]:
-            back = await writer.write(command, admitted, offset_us, written)
+            back = await self._writer.write(command, admitted, offset_us, written)
             self._watch()
         if origin.kind != "action" or admitted.control.guard.timed:
             await self._try_remember()
         if isinstance(back, CommandOutcome):
             return back
-        return await writer.confirm(command, admitted, back)
+        return await self._writer.confirm(command, admitted, back)
 
     async def _end(self, order: Command, state: CommandState, reason: Reason, detail: str) -> None:
         await self.conclude(order, ended(order, state, reason, detail, self._clock()), "gateway")

@@ -20,6 +20,7 @@ from protocols.errors import Rejected
 from protocols.field.base import BoundPoint
 from protocols.model.clock import SECOND_US, Clock
 from protocols.model.command import Command, Reason
+from protocols.model.device import PointProfile
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Admitted:
     """A command that may be written when its turn comes. name is `device.point`, raw what the device gets."""
 
     name: str
+    profile: PointProfile
     raw: float | str
     control: Control
 
@@ -69,22 +71,22 @@ class Judge:
             self._selected(name, command, control)
         if origin.kind == "action":
             self._gives_way(name, origin)
-        return Admitted(name, raw, control)
+        return Admitted(name, point.profile, raw, control)
 
     def select(self, admitted: Admitted, command: Command) -> None:
         """Reserve the point for the issuer. Raises Rejected as `turn` does, and `selected-by-other`."""
-        self.guarded(admitted, command.value)
+        self.guarded(admitted.name, command.value)
         self._selections.select(
             admitted.name, command.issued_by, command.value, self._monotonic(), admitted.control.select_us
         )
 
-    def guarded(self, admitted: Admitted, value: float | str) -> None:
+    def guarded(self, name: str, value: float | str) -> None:
         """Raise Rejected where an interlock forbids the value now."""
         now = self._monotonic()
         timed = self._controls.timed()
-        self._memory.saw({name: self._present.number(name) for name in timed}, now)
-        run = self._memory.runs.get(admitted.name)
-        admitted.control.guard.check(value, self._present.number, run, now)
+        self._memory.saw({point: self._present.number(point) for point in timed}, now)
+        guard = self._controls.of(name).guard
+        guard.check(value, self._present.number, self._memory.runs.get(name), now)
 
     def in_time(self, command: Command, offset_us: int) -> None:
         """Raise Rejected where the command's time is over; `offset_us` is its clock minus ours."""

@@ -27,14 +27,21 @@ _STALE: Final = frozenset(
 
 
 class Present:
-    """Present values of one plan. `clock` is UTC, as source times are."""
+    """Present values of one plan. `clock` is UTC, as source times are; `told` outlives a change of plan."""
 
-    def __init__(self, plan: Plan, shaper: Shaper, sessions: Mapping[str, Session], clock: Clock) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        shaper: Shaper,
+        sessions: Mapping[str, Session],
+        clock: Clock,
+        told: dict[str, tuple[float | None, int]],
+    ) -> None:
         self._plan = plan
         self._shaper = shaper
         self._sessions = sessions
         self._clock = clock
-        self._told: dict[str, tuple[float | None, int]] = {}
+        self._told = told
 
     def told(self, name: str, value: float | None) -> None:
         """Note what a write has left behind, until a later reading says more; None: nobody knows."""

@@ -7,7 +7,8 @@ import math
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
+from contextlib import suppress
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -31,30 +32,31 @@ _LOOK_S: Final = (0.2, 5.0)
 Back = float | str | None
 
 
-class Writer:
-    """Writes under one plan; `session` by device."""
+class Written(NamedTuple):
+    """What was read back at once, raw; nth counts the writes of the point, to know whether another came."""
 
-    def __init__(
-        self,
-        judge: Judge,
-        present: Present,
-        sessions: Mapping[str, Session],
-        *,
-        sink: Sink,
-        clock: Clock,
-        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
-    ) -> None:
-        self._judge = judge
-        self._present = present
-        self._sessions = sessions
-        self._sink = sink
+    back: Back
+    nth: int
+
+
+class Writer:
+    """Writes under the plan that is in force at that moment, also where another one was when it was asked."""
+
+    def __init__(self, clock: Clock, pause: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         self._clock = clock
         self._pause = pause
         self._writes: Counter[str] = Counter()
 
+    def adopt(self, judge: Judge, present: Present, sessions: Mapping[str, Session], sink: Sink) -> None:
+        """Go on by another plan; `sessions` by device."""
+        self._judge = judge
+        self._present = present
+        self._sessions = sessions
+        self._sink = sink
+
     async def write(
         self, command: Command, admitted: Admitted, offset_us: int, written: Callable[[], None]
-    ) -> Back | CommandOutcome:
+    ) -> Written | CommandOutcome:
         """Take the line, judge once more, write; return what is read back, or how it failed.
 
         `written` is called just before the device gets the value. Raises Rejected where it was not sent.
@@ -64,10 +66,10 @@ class Writer:
 
         async def act(driver: Driver) -> Back:
             nonlocal sent
-            # Looked up again: by now another plan may be in force, with other numbers.
+            # Looked up again: by now another plan may be in force, with other numbers and rules.
             point = self._judge.point(name)
             self._judge.in_time(command, offset_us)
-            self._judge.guarded(admitted, command.value)
+            self._judge.guarded(name, command.value)
             if command.expected is not None:
                 await self._expect(driver, point, command.expected)
             sent = True
@@ -92,23 +94,22 @@ class Writer:
             return failed(CommandState.FAILED, Reason.NO_CONNECTION, error)
         except FieldError as error:
             return failed(CommandState.UNKNOWN, Reason.BAD_ANSWER, error)
-        self._shown(name, back, command.value)
-        return back
+        self._shown(admitted, back, command.value)
+        return Written(back, self._writes[name])
 
-    async def confirm(self, command: Command, admitted: Admitted, back: Back) -> CommandOutcome:
+    async def confirm(self, command: Command, admitted: Admitted, written: Written) -> CommandOutcome:
         """Compare what is read back; look again while a slow actuator travels."""
-        name, mine = admitted.name, self._writes[admitted.name]
-        profile = self._judge.point(name).profile
-        if back is None:
+        name, profile = admitted.name, admitted.profile
+        if written.back is None:
             return ended(
                 command, CommandState.WRITTEN, Reason.NOT_READABLE,
                 "the device confirmed; it cannot be read back", self._clock(),
             )  # fmt: skip
-        shown = _shown(profile, back)
+        shown = _shown(profile, written.back)
         travel_s, began = admitted.control.travel_s, time.monotonic()
         while not _same(profile, shown, command.value) and time.monotonic() - began < travel_s:
             await self._pause(min(max(travel_s / _LOOKS, _LOOK_S[0]), _LOOK_S[1]))
-            if self._writes[name] != mine:
+            if self._writes[name] != written.nth:
                 return ended(
                     command, CommandState.WRITTEN, Reason.SUPERSEDED,
                     "written; before it was reached, another command was", self._clock(), shown,
@@ -123,14 +124,13 @@ class Writer:
 
     async def _look(self, name: str, before: float | str) -> float | str:
         """Read the point anew; what it showed before where the device does not say."""
-        point = self._judge.point(name)
 
         async def act(driver: Driver) -> tuple[float | str, int]:
             return await self._present.read(driver, self._judge.point(name))
 
         try:
-            value, quality = await self._sessions[point.device].ask(act)
-        except FieldError:
+            value, quality = await self._sessions[self._judge.point(name).device].ask(act)
+        except (FieldError, Rejected):
             return before
         return before if quality >= Quality.BAD else value
 
@@ -146,12 +146,12 @@ class Writer:
                 f"the point shows {value}, not {expected} as expected; nothing was written",
             )
 
-    def _shown(self, name: str, back: Back, asked: float | str) -> None:
-        point = self._judge.point(name)
-        if back is not None:
-            self._sink(_reading(point, back, self._clock()))
-        left = asked if back is None else _shown(point.profile, back)
-        self._present.told(name, None if isinstance(left, str) else left)
+    def _shown(self, admitted: Admitted, back: Back, asked: float | str) -> None:
+        left = asked if back is None else _shown(admitted.profile, back)
+        self._present.told(admitted.name, None if isinstance(left, str) else left)
+        with suppress(Rejected):  # the point has left the configuration meanwhile
+            if back is not None:
+                self._sink(_reading(self._judge.point(admitted.name), back, self._clock()))
 
 
 def _shown(profile: PointProfile, back: float | str) -> float | str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from edge.app import Gateway
 from edge.audit import entries, verify
@@ -18,7 +19,7 @@ from protocols.model.command import Command, CommandOutcome, CommandState, Comma
 from protocols.wire.batch import decode
 from tests.edge.commands.station import GATE, LEVEL, PUMP1, READY, SIGN, station_file
 from tests.edge.field import ModbusField
-from tests.edge.house import running, until
+from tests.edge.house import gateway_file, running, until
 
 WHO = "anna"
 
@@ -302,3 +303,33 @@ async def test_a_command_that_waits_past_its_time_is_not_written(tmp_path: Path)
         outcomes = await asyncio.gather(first, second)
     assert [o.reason for o in outcomes] == [Reason.VERIFIED, Reason.EXPIRED]
     assert written(field) == [1]
+
+
+async def test_a_command_that_waits_while_the_configuration_changes_meets_its_own_point(
+    tmp_path: Path,
+) -> None:
+    async with ModbusField(units=2) as field:
+        path = gateway_file(tmp_path, field.port, units=2)
+        guard = {"point": "pump2.speed", "permit": ["pump2.level >= 0"]}
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        async with running(path) as gateway:
+            house = gateway.house
+            await until(lambda: house.sessions["line1"].state == "online")
+            await until(lambda: house.pipeline.shaper.latest_us[house.plan.indexes["pump2.level"]])
+            field.delay_writes = asyncio.Event()
+            first = asyncio.create_task(send(gateway, "pump2.speed", 10))
+            await until(lambda: field.writes)
+            second = asyncio.create_task(send(gateway, "pump2.speed", 20))
+            await asyncio.sleep(0.05)
+            was = house.plan.indexes["pump2.speed"]
+            # The order of the devices is turned round: every point gets another number.
+            data.update(devices=data["devices"][::-1], interlocks=[guard])
+            text = yaml.safe_dump(data, allow_unicode=True)
+            applying = asyncio.create_task(house.settings.apply(text, actor="local:root", probation_s=4))
+            await until(lambda: house.plan.indexes["pump2.speed"] != was)
+            field.delay_writes.set()
+            ends = await asyncio.gather(first, second)
+            await applying
+    assert [unit for unit, _, _ in field.writes] == [2, 2]
+    assert ends[1].reason == Reason.VERIFIED
+    assert field.get(2, 1) == 200
