@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edge.alarms.machine import By, Machine
+from edge.alarms.machine import Machine
 from edge.alarms.standing import Cover
+from edge.alarms.telling import By
 from protocols.errors import Rejected
 from protocols.model.alarm import AlarmEvent, Overlay, Rule
 from protocols.model.clock import SECOND_US

@@ -23,7 +23,7 @@ from edge.alarms.machine import Machine
 from edge.alarms.rates import Rates
 from edge.alarms.rule import JUDGED, RuleTable
 from edge.alarms.standing import WHEN, Saved, Standing, Timer, restore, save
-from edge.alarms.verdict import ANEW, BAD, CLEAR, VIOLATED, Sample
+from edge.alarms.verdict import ANEW, BAD, CLEAR, UNHEARD, VIOLATED, Sample
 from edge.alarms.view import AlarmView, view
 from protocols.model.alarm import AlarmTransition, Rule
 from protocols.model.clock import SECOND_US
@@ -92,6 +92,7 @@ class AlarmEngine:
         views = [
             view(rules[i], standing, chattering=rates.chattering(i, now_us))
             for i, standing in self._machine.standings.items()
+            if standing.open or standing.aside
         ]
         return sorted(views, key=lambda seen: (-seen.raised_us, seen.rule))
 
@@ -173,6 +174,8 @@ class AlarmEngine:
         if timer is not None and timer.held_us is None and self._ends(i, timer) < t:
             self._expire(i, timer)
             timer = None
+        if verdict == UNHEARD:
+            return
         if verdict == BAD:
             if timer is not None and timer.held_us is None:
                 timer.held_us = t
@@ -239,7 +242,7 @@ class AlarmEngine:
         self.rates.annunciated(self._now_us)
 
     def _steps(self) -> list[AlarmTransition]:
-        steps, self._machine.steps = self._machine.steps, []
+        steps = self._machine.take()
         self.changes += len(steps)
         return steps
 
@@ -259,6 +262,11 @@ class AlarmEngine:
             if i >= 0 and self._delay(i):
                 self._timers[i] = timer
                 self._running[i] = True
+        for i, judge in self._table.judges.items():
+            known = self._timers.get(i)
+            last = known.sample[1] if known else self._machine.value(i)
+            if last is not None:
+                judge.resume(last)
         self._now_us = saved.now_us
         self._step_clock(now_us)
 

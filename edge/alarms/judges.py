@@ -16,7 +16,7 @@ import math
 from abc import ABC, abstractmethod
 from typing import Final
 
-from edge.alarms.verdict import ANEW, BAD, BAND, CLEAR, VIOLATED, Sample
+from edge.alarms.verdict import ANEW, BAD, BAND, CLEAR, UNHEARD, VIOLATED, Sample
 from edge.alarms.window import Window
 from edge.expression.check import windows
 from edge.expression.live import build
@@ -43,6 +43,9 @@ class Judge(ABC):
 
     def forget(self) -> None:  # noqa: B027 - most judges remember no times
         """Drop what was remembered by time: the clock was set back."""
+
+    def resume(self, value: float) -> None:  # noqa: B027 - most judges see again what they need
+        """Go on after a restart; `value` decided last."""
 
 
 class Slope(Judge):
@@ -92,6 +95,10 @@ class Flat(Judge):
             return Sample(time_us, value, quality, CLEAR if moved else VIOLATED)
         return Sample(time_us, value, quality, VIOLATED)
 
+    def resume(self, value: float) -> None:
+        """Compare the next value with the last one before the restart."""
+        self._anchor = value
+
 
 class Against(Judge):
     """A value beside another point: `deviation` from it, or `discrepancy` of an actual from its command."""
@@ -113,8 +120,8 @@ class Against(Judge):
         self._values[which] = value
         worst = max(self._qualities)
         if worst >= _BAD:
-            waiting = worst == Quality.BAD_WAITING_FOR_INITIAL_DATA
-            return Sample(time_us, None, worst, BAD if waiting else self._forced)
+            waiting = Quality.BAD_WAITING_FOR_INITIAL_DATA in self._qualities
+            return Sample(time_us, None, worst, UNHEARD if waiting else self._forced)
         distance = abs(self._values[0] - self._values[1])
         if not self._command:
             return Sample(time_us, distance, worst, _level(distance, self._limit, self._deadband))
@@ -157,9 +164,9 @@ class Expressed(Judge):
         figure = self._values[self._places[self._point]] if self._point in self._places else math.nan
         shown = None if math.isnan(figure) else figure
         if found is None:
-            waiting = Quality.BAD_WAITING_FOR_INITIAL_DATA in self._qualities
-            bad = worst >= _BAD and not waiting
-            return Sample(at_us, shown, worst, self._forced if bad else BAD)
+            if Quality.BAD_WAITING_FOR_INITIAL_DATA in self._qualities:
+                return Sample(at_us, shown, worst, UNHEARD)
+            return Sample(at_us, shown, worst, self._forced if worst >= _BAD else BAD)
         return Sample(at_us, shown, worst, VIOLATED if found else CLEAR)
 
     def number(self, point: str) -> float | None:

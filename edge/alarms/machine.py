@@ -1,6 +1,6 @@
 """The ISA-18.2 machine of every alarm of a gateway: base states and overlays. No conditions, no delays.
 
-What happened goes in as a call; what became of it is appended to `steps`. Base transitions are those of
+What happened goes in as a call; what became of it is told to `take`. Base transitions are those of
 `protocols.model.alarm.step`; overlays hide an alarm and let its base state run on (alarms.md 1 to 3).
 
 Levels of one point (lolo < lo < hi < hihi) exclude one another: while the higher one is active, the lower
@@ -11,12 +11,13 @@ the lower levels too.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
+from edge.alarms.groups import FirstOut
 from edge.alarms.hiding import Hiding
 from edge.alarms.standing import WHEN, Cover, Standing
+from edge.alarms.telling import NOBODY, By, Teller
 from edge.alarms.verdict import Sample
 from protocols.errors import Rejected
 from protocols.model.alarm import (
@@ -32,21 +33,9 @@ from protocols.model.alarm import (
 )
 from protocols.model.clock import SECOND_US
 
-_NAMES: Final = uuid.UUID("6f4b6c1e-52a4-5a53-9f0e-0d2c6a1f7b10")
 AUTO: Final = "auto"
 UNHIDDEN: Final = "auto-unhidden"
 """Who acknowledged what returned to normal under an overlay."""
-
-
-class By(NamedTuple):
-    """Who did it, with what words, by which `AlarmAct`. Empty: the gateway's own judgement."""
-
-    actor: str = ""
-    comment: str = ""
-    act: str = ""
-
-
-_NOBODY: Final = By()
 
 
 class Machine:
@@ -58,23 +47,29 @@ class Machine:
     def __init__(
         self, gateway: str, rules: Sequence[Rule], declaration: str, annunciated: Callable[[int], None]
     ) -> None:
-        self.steps: list[AlarmTransition] = []
         self.standings: dict[int, Standing] = {}
         self.hiding = Hiding(rules)
-        self._gateway = gateway
         self._rules = rules
-        self._declaration = declaration
+        self._teller = Teller(gateway, rules, declaration)
+        self._tell = self._teller.tell
+        self._first_out = FirstOut(rules)
         self._annunciated = annunciated
         self._policies = [policy_of(rule) for rule in rules]
-        self._groups: dict[str, list[int]] = {}
-        for i, rule in enumerate(rules):
-            if rule.group:
-                self._groups.setdefault(rule.group, []).append(i)
+
+    def take(self) -> list[AlarmTransition]:
+        """Return the steps since the last call."""
+        steps, self._teller.steps = self._teller.steps, []
+        return steps
 
     def active(self, i: int) -> bool:
         """Return whether the condition of a rule holds."""
         standing = self.standings.get(i)
         return standing is not None and standing.active
+
+    def value(self, i: int) -> float | None:
+        """Return the value that decided the last step of a rule's alarm, where one stands."""
+        standing = self.standings.get(i)
+        return None if standing is None else standing.value
 
     def suppressed(self, i: int, source: str) -> bool:
         """Return whether `source` hides a rule at present."""
@@ -87,11 +82,10 @@ class Machine:
     def activate(self, i: int, at_us: int, sample: Sample) -> None:
         """The condition of rule `i` has become true."""
         standing, before = self._standing(i), self.state(i)
-        first = self._first(i) or (before is AlarmState.RTNUN and standing.first_out)
+        first = self._first_out.first(i, self.standings)
         after = step(before, AlarmEvent.ACT, self._policies[i])
         if before in {AlarmState.NORM, AlarmState.RTNUN}:
-            # The name follows from what happened: judging the same samples again names it the same.
-            standing.occurrence = str(uuid.uuid5(_NAMES, f"{self._gateway}/{standing.rule}/{at_us}"))
+            standing.occurrence = self._teller.name(standing.rule, at_us)
             standing.number = standing.realarms = standing.reactivations = 0
             standing.event_us = standing.raised_us = at_us
             standing.raise_value = sample.value
@@ -156,7 +150,7 @@ class Machine:
         self._put(standing, overlay, cover, quiet=False)
         self._tell(i, standing, event, cover.since_us, by, cover.until_us)
 
-    def uncover(self, i: int, event: AlarmEvent, at_us: int, by: By = _NOBODY) -> None:
+    def uncover(self, i: int, event: AlarmEvent, at_us: int, by: By = NOBODY) -> None:
         """Take an overlay off; when it was the last, an active alarm is annunciated again."""
         standing = self.standings[i]
         overlay = LEAVES[event]
@@ -255,14 +249,6 @@ class Machine:
         for lower in self.hiding.lower.get(i, ()):
             self.suppress(lower, source, at_us, on=on, quiet=True)
 
-    def _first(self, i: int) -> bool:
-        """Return whether rule `i` is the first of its group: no member that shows is open (section 9)."""
-        group = self._rules[i].group
-        if not group or self._standing(i).covers:
-            return False
-        members = (self.standings.get(member) for member in self._groups[group])
-        return not any(m is not None and m.open and (m.first_out or not m.covers) for m in members)
-
     def _end(self, standing: Standing, now_us: int) -> None:
         """Say that an alarm is over whose rule the configuration no longer has."""
         gone = By(comment="the configuration no longer has this rule")
@@ -301,37 +287,3 @@ class Machine:
     def _judged(self, standing: Standing, at_us: int, sample: Sample) -> None:
         standing.event_us = max(at_us, standing.event_us)
         standing.sample_us, standing.value, standing.quality = sample.time_us, sample.value, sample.quality
-
-    def _tell(
-        self,
-        i: int | None,
-        standing: Standing,
-        event: AlarmEvent,
-        at_us: int,
-        by: By = _NOBODY,
-        until_us: int | None = None,
-    ) -> None:
-        if standing.occurrence:
-            standing.number += 1
-        self.steps.append(
-            AlarmTransition(
-                occurrence=standing.occurrence,
-                rule=standing.rule,
-                point=standing.point,
-                number=standing.number or 1,
-                event=event,
-                event_us=at_us,
-                sample_us=standing.sample_us,
-                value=standing.value,
-                quality=standing.quality,
-                declaration=self._declaration,
-                state=standing.state,
-                overlays=standing.overlays,
-                actor=by.actor,
-                comment=by.comment,
-                act=by.act,
-                until_us=until_us,
-                group="" if i is None else self._rules[i].group,
-                first_out=standing.first_out,
-            )
-        )

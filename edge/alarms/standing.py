@@ -70,6 +70,11 @@ class Standing(msgspec.Struct):
         return self.state is not AlarmState.NORM
 
     @property
+    def aside(self) -> bool:
+        """Whether a person has put it aside."""
+        return Overlay.SHLVD in self.covers or Overlay.OOSRV in self.covers
+
+    @property
     def overlays(self) -> tuple[Overlay, ...]:
         """The overlays in force, in the order in which they are shown."""
         return tuple(overlay for overlay in Overlay if overlay in self.covers)

@@ -12,6 +12,8 @@ VIOLATED: Final = 2
 CLEAR: Final = 3
 ANEW: Final = 4
 """Violated for a new reason: a delay that runs begins again at this sample."""
+UNHEARD: Final = 5
+"""Another point of the rule has not been heard since the start: this sample says nothing, not even that."""
 
 
 class Sample(NamedTuple):
