@@ -86,6 +86,7 @@ def gateway_file(
         "profiles": "profiles",
         "periods": {"fast": 0.05, "normal": 0.1, "slow": 0.2},
         "batch": {"seconds": 0.05},
+        "page": {"enabled": False},
         "sites": [
             {"key": "site-a", "name": {"zh": "甲", "en": "A"}, "kind": "station", "lon": 121.4, "lat": 31.2}
         ],
@@ -115,8 +116,8 @@ def gateway_file(
 @asynccontextmanager
 async def running(path: Path, *, enrolled: bool = True) -> AsyncIterator[Gateway]:
     """Run a gateway inside the test, and stop it in order at the end."""
-    plan = open_plan(path)
     if enrolled:
+        plan = open_plan(path)
         save(plan.loaded.state_dir, Credentials(gateway=plan.gateway, token=TOKEN))
     gateway = Gateway(path)
     task = asyncio.create_task(gateway.run())
