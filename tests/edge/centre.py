@@ -17,6 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from protocols.errors import WireError
 from protocols.model.alarm import AlarmTransition
 from protocols.model.clock import Clock, now_us
 from protocols.model.command import Command, CommandOutcome
@@ -215,7 +216,10 @@ class FakeCentre:
         if not self._known(request):
             return self._problem(401, "unknown-gateway")
         self.sent_us.append(int(request.headers["X-CityNerve-Sent-Us"]))
-        batch = decode(await request.body())
+        try:
+            batch = decode(await request.body())
+        except WireError as error:
+            return self._problem(400, error.reason)
         refusal = self.refuse or (self.refuse_seq.get(batch.seq) if batch.stream == "readings" else None)
         if refusal:
             return self._problem(*refusal)

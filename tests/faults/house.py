@@ -25,7 +25,8 @@ from psycopg.rows import tuple_row
 from central.config import Config
 from central.kernel.leash import leashed
 from central.store.open import open_database
-from edge.buffer.sqlite import FILE_NAME, SqliteBuffer
+from edge.buffer.file import FILE_NAME
+from edge.buffer.sqlite import SqliteBuffer
 from protocols.model.alarm import AlarmTransition
 from protocols.model.clock import from_datetime
 from protocols.model.manifest import Manifest

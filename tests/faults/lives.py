@@ -18,6 +18,7 @@ import struct
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -172,13 +173,19 @@ def _live(app: Any, order: dict[str, Any]) -> None:
         gateway = app.Gateway(file, *_clocks(order["bent"]))
         asyncio.run(gateway.run())
         code = 0
+    except BaseException:
+        traceback.print_exc()
+        raise
     finally:
         sys.stderr.flush()
         os._exit(code)
 
 
 def _clocks(bent: str | None) -> tuple[Callable[[], int], ...]:
-    return () if bent is None else (BentTime(Path(bent)).wall,)
+    if bent is None:
+        return ()
+    time = BentTime(Path(bent))
+    return time.wall, time.uptime
 
 
 def _forgetful_names(gone: Path) -> None:
