@@ -6,8 +6,7 @@ import { useWords } from './index'
 
 const BOOK: readonly [RegExp, string][] = [
   // What became of a configuration, and how the memory is.
-  [/^on probation for another .*: everything is well so far$/, '目前一切正常，稳定一段时间后自动保留。'],
-  [/^on probation for another .*?: (.+)$/s, '$1'],
+  [/^everything is well so far$/, '目前一切正常，稳定一段时间后自动保留。'],
   [/^everything that was well before is well$/, '原本正常的都恢复正常'],
   [/^confirmed by a person$/, '由人确认'],
   [/^taken back by (.+)$/, '由 $1 回退'],
@@ -18,6 +17,27 @@ const BOOK: readonly [RegExp, string][] = [
   [/^the disk has no room to begin the log; readings wait in memory$/, '磁盘没有空间，读数暂存在内存中'],
   [/^there is little room; old readings are thinned or wait in memory$/, '空间不足，旧读数被抽稀或暂存在内存中'],
   [/^a damaged file is kept as (.+)$/, '损坏的文件已另存为 $1'],
+  [/^too many wrong passwords; try again in (\d+) s$/, '请在 $1 秒后再试'],
+
+  // Why raw registers may mean something.
+  [/^a usual size, few digits$/, '大小常见，位数少'],
+  [/^a usual size$/, '大小常见'],
+  [/^odd size$/, '大小不寻常'],
+  [/^small for its type$/, '相对类型较小'],
+  [/^any number$/, '任意数都可能'],
+  [/^often means: no value$/, '常表示“无值”'],
+  [/^every digit is decimal$/, '每一位都是十进制'],
+  [/^zero in every type$/, '任何类型都是零'],
+  [/^text$/, '文字'],
+  [/^flags$/, '按位标志'],
+  [/^a date-time, field by field$/, '逐字段的日期时间'],
+  [/^a date-time$/, '日期时间'],
+  [/^known as (.+), in its range$/, '型号库中的测点，在量程内'],
+  [/^known as (.+)$/, '型号库中的测点'],
+  [/^zero, as (.+) may be$/, '零，该测点可以为零'],
+  [/^known there, but says: no value$/, '型号库中的测点，但表示“无值”'],
+  [/^outside the range of (.+)$/, '超出该测点的量程'],
+
   // Mistakes of a configuration: what is wrong, what was expected, how to repair it.
   [/^'(.+)' is missing$/, '缺少 “$1”'],
   [/^'(.+)' is not a setting$/, '没有 “$1” 这个设置'],
@@ -91,6 +111,9 @@ const BOOK: readonly [RegExp, string][] = [
   [/^swap them$/, '把两者对调'],
 ]
 
+/** What stands before the reason proper, and is shown beside it anyway. */
+const LEAD = /^on probation for another .*?: /
+
 function inChinese(text: string): string {
   const known = BOOK.find(([pattern]) => pattern.test(text))
   return known ? text.replace(known[0], known[1]) : text
@@ -99,5 +122,8 @@ function inChinese(text: string): string {
 /** Return how to say a sentence of the gateway in the chosen language. */
 export function useSaid() {
   const { locale } = useWords()
-  return (text: string) => (locale.value === 'zh' ? inChinese(text) : text)
+  return (text: string) => {
+    const reason = text.replace(LEAD, '')
+    return locale.value === 'zh' ? inChinese(reason) : reason.charAt(0).toUpperCase() + reason.slice(1)
+  }
 }

@@ -38,7 +38,7 @@ export default {
       'declare-first': '中心在等待本机的点表', unavailable: '中心暂不可用', corrupt: '中心说数据损坏', version: '中心不支持此软件版本', garbage: '中心的回答无法理解', 'code-spent': '登记码已被用过',
     },
    
-    alone: '未配置中心，网关独立运行，数据保存在本地。', notEnrolled: '尚未在中心登记。', left: '中心断开时还可保存', leftHint: '按当前速率计算', noLimit: '不限', backlog: '待发送', nothingWaiting: '没有积压，全部已送达', readings: '{n} 条读数', batches: '{n} 批', oldest: '最早', eta: '约 {span} 后发完', rate: '{n} 条/秒',
+    alone: '未配置中心，网关独立运行，数据保存在本地。', notEnrolled: '尚未在中心登记。', left: '中心断开时还可保存', leftHint: '中心断开时还可保存（按当前速率）', noLimit: '不限', backlog: '待发送', nothingWaiting: '没有积压，全部已送达', readings: '{n} 条读数', batches: '{n} 批', oldest: '最早', eta: '约 {span} 后发完', rate: '{n} 条/秒',
     used: '已用', free: '磁盘可用', thinned: '为省空间抽稀 {n} 条', dropped: '已丢弃 {n} 条', written: '今日写入', sent: '今日发送', synced: '已同步', unsynced: '未同步', unsyncedHint: '读数已标记，校时后自动修正。', offset: '与中心相差', running: '运行版本', since: '自', wanted: '期望版本',
     configState: { same: '正常运行', edited: '文件已改，尚未应用', probation: '试运行中', refused: '期望的配置被拒绝', 'rolled-back': '已自动回退' }, cpu: '处理器', memory: '内存', uptime: '已运行', software: '软件版本', now: '网关时间',
     manualOn: '全网关就地手动', manualOff: '接受远程命令', manualSome: '{n} 台设备就地手动', manualHint: '就地手动时，拒绝中心和自动联动的命令。离开现场前请恢复。', hold: '转为就地手动', release: '恢复远程', manualTitle: '转为就地手动', releaseTitle: '恢复远程控制', manualReason: '例如：检修一号水泵',
@@ -57,10 +57,10 @@ export default {
   },
   alarm: {
     title: '报警', filter: { open: '未结束', unacked: '未确认', shelved: '已抑制', all: '全部' }, none: '没有报警', noneHint: '所有测点都在限值以内。', noMatch: '没有符合的报警', state: { NORM: '正常', UNACK: '未确认', ACKED: '已确认', RTNUN: '恢复未确认', LTUNK: '锁存未确认', LTACK: '锁存已确认' },
-    overlay: { SHLVD: '搁置', DSUPR: '设计抑制', OOSRV: '停用' }, firstOut: '首发', chattering: '抖动', raised: '发生', value: '当前', limit: '限值', group: '组 {key}', ackedBy: '确认人 {who}', response: '处置', until: '至 {time}',
+    overlay: { SHLVD: '搁置', DSUPR: '设计抑制', OOSRV: '停用' }, firstOut: '首发', chattering: '抖动', raised: '发生', value: '当前', group: '组 {key}', ackedBy: '确认人 {who}', response: '处置', until: '至 {time}',
     ack: '确认', reset: '复位', shelve: '搁置', unshelve: '取消搁置', suspend: '停用', return: '恢复使用', ackTitle: '确认报警', resetTitle: '复位报警', shelveTitle: '搁置报警', unshelveTitle: '取消搁置', suspendTitle: '停用报警', returnTitle: '恢复使用', commentHint: '看到了什么，做了什么（选填）', shelveReason: '为什么搁置', permit: '工作票号或停用原因',
     shelveFor: '搁置时长', oneShot: '恢复正常后自动取消搁置', shelveHint: '搁置期间不提示，到时自动恢复，全程有记录。', suspendHint: '停用后不会自动恢复，须由人恢复使用。', reasonNeeded: '请填写原因。', kind: { hihi: '高高', hi: '高', lo: '低', lolo: '低低', off_normal: '状态异常', no_data: '无数据', deviation: '偏差', rate: '变化率', discrepancy: '不一致', flatline: '死值', bad_quality: '坏质量', condition: '组合条件' },
-    limitText: { hihi: '≥ {limit}', hi: '≥ {limit}', lo: '≤ {limit}', lolo: '≤ {limit}', off_normal: '应为 {limit}', no_data: '{limit} 无好值', deviation: '偏差 ≥ {limit}', rate: '变化 ≥ {limit}' },
+    limitText: { hihi: '限值 ≥ {limit}', hi: '限值 ≥ {limit}', lo: '限值 ≤ {limit}', lolo: '限值 ≤ {limit}', off_normal: '应为 {limit}', no_data: '{limit} 无好值', deviation: '偏差 ≥ {limit}', rate: '变化 ≥ {limit}' },
   },
   config: {
     title: '配置', running: '正在运行', version: '版本 {n}', edit: '编辑配置', versions: '版本记录', since: '自 {time}', state: { same: '与期望一致', edited: '文件已改，尚未应用', probation: '试运行中', refused: '期望的配置被拒绝', 'rolled-back': '已自动回退' }, why: '原因', probation: '上行链路和原本正常的设备都恢复正常后自动保留；{span} 内不能恢复则自动回退。',
@@ -73,7 +73,7 @@ export default {
     title: '工具', scan: '扫描', scanHint: '在线路上寻找 Modbus、OPC UA、MQTT 与摄像机', decode: '寄存器解码', decodeHint: '粘贴寄存器，按合理性排列各种读法', logs: '运行日志', logsHint: '筛选、跟随最新一千行', queue: '发送队列', queueHint: '各数据流的积压与被拒批次',
   },
   scan: {
-    other: '其他主机', title: '扫描', protocol: '协议', modbus: 'Modbus', opcua: 'OPC UA', mqtt: 'MQTT', camera: '摄像机', host: '主机', port: '端口', from: '从站地址从', to: '到', url: '服务器地址', topic: '主题', seconds: '监听秒数', start: '开始扫描', stop: '停止', running: '正在扫描 {done} / {total}', done: '扫描完成，找到 {n} 个', stopped: '已停止，找到 {n} 个', failed: '扫描失败', nothing: '没有找到', nothingHint: '检查地址、端口与接线；从站地址范围是否包含设备。',
+    kind: { unit: '从站', server: '服务器', endpoint: '端点', node: '节点', topic: '主题', camera: '摄像机' }, noIdentity: '没有报告型号', answers: '可用功能码 {what}', fits: '{good}/{tried} 个测点相符', noFit: '没有相符的型号', reads: '扫描只读取，从不写入设备', other: '其他主机', title: '扫描', protocol: '协议', modbus: 'Modbus', opcua: 'OPC UA', mqtt: 'MQTT', camera: '摄像机', host: '主机', port: '端口', from: '从站地址从', to: '到', url: '服务器地址', topic: '主题', seconds: '监听秒数', start: '开始扫描', stop: '停止', running: '正在扫描 {done} / {total}', done: '扫描完成，找到 {n} 个', stopped: '已停止，找到 {n} 个', failed: '扫描失败', nothing: '没有找到', nothingHint: '检查地址、端口与接线；从站地址范围是否包含设备。',
     pause: '扫描期间，该线路的正常采集会短暂停顿。', found: '找到', user: '用户名', password: '密码', network: '网段', use: '用于添加设备', identity: '标识', hostNeeded: '请填写主机。',
   },
   decode: {

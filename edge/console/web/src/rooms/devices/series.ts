@@ -14,11 +14,14 @@ export function classOf(quality: number): QualityClass {
   return top === 0 ? 'good' : top === 1 ? 'uncertain' : 'bad'
 }
 
-/** A silence longer than three usual distances (or than three periods of the point) is a gap, drawn as one. */
+/** A value that stays within its deadband is kept once a minute: only a longer silence is a gap. */
+const HEARTBEAT_S = 60
+
+/** Draw a gap where the silence is longer than the heartbeat, two periods, and three usual distances. */
 export function draw(history: History, periodS: number): Drawn {
   const steps = history.t.slice(1).map((t, i) => (t - (history.t[i] ?? t)) / 1e6)
   const usual = [...steps].sort((a, b) => a - b)[Math.floor(steps.length / 2)] ?? periodS
-  const longest = 3 * Math.max(usual, periodS)
+  const longest = Math.max(3 * usual, 1.25 * HEARTBEAT_S + 2 * periodS)
   const columns: Drawn['columns'] = [[], [], [], []]
   const spans: Drawn['spans'] = []
   let before: number | null = null
