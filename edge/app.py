@@ -20,6 +20,7 @@ import numpy as np
 import structlog
 
 from edge.audit import Audit
+from edge.buffer.base import Condition
 from edge.buffer.sqlite import SqliteBuffer
 from edge.commands import Actions, Commands
 from edge.config.bind import OWN, OWN_PERIOD_S, Plan, bind
@@ -41,6 +42,9 @@ from edge.pipeline import Pipeline
 from edge.poller import Poller
 from edge.report import Report
 from edge.session import Session
+from edge.updates.shelf import RESTART, Shelf
+from edge.updates.updater import Updater
+from edge.timekeeping import Timekeeper, uptime_us
 from edge.versions import Settings
 from edge.versions.probation import Seen
 from edge.versions.start import begin
@@ -48,11 +52,12 @@ from protocols.errors import ConfigError, Mistake, Rejected, StorageError
 from protocols.field.base import BoundDevice, ReadTask
 from protocols.model.clock import SECOND_US, Clock, now_us
 from protocols.model.command import Command, CommandState
-from protocols.model.order import AlarmAct, ConfigPush, Order, Rotate
+from protocols.model.order import AlarmAct, ConfigPush, Order, Rotate, Update
 from protocols.model.reading import Readings
 
 _THREADS: Final = 2
 _ENROLMENT_LOOK_S: Final = 2.0
+_CONDITIONS: Final[tuple[Condition, ...]] = ("good", "short", "damaged")
 
 
 def open_plan(path: Path, texts: Texts | None = None) -> Plan:
@@ -84,13 +89,19 @@ def opened(path: Path, texts: Texts) -> Plan:
 
 
 class Gateway:
-    """One running gateway. `run` returns after SIGTERM, SIGINT or `stop`, with everything written."""
+    """One running gateway. `run` returns after SIGTERM, SIGINT or `stop`, with everything written.
 
-    def __init__(self, file: Path, clock: Clock = now_us) -> None:
-        beginning = begin(file, opened, clock)
+    wall and uptime are the clocks of its system; its own time is its timekeeper's.
+    """
+
+    def __init__(self, file: Path, wall: Clock = now_us, uptime: Clock = uptime_us) -> None:
+        beginning = begin(file, opened, wall)
         self._declared = beginning.plan.declared
         beginning.plan = plan = replace(beginning.plan, declared=b"")
-        buffer = SqliteBuffer(plan.loaded.state_dir, clock)
+        loaded = plan.loaded
+        timekeeper = Timekeeper(loaded.state_dir, wall=wall, uptime=uptime)
+        clock = timekeeper.now_us
+        buffer = SqliteBuffer(loaded.state_dir, clock, loaded.entry.storage, stamp=timekeeper.stamp)
         self._quarantined = buffer.quarantined
         pipeline = Pipeline(plan, buffer, clock, self._stored)
         sessions = {
@@ -111,6 +122,7 @@ class Gateway:
         self.house = House(
             plan=plan,
             clock=clock,
+            timekeeper=timekeeper,
             buffer=buffer,
             pipeline=pipeline,
             audit=audit,
@@ -130,6 +142,10 @@ class Gateway:
         self._group: asyncio.TaskGroup | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._rotation: Rotation | None = None
+        self._centre: CentreClient | None = None
+        self._updater = Updater(file, Shelf(loaded.state_dir), self, lambda: self.plan.loaded.entry.updates)
+        self.again = False
+        """Whether this gateway ends to be started again, see `edge.updates`."""
         self._stop: asyncio.Event | None = None
         self._stopped = False
         self._log = structlog.get_logger("edge.app")
@@ -139,6 +155,11 @@ class Gateway:
         self._stopped = True
         if self._stop is not None:
             self._stop.set()
+
+    def restart(self) -> None:
+        """Ask the gateway to end, and whoever started it to start it again."""
+        self.again = True
+        self.stop()
 
     async def run(self) -> None:
         """Run until told to stop. Raises an ExceptionGroup where a part failed that must not."""
@@ -166,6 +187,7 @@ class Gateway:
                 loop.remove_signal_handler(number)
             await self.house.pipeline.finish()
             self.house.buffer.close()
+            self.house.timekeeper.save()
         self._log.info("stopped", waiting_for_storage=self.house.pipeline.storage_error or "nothing")
 
     async def _prepare(self) -> None:
@@ -198,6 +220,7 @@ class Gateway:
             ("page", serve(self.house)),
             ("settings", self.house.settings.run()),
             ("link", self._link()),
+            ("updates", self._updater.run()),
         ]
         parts += [
             (f"session:{key}", session.run(self.house.pollers[key].work))
@@ -236,13 +259,19 @@ class Gateway:
                 told = reason
             await asyncio.sleep(_ENROLMENT_LOOK_S)
         async with CentreClient(entry.url, trust, token, self.house.clock) as centre:
+            self._centre = centre
             self._rotation = Rotation(centre, token, entry.rotate_days, self.house.clock)
             report = Report(self.house, token)
             reporter = Reporter(
                 centre, Road("status"), glance=report.glance, status=report.status, config=report.config
             )
             self.house.sender = Sender(
-                self.house.buffer, centre, self.house.road, self.house.plan.declaration
+                self.house.buffer,
+                centre,
+                self.house.road,
+                self.house.plan.declaration,
+                self.house.timekeeper,
+                self.house.plan.loaded.entry.storage.uplink,
             )
             self.house.receiver = Receiver(
                 centre,
@@ -269,6 +298,8 @@ class Gateway:
                 await self.house.settings.push(order, offset_us)
             case Rotate() if self._rotation is not None:
                 await self.answer(order.id, *await self._rotation.obey(order, offset_us))
+            case Update() if self._centre is not None:
+                await self._updater.obey(order, offset_us, self._centre)
             case _:
                 await self.house.commands.refuse(
                     order.id, "not-supported", "this gateway does not know such orders"
@@ -349,6 +380,10 @@ class Gateway:
         self._inlet = Inlet(house.pipeline.put)
         house.commands.adopt(plan, house.pipeline.shaper, house.sessions, self._inlet)
         house.actions.adopt(plan)
+        storage = plan.loaded.entry.storage
+        house.buffer.keep(storage)
+        if house.sender is not None:
+            house.sender.limit(storage.uplink)
         house.pipeline.watch(house.actions.points, house.actions.on_steps)
         self._devices, self._pulse = _pulse(plan)
         self._answers = house.road.answers
@@ -406,6 +441,7 @@ class Gateway:
         now, pipeline = self.house.clock(), self.house.pipeline
         depth = await asyncio.to_thread(self.house.buffer.depth)
         size = await asyncio.to_thread(self.house.buffer.size_bytes)
+        storage = await asyncio.to_thread(self.house.buffer.forecast)
         heard, tried = self._pulse.look(pipeline.shaper.latest_us, pipeline.shaper.latest_quality)
         cpu, rss, uptime = self._process.look()
         oldest = min((d.oldest_us for d in depth.values() if d.oldest_us is not None), default=now)
@@ -419,7 +455,10 @@ class Gateway:
             "buffer-readings": depth["readings"].rows,
             "buffer-size": size / 1e6,
             "lag": max(now - oldest, 0) / SECOND_US,
-            "dropped": pipeline.dropped,
+            "dropped": pipeline.dropped + storage.dropped,
+            "thinned": storage.thinned,
+            "storage": _CONDITIONS.index(self.house.buffer.condition()),
+            "clock-synced": self.house.timekeeper.synced,
             "set-aside": self._asides + (self.house.sender.set_aside if self.house.sender else 0),
             "overruns": sum(poller.overruns for poller in self.house.pollers.values()),
             "alarms-open": pipeline.alarms_open,
@@ -428,8 +467,8 @@ class Gateway:
             "devices-offline": int((tried & ~heard).sum()),
             "uplink": self.house.road.state == "up",
         }
-        if self.house.receiver and self.house.receiver.offset_us is not None:
-            figures["clock-offset"] = self.house.receiver.offset_us / 1000
+        if self.house.timekeeper.offset_us is not None:
+            figures["clock-offset"] = self.house.timekeeper.offset_us / 1000
         for key, session in self.house.sessions.items():
             figures[f"line-{key}"] = session.state == "online"
         values = {f"{OWN}.{key}": float(value) for key, value in figures.items()}
@@ -453,5 +492,8 @@ def _pulse(plan: Plan) -> tuple[list[BoundDevice], Pulse]:
 
 
 async def run_gateway(file: Path) -> None:
-    """Run the gateway that a file describes, until a signal ends it."""
-    await Gateway(file).run()
+    """Run the gateway that a file describes, until a signal ends it. SystemExit(75): start it again."""
+    gateway = Gateway(file)
+    await gateway.run()
+    if gateway.again:
+        raise SystemExit(RESTART)

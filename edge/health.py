@@ -92,6 +92,32 @@ _CLOCK = AlarmDefault(
     response=Text(zh="检查网关的时间同步（NTP）。", en="Check the gateway's time synchronisation (NTP)."),
 )
 
+_UNSYNCED = AlarmDefault(
+    key="clock-synced",
+    kind="off_normal",
+    limit=1,
+    on_delay_s=600,
+    priority="P4",
+    name=Text(zh="网关时间未确认", en="Nobody confirms the gateway's time"),
+    category="gateway",
+    response=Text(
+        zh="检查时间同步（NTP）或与中心的连接。",
+        en="Check time synchronisation (NTP) or the link to the centre.",
+    ),
+)
+_STORAGE = AlarmDefault(
+    key="storage",
+    kind="off_normal",
+    limit=0,
+    priority="P2",
+    name=Text(zh="网关缓存异常", en="The gateway's memory is in trouble"),
+    category="gateway",
+    response=Text(
+        zh="在网关上运行 citynerve-edge queue：腾出磁盘空间，或更换损坏的存储介质。",
+        en="Run citynerve-edge queue at the gateway: free some space, or replace a disk that damages files.",
+    ),
+)
+
 _FLOOD = AlarmDefault(
     key="alarm-flood",
     kind="off_normal",
@@ -117,6 +143,20 @@ def own_points(connections: Sequence[str]) -> tuple[PointProfile, ...]:
         _point("buffer-size", "缓存大小", "Size of the buffer", "MBy", decimals=2),
         _point("lag", "发送滞后", "Age of the oldest waiting batch", "s", decimals=1),
         _point("dropped", "丢弃读数", "Readings dropped").model_copy(update={"alarms": (_DROPPED,)}),
+        _point("thinned", "稀释读数", "Readings thinned for room"),
+        _point("storage", "缓存状态", "State of the memory", deadband=0.5).model_copy(
+            update={
+                "labels": {
+                    0: Text(zh="正常", en="Good"),
+                    1: Text(zh="空间不足", en="Short of room"),
+                    2: Text(zh="有损坏文件", en="A file was damaged"),
+                },
+                "alarms": (_STORAGE,),
+            }
+        ),
+        _state(
+            "clock-synced", "时间确认", "Time confirmed", ("存疑", "In doubt"), ("已确认", "Confirmed")
+        ).model_copy(update={"alarms": (_UNSYNCED,)}),
         _point("set-aside", "搁置批次", "Batches refused by the centre").model_copy(
             update={"alarms": (_SET_ASIDE,)}
         ),

@@ -18,6 +18,7 @@ from edge.link.sender import Sender
 from edge.pipeline import Pipeline
 from edge.poller import Poller
 from edge.session import Session
+from edge.timekeeping import Timekeeper
 from edge.versions import Settings
 from protocols.model.clock import Clock
 
@@ -28,6 +29,7 @@ class House:
 
     plan: Plan
     clock: Clock
+    timekeeper: Timekeeper
     buffer: Buffer
     pipeline: Pipeline
     audit: Audit

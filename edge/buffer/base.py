@@ -22,6 +22,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from edge.config.keeping import StorageEntry
 from edge.timekeeping import Stamp
 from protocols.model.command import CommandOutcome
 from protocols.model.order import Order
@@ -99,6 +100,10 @@ class Buffer(ABC):
         self, stream: Stream, *, newest: bool = False, limit: int = 8, exclude: Collection[int] = ()
     ) -> list[Stored]:
         """Return waiting batches, oldest first (or newest first), without the places in `exclude`."""
+
+    @abstractmethod
+    def keep(self, keeping: StorageEntry) -> None:
+        """Keep to other limits from now on; nothing that is stored is touched by it."""
 
     @abstractmethod
     def recent(self, since_us: int, until_us: int) -> Iterator[Stored]:

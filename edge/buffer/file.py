@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,6 +58,8 @@ class LogFile:
         self.lost_tail = False
         """Whether transactions that had been committed are missing at the end of the WAL."""
         self._rev = 0
+        self.wal_limit = 0
+        """Bytes of the WAL at which it is carried into the file."""
         before = _wal_end(path)
         with self._told():
             self._db = self._connect()
@@ -123,7 +126,13 @@ class LogFile:
 
     def limit_wal(self, pages: int) -> None:
         """Carry the WAL into the file whenever it has so many pages."""
+        self.wal_limit = max(pages, 8) * FRAME
         self.read(f"PRAGMA wal_autocheckpoint={max(pages, 8)}")
+
+    def wal_growth(self) -> int:
+        """Return the bytes by which the WAL will still grow before it is used again from its start."""
+        wal = self.path.with_name(self.path.name + "-wal")
+        return max(self.wal_limit - (wal.stat().st_size if wal.exists() else 0), 0)
 
     def _connect(self) -> sqlite3.Connection:
         fresh = not self.path.exists()
@@ -188,10 +197,11 @@ class LogFile:
 
 
 def _wal_end(path: Path) -> tuple[int, bool]:
-    """Return how many frames of its present round the WAL holds, and whether the last ones end a transaction.
+    """Return how many frames of its present round the WAL had, and whether the last ones end a transaction.
 
     Salts: section 4.1 of the file format. A salt is compared half by half, so that a frame whose salt is
-    damaged still counts as one of this round.
+    damaged still counts as one of this round. The wal-index of a process that was killed, where it is
+    still there, tells of frames that have been cut off.
     """
     try:
         file = os.open(path.with_name(path.name + "-wal"), os.O_RDONLY)
@@ -208,10 +218,21 @@ def _wal_end(path: Path) -> tuple[int, bool]:
                 committed = head[4:8] != bytes(4)
     except OSError:
         return 0, False
-    else:
-        return frames, committed
     finally:
         os.close(file)
+    indexed = _indexed(path, salts)
+    return (indexed, True) if indexed > frames else (frames, committed)
+
+
+def _indexed(path: Path, salts: bytes) -> int:
+    """Return the last frame of this round that the wal-index names (walformat.html, section 2.1)."""
+    try:
+        index = path.with_name(path.name + "-shm").read_bytes()[:96]
+    except OSError:
+        return 0
+    if len(index) < 96 or index[:48] != index[48:] or index[32:40] != salts:
+        return 0
+    return int.from_bytes(index[16:20], sys.byteorder)
 
 
 def damaged(error: sqlite3.Error) -> bool:

@@ -37,6 +37,7 @@ _CHUNK: Final = 128
 _PAUSE_S: Final = 2.0
 _SPARE: Final = 1 << 18
 _SHORT_S: Final = 300.0
+_TOLD_S: Final = 60.0
 _NEWEST: Final = 10
 """One tenth of what waits is not thinned."""
 
@@ -53,6 +54,11 @@ class Ballast:
     def there(self) -> bool:
         """Whether it lies ready."""
         return self._path.exists()
+
+    @property
+    def lacks(self) -> int:
+        """Bytes that readings leave free so that it can be taken again."""
+        return 0 if self.there else self._bytes
 
     def take(self, spare: int) -> None:
         """Take the space where the disk has it and `spare` bytes besides."""
@@ -79,7 +85,8 @@ class Room:
     """Makes room in a log by the policy above."""
 
     def __init__(self, folder: Path, keeping: StorageEntry, ballast: Ballast) -> None:
-        self._short_s = -_SHORT_S
+        self._short_s = self._told_s = -_SHORT_S
+        self._thinned = 0
         self._folder = folder
         self._max = keeping.max_bytes
         self._ballast = ballast
@@ -95,7 +102,7 @@ class Room:
 
     def growth(self, log: Log) -> int:
         """Return the bytes by which the file may grow; negative where it is too large already."""
-        disk = free_bytes(self._folder) - self.floor
+        disk = free_bytes(self._folder) - self.floor - log.file.wal_growth() - self._ballast.lacks
         return disk if self._max is None else min(disk, self._max - log.file.size_bytes())
 
     def left(self, log: Log) -> int:
@@ -153,6 +160,7 @@ class Room:
             rows = log.rows("readings", low=book.levels[level - 1] + 1, high=horizon, limit=_CHUNK)
             if not rows:
                 continue
+            rows = _first_of(rows, log.file.wal_limit // 4)
             thinner = self._thinner_from(level, book.levels[level - 1])
             with log.change(durable=False):
                 before = book.thinned
@@ -161,11 +169,13 @@ class Room:
                 book.levels[level - 1] = rows[-1].place
             self._thinner = (level, rows[-1].place, thinner)
             self._short_s = time.monotonic()
-            self._log.warning(
-                "old readings are thinned for room",
-                one_in_s=LEVELS_S[level - 1],
-                readings=book.thinned - before,
-            )
+            self._thinned += book.thinned - before
+            if self._short_s - self._told_s >= _TOLD_S:
+                self._told_s = self._short_s
+                self._log.warning(
+                    "old readings are thinned for room", one_in_s=LEVELS_S[level - 1], readings=self._thinned
+                )
+                self._thinned = 0
             return True
         return False
 
@@ -195,6 +205,16 @@ def _horizon(log: Log) -> int:
     oldest = log.rows("readings", limit=1)
     low = max(oldest[0].place if oldest else following, base)
     return low + (following - low) * (_NEWEST - 1) // _NEWEST - 1
+
+
+def _first_of(rows: list[Row], size: int) -> list[Row]:
+    """Return as many of the first rows as have `size` bytes: a transaction must fit into the WAL."""
+    taken = 0
+    for i, row in enumerate(rows):
+        taken += len(row.data)
+        if taken > size:
+            return rows[: i + 1]
+    return rows
 
 
 def _thin_row(log: Log, row: Row, thinner: Thinner) -> None:

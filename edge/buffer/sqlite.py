@@ -101,6 +101,13 @@ class SqliteBuffer(Buffer):
     def boot(self) -> str:
         return self._log.book.boot if self._log is not None else ""
 
+    def keep(self, keeping: StorageEntry) -> None:
+        with self._gate:
+            self._keeping = keeping
+            self._room = Room(self._folder, keeping, self._ballast)
+            self._sent.limit = keeping.uplink.bytes_per_day
+            self._wear.budget.limit = keeping.write_bytes_per_day
+
     def append(self, entries: Sequence[Entry], state: Mapping[str, bytes] | None = None) -> list[int]:
         with self._gate:
             numbers = self._do(lambda log: self._append(log, entries, state or {}))

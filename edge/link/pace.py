@@ -18,7 +18,7 @@ class Pace:
 
     def __init__(self, spend: Callable[[int], float], backlog_per_s: int | None = None) -> None:
         self._spend = spend
-        self._per_s = backlog_per_s
+        self.backlog_per_s = backlog_per_s
         self._next = 0.0
         self._next_old = 0.0
 
@@ -34,5 +34,5 @@ class Pace:
         gap = self._spend(size + OVERHEAD)
         if readings:
             self._next = now + gap
-        if backlog and self._per_s:
-            self._next_old = max(self._next_old, now) + readings / self._per_s
+        if backlog and self.backlog_per_s:
+            self._next_old = max(self._next_old, now) + readings / self.backlog_per_s

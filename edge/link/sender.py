@@ -90,6 +90,10 @@ class Sender:
         self._declaration = declaration
         self._to_announce.set()
 
+    def limit(self, uplink: UplinkEntry) -> None:
+        """Keep to another rate of the backlog from now on."""
+        self._pace.backlog_per_s = uplink.backlog_per_s
+
     async def run(self) -> NoReturn:
         """Send until cancelled."""
         async with asyncio.TaskGroup() as group:
