@@ -1,0 +1,29 @@
+"""docs/control.md tells how every command can end, and invents no ending."""
+
+from __future__ import annotations
+
+import re
+
+from protocols.model.command import FINAL_STATES, CommandState, Reason
+from tests.architecture.test_docs import text
+
+ROW = re.compile(r"^\| (`[a-z-]+`(?:, `[a-z-]+`)*) \| `([a-z]+)` \|", re.MULTILINE)
+
+
+def endings() -> dict[str, str]:
+    """Return the state that the page gives for each reason."""
+    return {
+        reason: state
+        for reasons, state in ROW.findall(text("docs/control.md"))
+        for reason in re.findall(r"`([a-z-]+)`", reasons)
+    }
+
+
+def test_every_reason_has_a_line_and_a_state() -> None:
+    assert set(endings()) == {reason.value for reason in Reason}
+    assert {CommandState(state) for state in endings().values()} == FINAL_STATES
+
+
+def test_every_final_state_is_explained() -> None:
+    page = text("docs/control.md")
+    assert all(f"| `{state}` |" in page for state in FINAL_STATES)
