@@ -17,6 +17,7 @@ from edge.cli import (
     bundle,
     check,
     completion,
+    config,
     decode,
     enrol,
     health,
@@ -59,6 +60,7 @@ app.add_typer(scan.app, name="scan")
 app.add_typer(alarms.app, name="alarms")
 app.add_typer(audit.app, name="audit")
 app.add_typer(page.app, name="page")
+app.add_typer(config.app, name="config")
 
 
 def main() -> None:

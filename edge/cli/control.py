@@ -7,24 +7,32 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import httpx2
 
 from edge.config.load import Loaded
+from edge.versions.start import find_state_dir
 from protocols.errors import ConfigError, Mistake, Rejected
 
 SOCKET_NAME: Final = "control.sock"
 _TIMEOUT_S: Final = 15.0
 
 
+class Place(NamedTuple):
+    """Where a gateway is, as far as a file with mistakes still says it."""
+
+    file: Path
+    state_dir: Path
+
+
 class Control:
     """A gateway that runs, or not: `running` looks, everything else raises Rejected (`not-running`, …)."""
 
-    def __init__(self, loaded: Loaded) -> None:
-        self.path = loaded.state_dir / SOCKET_NAME
-        self._file = loaded.file
-        self._gateway = loaded.entry.gateway.id
+    def __init__(self, place: Loaded | Place) -> None:
+        self.path = place.state_dir / SOCKET_NAME
+        self._file = place.file
+        self._gateway = "the gateway" if isinstance(place, Place) else place.entry.gateway.id
 
     @property
     def running(self) -> bool:
@@ -123,7 +131,13 @@ def _problem(response: httpx2.Response) -> Exception:
 
 
 def control(file: Path) -> Control:
-    """Return the gateway of a file. Raises ConfigError for a file that cannot be read."""
+    """Return the gateway of a file; it runs its last good configuration where the file has mistakes.
+
+    Raises ConfigError for a file whose gateway cannot be found by it.
+    """
+    folder = find_state_dir(file)
+    if folder is not None and (folder / SOCKET_NAME).exists():
+        return Control(Place(file, folder))
     from edge.app import open_plan  # noqa: PLC0415 - imports the gateway whole, which --help does not need
 
     return Control(open_plan(file).loaded)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
@@ -21,6 +22,7 @@ import structlog
 from msgspec.structs import replace
 
 from edge.config.bind import Plan
+from edge.config.document import parse
 from edge.config.texts import Texts, gather
 from edge.versions.store import Index, Trial, Versions, write
 from protocols.errors import ConfigError, Mistake, StorageError
@@ -208,13 +210,16 @@ def remember_place(file: Path, state_dir: Path) -> None:
 
 
 def find_state_dir(file: Path) -> Path | None:
-    """Return the state folder of a file that cannot be read as a configuration, if it can be guessed."""
-    try:
-        named = _STATE_DIR.search(file.read_text(encoding="utf-8", errors="replace"))
-        if named:
-            return file.resolve().parent / named.group(1)
-    except OSError:
-        pass  # the file is gone: the note beside it is there for that
+    """Return the state folder of a file that may be full of mistakes, as far as it can be found."""
+    with suppress(OSError):  # a file that is gone: the note beside it is there for that
+        text = file.read_text(encoding="utf-8", errors="replace")
+        data = parse(file, text).data
+        said = data.get("state_dir") if isinstance(data, dict) else None
+        named = _STATE_DIR.search(text)
+        if isinstance(said, str) or named:
+            return file.resolve().parent / (
+                said if isinstance(said, str) else named.group(1) if named else ""
+            )
     try:
         return Path(_place(file).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError):

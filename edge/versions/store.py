@@ -87,9 +87,13 @@ class _Whole(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Versions:
-    """The versions in a gateway's state folder. Methods block on the disk, and raise StorageError."""
+    """The versions in a gateway's state folder. Methods block on the disk, and raise StorageError.
 
-    def __init__(self, state_dir: Path, clock: Clock = now_us) -> None:
+    read_only: for somebody who looks while the gateway may run; a damaged index is then left alone.
+    """
+
+    def __init__(self, state_dir: Path, clock: Clock = now_us, *, read_only: bool = False) -> None:
+        self._read_only = read_only
         self.state_dir = state_dir
         self.folder = state_dir / "versions"
         self._clock = clock
@@ -194,6 +198,10 @@ class Versions:
                 f"{path}: {error.strerror}. Give the gateway's user the right to read it."
             ) from error
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            if self._read_only:
+                raise StorageError(
+                    f"{path} is damaged; the gateway's next start begins a new one."
+                ) from error
             aside = path.with_name(f"index.damaged-{self._clock() // 1_000_000}")
             path.rename(aside)
             self._log.error(
