@@ -66,7 +66,6 @@ const BOOK: readonly [RegExp, string][] = [
   [/^a known setting$/, '已知的设置'],
   [/^a whole number$/, '整数'],
   [/^a number$/, '数字'],
-  [/^text$/, '文字'],
   [/^true or false$/, 'true 或 false'],
   [/^a map of settings$|^a map$/, '一组 “键: 值”'],
   [/^a list$/, '列表'],
