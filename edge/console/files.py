@@ -47,7 +47,11 @@ class Files:
         if known is not None and known.is_file():
             return known
         # Built again while it runs: other names. The folder is small.
-        found = {path.relative_to(self._folder): path for path in self._folder.rglob("*") if path.is_file()}
+        found = {
+            path.relative_to(self._folder): path
+            for path in self._folder.rglob("*")
+            if path.is_file() and not path.is_symlink()
+        }
         self._known = {
             relative.as_posix(): path
             for relative, path in found.items()

@@ -136,11 +136,15 @@ def _alarms(house: House) -> AlarmCount:
 def _memory(house: House) -> tuple[BacklogStatus, StorageStatus]:
     depth = house.buffer.depth()
     oldest = [one.oldest_us for one in depth.values() if one.oldest_us is not None]
+    sender = house.sender
+    pace = sender.progress.look(depth["readings"]) if sender is not None else None
     backlog = BacklogStatus(
         batches=sum(one.batches for one in depth.values()),
         readings=depth["readings"].rows,
         bytes=sum(one.bytes for one in depth.values()),
         oldest_us=min(oldest, default=None),
+        readings_per_s=pace.readings_per_s if pace else 0.0,
+        eta_s=pace.eta_s if pace else None,
     )
     return backlog, house.buffer.forecast()
 

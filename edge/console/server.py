@@ -33,7 +33,8 @@ from protocols.errors import Rejected
 SOCKET_NAME: Final = "control.sock"
 _MAX_SOCKET_PATH: Final = 107
 """Bytes of a Unix socket's path (unix(7))."""
-_FIRST_REQUEST_S: Final = 15.0
+FIRST_REQUEST_S: Final = 15.0
+"""A connection that has not asked for anything by then is closed."""
 _GRACE_S: Final = 1
 _LOOK_S: Final = 1.0
 _CONNECTIONS: Final = 64
@@ -44,7 +45,7 @@ class _Protocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.loop.call_later(_FIRST_REQUEST_S, self._idle)
+        self.loop.call_later(FIRST_REQUEST_S, self._idle)
         sock: socket.socket = transport.get_extra_info("socket")
         if sock.family == socket.AF_UNIX:
             self.client = (_peer(sock), 0)

@@ -77,11 +77,22 @@ class Watched:
 class Streams:
     """All open streams: how many there may be, and how they end."""
 
-    def __init__(self, house: House, layout: Layout, overview: Overview) -> None:
+    def __init__(
+        self,
+        house: House,
+        layout: Layout,
+        overview: Overview,
+        *,
+        tick_s: float = TICK_S,
+        slow_s: float = SLOW_S,
+    ) -> None:
+        """`slow_s`: how long a client may take nothing before it is cut off."""
         self._house = house
         self._layout = layout
         self._overview = overview
         self.open = 0
+        self._tick_s = tick_s
+        self._slow_s = slow_s
         self._log = structlog.get_logger("edge.console")
 
     def _wanted(self, request: Request) -> Watched | None:
@@ -136,11 +147,11 @@ class Streams:
                 body += alarms
             if body:
                 # A phone that sleeps takes nothing: the server's buffer fills, and send waits.
-                async with asyncio.timeout(SLOW_S):
+                async with asyncio.timeout(self._slow_s):
                     await send({"type": "http.response.body", "body": body, "more_body": True})
             tick += 1
             with suppress(TimeoutError):
-                await asyncio.wait_for(closing.wait(), TICK_S)
+                await asyncio.wait_for(closing.wait(), self._tick_s)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _events(self, watched: Watched | None, tick: int) -> bytes:

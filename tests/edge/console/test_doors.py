@@ -16,6 +16,7 @@ import pytest
 from starlette.routing import Route
 
 from edge.console.app import LocalApi
+from edge.console.auth import set_password
 from tests.edge.console.page import OURS, PASSWORD, Doors, doors
 from tests.edge.field import ModbusField
 from tests.edge.house import gateway_file, running, until
@@ -159,8 +160,6 @@ async def test_without_a_password_nobody_comes_in(tmp_path: Path) -> None:
 
 
 async def test_a_new_password_signs_everybody_out(house: Doors) -> None:
-    from edge.console.auth import set_password  # noqa: PLC0415
-
     page = await house.sign_in()
     assert (await page.get("/api/overview")).status_code == 200
     set_password(house.state, "another river")
