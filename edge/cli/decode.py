@@ -16,7 +16,6 @@ from edge.cli.words import table
 from edge.tools.decode import Fit, Guess, fits
 from edge.tools.decode import decode as ranked
 from edge.tools.profiles import known_profiles
-from edge.tools.reading import read_registers
 from protocols.errors import Rejected
 
 _SHOWN = 12
@@ -70,6 +69,8 @@ def decode(
         elif at is None or registers:
             raise Rejected("address", "with --host give --address and no registers")
         else:
+            from edge.tools.reading import read_registers  # noqa: PLC0415 - pymodbus, only where it is asked
+
             name, port = address(host, 502)
             words, before = asyncio.run(read_registers(name, port, unit, fc, at, count, neighbours))
         guesses = ranked(words, before=before, address=at, fc=fc, profiles=known, now=datetime.now(UTC))

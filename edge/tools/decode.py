@@ -34,6 +34,7 @@ _SENTINELS: Final = {0xFFFF, 0x8000, 0x7FFF, 0xFFFF_FFFF, 0x8000_0000, 0x7FFF_FF
 _SWAPPED_TEXT_BITS: Final = 2.0
 _NEIGHBOUR_BITS: Final = 2.0
 _KNOWN_POINT_BITS: Final = 10.0
+_TELLING_BITS: Final = 3.0
 MAX_REGISTERS: Final = 125
 
 
@@ -238,8 +239,21 @@ def _judge(
         return 1.0, (f"known as {point.name.en}",), shown
     if not any(words):
         return 1.0, (f"zero, as {point.name.en} may be",), shown
-    evidence = of_float(raw, point.type) if point.type in ("f32", "f64") else 2.0
-    return min(evidence, 12.0) + _KNOWN_POINT_BITS, (f"known as {point.name.en}, in its range",), shown
+    evidence = of_float(raw, point.type) if point.type in ("f32", "f64") else _narrowness(point, len(words))
+    # A point that would take nearly any number is not known by this one.
+    known = _KNOWN_POINT_BITS if evidence >= _TELLING_BITS else 0.0
+    return min(evidence, 12.0) + known, (f"known as {point.name.en}, in its range",), shown
+
+
+def _narrowness(point: PointProfile, registers: int) -> float:
+    """Return the bits that a point's range or labels leave out of what its registers could say."""
+    if point.labels:
+        taken = float(len(point.labels))
+    elif point.min is not None and point.max is not None:
+        taken = (point.max - point.min) / abs(point.scale) + 1
+    else:
+        return 1.0
+    return max(1.0, 16 * registers - math.log2(taken))
 
 
 def _without_doubles(guesses: list[Guess]) -> Iterator[Guess]:
