@@ -42,9 +42,9 @@ from edge.pipeline import Pipeline
 from edge.poller import Poller
 from edge.report import Report
 from edge.session import Session
+from edge.timekeeping import Timekeeper, uptime_us
 from edge.updates.shelf import RESTART, Shelf
 from edge.updates.updater import Updater
-from edge.timekeeping import Timekeeper, uptime_us
 from edge.versions import Settings
 from edge.versions.probation import Seen
 from edge.versions.start import begin
@@ -197,7 +197,13 @@ class Gateway:
         await asyncio.to_thread(self.house.buffer.remember, plan.declaration, self._declared)
         self._declared = b""  # the log has it now: megabytes, for many points
         await self.house.commands.recover()
-        await self.house.settings.recover(await asyncio.to_thread(self.house.buffer.interrupted))
+        interrupted = await asyncio.to_thread(self.house.buffer.interrupted)
+        await self.house.settings.recover(interrupted)
+        await self._updater.recover(interrupted)
+        for order in interrupted:
+            if isinstance(order, Rotate):
+                detail = "the gateway stopped meanwhile; the token that is kept opens the door"
+                await self.answer(order.id, CommandState.FAILED, "interrupted", detail)
         self.house.actions.resume(self.house.pipeline.alarm_views())
         # What is alive now lives as long as the process: no collection needs to look at it again.
         gc.collect()

@@ -22,6 +22,7 @@ from edge.cli import (
     enrol,
     health,
     initial,
+    launch,
     page,
     point,
     queue,
@@ -47,6 +48,7 @@ app = typer.Typer(
 app.command("init")(initial.init)
 app.command("check")(check.check)
 app.command("run")(run.run)
+app.command("launch")(launch.launch)
 app.command("health")(health.health)
 app.command("queue")(queue.queue)
 app.command("decode")(decode.decode)

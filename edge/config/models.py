@@ -10,6 +10,7 @@ from edge.config.acting import ActionEntry, InterlockEntry
 from edge.config.conditions import ConditionEntry, GroupEntry
 from edge.config.keeping import StorageEntry
 from edge.config.serving import PageEntry
+from edge.config.updating import UpdatesEntry
 from protocols.model.alarm import AlarmKind, OnBad, Priority
 from protocols.model.device import Key, PeriodClass, Protocol, Strict, Text
 
@@ -138,6 +139,7 @@ class GatewayFile(Strict):
     batch: BatchEntry = BatchEntry()
     page: PageEntry = PageEntry()
     storage: StorageEntry = StorageEntry()
+    updates: UpdatesEntry | None = None
     sites: tuple[SiteEntry, ...] = Field(min_length=1)
     connections: tuple[ConnectionEntry, ...] = ()
     devices: tuple[DeviceEntry, ...] = ()
