@@ -136,8 +136,16 @@ def control(file: Path) -> Control:
     Raises ConfigError for a file whose gateway cannot be found by it.
     """
     folder = find_state_dir(file)
-    if folder is not None and (folder / SOCKET_NAME).exists():
+    if folder is not None and _has_socket(folder):
         return Control(Place(file, folder))
     from edge.app import open_plan  # noqa: PLC0415 - imports the gateway whole, which --help does not need
 
     return Control(open_plan(file).loaded)
+
+
+def _has_socket(folder: Path) -> bool:
+    """Tell whether a gateway has run there; a folder that is closed to us has one, for all we know."""
+    try:
+        return (folder / SOCKET_NAME).exists()
+    except PermissionError:
+        return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -13,15 +12,13 @@ from pathlib import Path
 import pytest
 
 PROGRAMS = Path(sys.executable).parent
-Typed = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def typed(*words: object, folder: Path, timeout: float = 60, **more: str) -> subprocess.CompletedProcess[str]:
+def typed(*words: object, folder: Path, timeout: float = 60) -> subprocess.CompletedProcess[str]:
     """Run `citynerve-edge` with these words; nobody sits at its standard input."""
-    environment = {**os.environ, **more}
     return subprocess.run(
         [str(PROGRAMS / "citynerve-edge"), *(str(word) for word in words)],
-        cwd=folder, env=environment, capture_output=True, text=True, timeout=timeout, check=False,
+        cwd=folder, capture_output=True, text=True, timeout=timeout, check=False,
         stdin=subprocess.DEVNULL,
     )  # fmt: skip
 
