@@ -23,13 +23,15 @@ from edge.audit import Audit
 from edge.buffer.base import Condition
 from edge.buffer.sqlite import SqliteBuffer
 from edge.commands import Actions, Commands
-from edge.config.bind import OWN, OWN_PERIOD_S, Plan, bind
-from edge.config.change import Change, Inlet, compare
+from edge.config.bind import OWN_PERIOD_S, Plan, bind
+from edge.config.change import Inlet
 from edge.config.load import load
 from edge.config.texts import Texts
 from edge.console import serve
 from edge.health import DEVICE_POINTS, Process, Pulse, own_points
 from edge.house import House
+from edge.house.changing import Changer
+from edge.house.vitals import Vitals
 from edge.link.client import CentreClient
 from edge.link.credentials import Token
 from edge.link.receiver import Receiver
@@ -42,7 +44,7 @@ from edge.pipeline import Pipeline
 from edge.poller import Poller
 from edge.report import Report
 from edge.session import Session
-from edge.timekeeping import Timekeeper, uptime_us
+from edge.timekeeping import Timekeeper, disciplined, uptime_us
 from edge.updates.shelf import RESTART, Shelf
 from edge.updates.updater import Updater
 from edge.versions import Settings
@@ -57,7 +59,6 @@ from protocols.model.reading import Readings
 
 _THREADS: Final = 2
 _ENROLMENT_LOOK_S: Final = 2.0
-_CONDITIONS: Final[tuple[Condition, ...]] = ("good", "short", "damaged")
 
 
 def open_plan(path: Path, texts: Texts | None = None) -> Plan:
@@ -91,15 +92,22 @@ def opened(path: Path, texts: Texts) -> Plan:
 class Gateway:
     """One running gateway. `run` returns after SIGTERM, SIGINT or `stop`, with everything written.
 
-    wall and uptime are the clocks of its system; its own time is its timekeeper's.
+    wall and uptime are the clocks of its system, and whether NTP keeps the first; its own time is its
+    timekeeper's.
     """
 
-    def __init__(self, file: Path, wall: Clock = now_us, uptime: Clock = uptime_us) -> None:
+    def __init__(
+        self,
+        file: Path,
+        wall: Clock = now_us,
+        uptime: Clock = uptime_us,
+        kept: Callable[[], bool] = disciplined,
+    ) -> None:
         beginning = begin(file, opened, wall)
         self._declared = beginning.plan.declared
         beginning.plan = plan = replace(beginning.plan, declared=b"")
         loaded = plan.loaded
-        timekeeper = Timekeeper(loaded.state_dir, wall=wall, uptime=uptime)
+        timekeeper = Timekeeper(loaded.state_dir, wall=wall, uptime=uptime, disciplined=kept)
         clock = timekeeper.now_us
         buffer = SqliteBuffer(loaded.state_dir, clock, loaded.entry.storage, stamp=timekeeper.stamp)
         self._quarantined = buffer.quarantined
@@ -108,13 +116,13 @@ class Gateway:
             connection.key: Session(connection, pipeline.put, clock) for connection in plan.connections
         }
         audit = Audit(plan.loaded.state_dir, clock)
-        self._inlet = Inlet(pipeline.put)
+        inlet = Inlet(pipeline.put)
         commands = Commands(
             plan,
             pipeline.shaper,
             sessions,
             buffer,
-            sink=self._inlet,
+            sink=inlet,
             audit=audit,
             clock=clock,
             stored=self._stored,
@@ -134,10 +142,8 @@ class Gateway:
             road=Road("up"),
         )
         pipeline.watch(self.house.actions.points, self.house.actions.on_steps)
-        self._process = Process()
-        self._asides = len(buffer.asides())
-        self._received = 0
-        self._devices, self._pulse = _pulse(plan)
+        self._vitals = Vitals(self.house)
+        self._changer = Changer(self.house, inlet, self._start)
         self._answers = 0
         self._group: asyncio.TaskGroup | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -211,7 +217,7 @@ class Gateway:
         self._log.info(
             "gateway starts",
             gateway=plan.gateway,
-            devices=len(self._devices),
+            devices=len(plan.loaded.entry.devices),
             points=len(plan.points),
             rules=len(plan.rules),
             declaration=plan.declaration,
@@ -334,69 +340,10 @@ class Gateway:
 
     async def change(self, plan: Plan) -> None:
         """Run another plan: what is the same in it goes on untouched. Raises StorageError beforehand."""
-        house, declared = self.house, plan.declared
-        plan = replace(plan, declared=b"")
-        if await asyncio.to_thread(house.buffer.declaration, plan.declaration) is None:
-            await asyncio.to_thread(house.buffer.remember, plan.declaration, declared)
-        del declared
-        change = await asyncio.to_thread(compare, house.plan, plan)
-        again = [
-            point.index
-            for connection in plan.connections
-            if connection.key in change.turned
-            for device in connection.devices
-            for point in device.points
-        ]
-        await house.pipeline.change(plan, change.table, again, lambda: self._switch(plan, change))
-        self._log.info(
-            "another configuration runs",
-            declaration=plan.declaration,
-            kept=len(change.kept),
-            turned=sorted(change.turned),
-            added=sorted(change.added),
-            removed=sorted(change.removed),
-        )
-        gc.unfreeze()
-        gc.collect()
-        gc.freeze()
-
-    def _switch(self, plan: Plan, change: Change) -> None:
-        """Give every part the other plan, all in one instant; lines that change do so afterwards."""
-        house, before = self.house, self.house.sessions
-        house.plan = plan
-        house.sessions, pollers = {}, house.pollers
-        house.pollers = {}
-        for connection in plan.connections:
-            key = connection.key
-            if key in change.added:
-                session = Session(connection, house.pipeline.put, house.clock)
-                poller = Poller(session, plan.periods, house.clock)
-                self._start(f"session:{key}", session.run(poller.work))
-            else:
-                session, poller = before[key], pollers[key]
-                session.adopt(connection, change.table, change.devices)
-                poller.periods = plan.periods
-                if key in change.turned:
-                    session.turn()
-            house.sessions[key], house.pollers[key] = session, poller
-        for key in change.removed:
-            before[key].put.renumber(change.table)
-            before[key].leave()
-        self._inlet.renumber(change.table)
-        self._inlet = Inlet(house.pipeline.put)
-        house.commands.adopt(plan, house.pipeline.shaper, house.sessions, self._inlet)
-        house.actions.adopt(plan)
-        storage = plan.loaded.entry.storage
-        house.buffer.keep(storage)
-        if house.sender is not None:
-            house.sender.limit(storage.uplink)
-        house.pipeline.watch(house.actions.points, house.actions.on_steps)
-        self._devices, self._pulse = _pulse(plan)
-        self._answers = house.road.answers
+        change = await self._changer.change(plan)
+        self._answers = self.house.road.answers
         if change.link:
             self._start("relink", self._relink())
-        elif house.sender is not None:
-            house.sender.announce(plan.declaration)
 
     async def _relink(self) -> None:
         """End the link to the centre that was, and begin the one to the centre that is."""
@@ -410,10 +357,8 @@ class Gateway:
 
     def seen(self) -> Seen:
         """Return which devices are well, and whether the centre has answered since the last change."""
-        shaper, road = self.house.pipeline.shaper, self.house.road
-        heard, _ = self._pulse.look(shaper.seen_us, shaper.latest_quality)
-        devices = frozenset(self._devices[i].key for i in np.flatnonzero(heard).tolist())
-        return Seen(devices, uplink=road.state == "up" and road.answers > self._answers)
+        road = self.house.road
+        return Seen(self._vitals.well(), uplink=road.state == "up" and road.answers > self._answers)
 
     async def answer(self, order: str, state: CommandState, reason: str, detail: str) -> None:
         """Tell the centre what became of its order."""
@@ -443,62 +388,12 @@ class Gateway:
                 self._log.error("health cannot be read from the buffer", reason=str(error))
 
     async def health(self) -> Readings:
+        """Measure the gateway an    async def health(self) -> Readings:
         """Measure the gateway and each device; columns like any driver's."""
-        now, pipeline = self.house.clock(), self.house.pipeline
-        depth = await asyncio.to_thread(self.house.buffer.depth)
-        size = await asyncio.to_thread(self.house.buffer.size_bytes)
-        storage = await asyncio.to_thread(self.house.buffer.forecast)
-        heard, tried = self._pulse.look(pipeline.shaper.latest_us, pipeline.shaper.latest_quality)
-        cpu, rss, uptime = self._process.look()
-        oldest = min((d.oldest_us for d in depth.values() if d.oldest_us is not None), default=now)
-        received, self._received = pipeline.received - self._received, pipeline.received
-        figures = {
-            "cpu": cpu,
-            "rss": rss,
-            "uptime": uptime,
-            "readings-rate": received / OWN_PERIOD_S,
-            "buffer-batches": sum(d.batches for d in depth.values()),
-            "buffer-readings": depth["readings"].rows,
-            "buffer-size": size / 1e6,
-            "lag": max(now - oldest, 0) / SECOND_US,
-            "dropped": pipeline.dropped + storage.dropped,
-            "thinned": storage.thinned,
-            "storage": _CONDITIONS.index(self.house.buffer.condition()),
-            "clock-synced": self.house.timekeeper.synced,
-            "set-aside": self._asides + (self.house.sender.set_aside if self.house.sender else 0),
-            "overruns": sum(poller.overruns for poller in self.house.pollers.values()),
-            "alarms-open": pipeline.alarms_open,
-            "alarms-chattering": pipeline.alarm_rates.chatterers(now),
-            "alarm-flood": pipeline.alarm_rates.flood_since_us is not None,
-            "devices-offline": int((tried & ~heard).sum()),
-            "uplink": self.house.road.state == "up",
-        }
-        if self.house.timekeeper.offset_us is not None:
-            figures["clock-offset"] = self.house.timekeeper.offset_us / 1000
-        for key, session in self.house.sessions.items():
-            figures[f"line-{key}"] = session.state == "online"
-        values = {f"{OWN}.{key}": float(value) for key, value in figures.items()}
-        values |= self.house.commands.figures()
-        for i in np.flatnonzero(tried).tolist():
-            values[f"{self._devices[i].key}._online"] = float(heard[i])
-        for session in self.house.sessions.values():
-            for device, milliseconds in session.latency_ms.items():
-                values[f"{device}._latency"] = milliseconds
-        point = np.array([self.house.plan.indexes[name] for name in values], np.int32)
-        return Readings.at(point, now, np.array(list(values.values())))
+        return await self._vitals.measure()
 
 
-def _pulse(plan: Plan) -> tuple[list[BoundDevice], Pulse]:
-    """Return the devices that are read, and what tells which of them are heard."""
-    member = np.full(len(plan.points), -1, np.int32)
-    devices = [device for connection in plan.connections for device in connection.devices]
-    for i, device in enumerate(devices):
-        member[[point.index for point in device.points]] = i
-    return devices, Pulse(member, len(devices))
-
-
-async def run_gateway(file: Path) -> None:
-    """Run the gateway that a file describes, until a signal ends it. SystemExit(75): start it again."""
+file describes, until a signal ends it. SystemExit(75): start it again."""
     gateway = Gateway(file)
     await gateway.run()
     if gateway.again:
