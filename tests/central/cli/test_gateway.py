@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from typer.testing import CliRunner, Result
 
 from central.cli import app
+from central.link.order_rows import order_of
 from protocols.model.command import CommandOutcome, CommandState
-from protocols.model.order import ConfigPush, Rotate
+from protocols.model.order import ConfigPush, Rotate, Update
 from tests.central.systems.field import FieldGateway
 from tests.central.systems.running import Running, running_centre
 
@@ -99,3 +103,55 @@ async def test_a_revoked_gateway_is_outside_until_it_has_a_new_code(shell: Shell
 async def test_an_unknown_gateway_is_named(shell: Shell, words: tuple[str, ...]) -> None:
     refused = await shell.run(words[0], "gw-nowhere", *words[1:])
     assert "gw-nowhere" in str(refused.exception)
+
+
+def _wheel(folder: Path, version: str, name: str = "citynerve") -> Path:
+    """A wheel, as far as staging looks into it."""
+    path = folder / f"{name}-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(f"{name}-{version}.dist-info/METADATA", f"Name: {name}\nVersion: {version}\n")
+    return path
+
+
+async def test_a_signed_version_is_staged_and_ordered(shell: Shell, tmp_path: Path) -> None:
+    key, wheel = tmp_path / "software.pem", _wheel(tmp_path, "9.9.9")
+    made = await shell.run("make-key", str(key))
+    public = made.stdout.split("public_key: ")[1].rstrip("}\n")
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert (await shell.run("make-key", str(key))).exit_code != 0
+
+    for _ in range(2):  # the same wheel again changes nothing
+        staged = await shell.run("stage", str(wheel), "--key", str(key))
+        assert staged.exit_code == 0, staged.output
+    assert (await shell.run("packages")).output.count("9.9.9-py3") == 1
+    waited, _ = await asyncio.gather(
+        shell.run("update", "gw-north", "9.9.9", "--wait"), shell.answer(CommandState.VERIFIED)
+    )
+    assert waited.exit_code == 0, waited.output
+    sent = (await shell.city.centre.outbox.orders.list("gw-north", kind="update")).items[0]
+    row = await shell.city.centre.outbox.orders.get(sent.id)
+    assert row is not None
+    order = order_of(row)
+    assert isinstance(order, Update)
+    digest = hashlib.sha256(wheel.read_bytes()).digest()
+    assert order.sha256 == digest.hex()
+    Ed25519PublicKey.from_public_bytes(bytes.fromhex(public)).verify(
+        bytes.fromhex(order.signature), digest + b"9.9.9"
+    )
+
+
+async def test_what_cannot_be_staged_is_a_sentence(shell: Shell, tmp_path: Path) -> None:
+    key = tmp_path / "software.pem"
+    await shell.run("make-key", str(key))
+    text = tmp_path / "text.whl"
+    text.write_text("no zip", encoding="ascii")
+    for wheel, signer, words in (
+        (text, key, "no wheel of citynerve"),
+        (_wheel(tmp_path, "1.0", "other"), key, "no wheel of citynerve"),
+        (_wheel(tmp_path, "1.0"), text, "no private key"),
+    ):
+        refused = await shell.run("stage", str(wheel), "--key", str(signer))
+        assert refused.exit_code != 0
+        assert words in str(refused.exception)
+    missing = await shell.run("update", "gw-north", "1.0")
+    assert "not staged" in str(missing.exception)
