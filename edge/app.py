@@ -9,18 +9,16 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import numpy as np
 import structlog
 
 from edge.audit import Audit
-from edge.buffer.base import Condition
 from edge.buffer.sqlite import SqliteBuffer
 from edge.commands import Actions, Commands
 from edge.config.bind import OWN_PERIOD_S, Plan, bind
@@ -28,7 +26,7 @@ from edge.config.change import Inlet
 from edge.config.load import load
 from edge.config.texts import Texts
 from edge.console import serve
-from edge.health import DEVICE_POINTS, Process, Pulse, own_points
+from edge.health import DEVICE_POINTS, own_points
 from edge.house import House
 from edge.house.changing import Changer
 from edge.house.vitals import Vitals
@@ -51,8 +49,8 @@ from edge.versions import Settings
 from edge.versions.probation import Seen
 from edge.versions.start import begin
 from protocols.errors import ConfigError, Mistake, Rejected, StorageError
-from protocols.field.base import BoundDevice, ReadTask
-from protocols.model.clock import SECOND_US, Clock, now_us
+from protocols.field.base import ReadTask
+from protocols.model.clock import Clock, now_us
 from protocols.model.command import Command, CommandState
 from protocols.model.order import AlarmAct, ConfigPush, Order, Rotate, Update
 from protocols.model.reading import Readings
@@ -388,12 +386,12 @@ class Gateway:
                 self._log.error("health cannot be read from the buffer", reason=str(error))
 
     async def health(self) -> Readings:
-        """Measure the gateway an    async def health(self) -> Readings:
         """Measure the gateway and each device; columns like any driver's."""
         return await self._vitals.measure()
 
 
-file describes, until a signal ends it. SystemExit(75): start it again."""
+async def run_gateway(file: Path) -> None:
+    """Run the gateway that a file describes, until a signal ends it. SystemExit(75): start it again."""
     gateway = Gateway(file)
     await gateway.run()
     if gateway.again:
