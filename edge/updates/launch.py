@@ -50,7 +50,8 @@ class Launcher:
                 return 0 if code == RESTART else code
             if code == RESTART:
                 continue
-            if self._shelf.read().trial is None:
+            after = self._shelf.read()
+            if after.trial is None and after.current == state.current:
                 return code
             _say(f"the version on trial ended with {code}")
             time.sleep(_PAUSE_S)
