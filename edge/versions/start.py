@@ -222,7 +222,7 @@ def find_state_dir(file: Path) -> Path | None:
             )
     try:
         return Path(_place(file).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError):
+    except (OSError, ValueError):  # no UTF-8, or no file's name, such as `.`
         return None
 
 
