@@ -244,7 +244,8 @@ class Pipeline:
         state = {ALARM_STATE: self._engine.state()} if changes != self._kept_changes else None
         write = asyncio.ensure_future(asyncio.to_thread(self._buffer.append, entries, state))
         try:
-            await asyncio.shield(write)
+            await self._judging_beside(write)
+            write.result()
         except asyncio.CancelledError:
             # The thread cannot be stopped: wait for it, else `finish` would write the same again.
             await asyncio.wait([write])
@@ -255,6 +256,18 @@ class Pipeline:
             return error
         self._keep(entries, changes)
         return None
+
+    async def _judging_beside(self, write: asyncio.Future[list[int]]) -> None:
+        """Wait for the disk; urgent readings do not: what they decide must not wait for a slow one."""
+        while not write.done():
+            urgent = asyncio.ensure_future(self._urgent.wait())
+            try:
+                await asyncio.wait((write, urgent), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                urgent.cancel()
+            if self._urgent.is_set() and not write.done():
+                self._urgent.clear()
+                self.step(self._clock())
 
     def _keep(self, entries: list[Entry], changes: int) -> None:
         kept = {id(entry) for entry in entries}

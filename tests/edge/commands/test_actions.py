@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import statistics
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -253,3 +254,25 @@ def test_what_a_rule_looks_at_is_judged_without_waiting(tmp_path: Path) -> None:
     plan = open_plan(station_file(tmp_path, 5020, conditions=[condition]))
     (rule,) = [rule for rule in plan.rules if rule.expression]
     assert inputs(rule) == {"st.level", "st.ready"}
+
+
+async def test_a_slow_disk_does_not_hold_up_the_judgement(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with ModbusField() as field, station(tmp_path, field, actions=[DRAIN]) as gateway:
+        buffer = gateway.house.buffer
+        at_work, done, append = threading.Event(), threading.Event(), buffer.append
+
+        def slow(*what: Any) -> list[int]:
+            at_work.set()
+            done.wait(30)
+            return append(*what)
+
+        monkeypatch.setattr(buffer, "append", slow)
+        try:
+            await until(at_work.is_set)
+            field.set(1, LEVEL, 3500)
+            await until(lambda: field.writes)
+        finally:
+            done.set()
+        assert await outcome(gateway) == [("action:drain", Reason.VERIFIED)]
