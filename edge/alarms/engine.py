@@ -23,7 +23,7 @@ from edge.alarms.machine import Machine
 from edge.alarms.rates import Rates
 from edge.alarms.rule import JUDGED, RuleTable
 from edge.alarms.standing import WHEN, Saved, Standing, Timer, restore, save
-from edge.alarms.verdict import ANEW, BAD, CLEAR, UNHEARD, VIOLATED, Sample
+from edge.alarms.verdict import ANEW, BAD, CLEAR, MOVED, UNHEARD, VIOLATED, Sample
 from edge.alarms.view import AlarmView, view
 from protocols.model.alarm import AlarmTransition, Rule
 from protocols.model.clock import SECOND_US
@@ -135,7 +135,7 @@ class AlarmEngine:
                     said.time_us, figure, said.quality, said.verdict
                 )  # fmt: skip
         wanted = np.where(self._active[target], CLEAR, VIOLATED)
-        concerned = self._running[target] | (verdict == wanted) | (verdict == ANEW)
+        concerned = self._running[target] | (verdict == wanted) | (verdict == ANEW) | (verdict == MOVED)
         if concerned.any():
             chosen = np.flatnonzero(np.isin(target, target[concerned]))
             chosen = chosen[np.lexsort((self._ranks[target[chosen]], times[chosen]))]
@@ -181,9 +181,11 @@ class AlarmEngine:
                 timer.held_us = t
                 self.changes += 1
             return
-        if verdict == ANEW:
-            verdict = VIOLATED
-            if timer is not None and not self._active[i]:
+        if verdict in {ANEW, MOVED}:
+            if self._active[i]:
+                verdict = VIOLATED if verdict == ANEW else CLEAR
+            else:
+                verdict = VIOLATED
                 self._stop(i)
                 timer = None
         if verdict != (CLEAR if self._active[i] else VIOLATED):

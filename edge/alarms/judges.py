@@ -16,7 +16,7 @@ import math
 from abc import ABC, abstractmethod
 from typing import Final
 
-from edge.alarms.verdict import ANEW, BAD, BAND, CLEAR, UNHEARD, VIOLATED, Sample
+from edge.alarms.verdict import ANEW, BAD, BAND, CLEAR, MOVED, UNHEARD, VIOLATED, Sample
 from edge.alarms.window import Window
 from edge.expression.check import windows
 from edge.expression.live import build
@@ -92,7 +92,7 @@ class Flat(Judge):
             moved = self._anchor is not None
             self._anchor = value
             # The first sample is no movement: it begins the time of standing still.
-            return Sample(time_us, value, quality, CLEAR if moved else VIOLATED)
+            return Sample(time_us, value, quality, MOVED if moved else VIOLATED)
         return Sample(time_us, value, quality, VIOLATED)
 
     def resume(self, value: float) -> None:

@@ -14,6 +14,8 @@ ANEW: Final = 4
 """Violated for a new reason: a delay that runs begins again at this sample."""
 UNHEARD: Final = 5
 """Another point of the rule has not been heard since the start: this sample says nothing, not even that."""
+MOVED: Final = 6
+"""What stood still has moved: clear, and the time of standing still begins anew at this sample."""
 
 
 class Sample(NamedTuple):
