@@ -126,8 +126,8 @@ class LogFile:
 
     def limit_wal(self, pages: int) -> None:
         """Carry the WAL into the file whenever it has so many pages."""
-        self.wal_limit = max(pages, 8) * FRAME
-        self.read(f"PRAGMA wal_autocheckpoint={max(pages, 8)}")
+        self.wal_limit = max(pages, 16) * FRAME
+        self.read(f"PRAGMA wal_autocheckpoint={max(pages, 16)}")
 
     def wal_growth(self) -> int:
         """Return the bytes by which the WAL will still grow before it is used again from its start."""

@@ -6,7 +6,7 @@ A change goes to the file and to the book in one transaction; when it fails, the
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -80,12 +80,14 @@ class Log:
         self.book.came(stream, row.n, len(row.data))
         return True
 
-    def replace(self, stream: Stream, old: Row, new: Row) -> None:
-        """Give a waiting batch other content under the same place, inside `change`."""
-        # Not an update in place: pages that become empty join the free ones only by a deletion.
-        self.file.write(f"DELETE FROM {stream} WHERE place = ?", (old.place,))  # noqa: S608
-        self.book.went(stream, old.n, len(old.data))
-        self.put(stream, new)
+    def replace(self, stream: Stream, old: Sequence[Row], new: Sequence[Row]) -> None:
+        """Give waiting batches other content under the same places, inside `change`."""
+        # First all go, then all come: pages whose rows only become smaller are never freed.
+        for row in old:
+            self.file.write(f"DELETE FROM {stream} WHERE place = ?", (row.place,))  # noqa: S608
+            self.book.went(stream, row.n, len(row.data))
+        for row in new:
+            self.put(stream, row)
 
     def rows(
         self,

@@ -35,6 +35,7 @@ BALLAST_NAME: Final = "ballast"
 BALLAST_BYTES: Final = 4 << 20
 _CHUNK: Final = 128
 _PAUSE_S: Final = 2.0
+"""Readings wait in memory and come again after so long: nobody else should wait longer for the log."""
 _SPARE: Final = 1 << 18
 _SHORT_S: Final = 300.0
 _TOLD_S: Final = 60.0
@@ -116,14 +117,15 @@ class Room:
         if self.left(log) >= need:
             return
         ends = time.monotonic() + _PAUSE_S
-        while self.left(log) < need + _SPARE and time.monotonic() < ends:
-            if not self._step(log):
-                break
+        more = True
+        while more and self.left(log) < need + _SPARE and time.monotonic() < ends:
+            more = self._step(log)
         if self.left(log) < need:
             self._short_s = time.monotonic()
+            what = "room is still being made for readings" if more else "there is no room for readings"
             raise DiskFull(
-                f"{self._folder}: there is no room for readings, and nothing that may be given up for them. "
-                "Free some space on this disk, or raise `storage.max_bytes`; the gateway goes on by itself."
+                f"{self._folder}: {what}. Free some space on this disk, or raise `storage.max_bytes`; "
+                "the gateway goes on by itself."
             )
 
     def _step(self, log: Log) -> bool:
@@ -164,8 +166,9 @@ class Room:
             thinner = self._thinner_from(level, book.levels[level - 1])
             with log.change(durable=False):
                 before = book.thinned
-                for row in rows:
-                    _thin_row(log, row, thinner)
+                thin = [_thin(row, thinner) for row in rows]
+                book.thinned += sum(row.n for row in rows) - sum(row.n for row in thin)
+                log.replace("readings", rows, thin)
                 book.levels[level - 1] = rows[-1].place
             self._thinner = (level, rows[-1].place, thinner)
             self._short_s = time.monotonic()
@@ -217,16 +220,14 @@ def _first_of(rows: list[Row], size: int) -> list[Row]:
     return rows
 
 
-def _thin_row(log: Log, row: Row, thinner: Thinner) -> None:
+def _thin(row: Row, thinner: Thinner) -> Row:
     try:
         batch = decode(row.data)
     except WireError:
-        return  # found damaged when its turn to be sent comes, and counted then
+        return row  # found damaged when its turn to be sent comes, and counted then
     if not isinstance(batch.payload, Readings):
-        return
+        return row
     kept = thinner.thin(batch.declaration, batch.payload)
     if len(kept) == row.n:
-        return
-    data = encode(replace(batch, payload=kept))
-    log.replace("readings", row, Row(row.place, len(kept), row.made_us, data))
-    log.book.thinned += row.n - len(kept)
+        return row
+    return Row(row.place, len(kept), row.made_us, encode(replace(batch, payload=kept)))

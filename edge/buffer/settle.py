@@ -23,7 +23,7 @@ from protocols.model.command import CommandOutcome
 from protocols.model.quality import Quality
 from protocols.model.reading import Readings
 from protocols.wire.batch import Batch, Payload, decode, encode
-from protocols.wire.channels import STREAMS, Stream
+from protocols.wire.channels import STREAMS
 
 Correct = Callable[[Stamp], int | None]
 """Returns the microseconds that times under a stamp lack; None where nobody will ever know."""
@@ -49,8 +49,7 @@ def settle_some(log: Log, correct: Correct) -> int | None:
     first, last = doubt.places[stream]
     rows = log.rows(stream, low=first, high=last, limit=CHUNK)
     with log.change():
-        for row in rows:
-            _settle(log, stream, row, doubt, lacks)
+        log.replace(stream, rows, [_settled(row, doubt, lacks) for row in rows])
         if len(rows) < CHUNK:
             del doubt.places[stream]
         else:
@@ -58,14 +57,13 @@ def settle_some(log: Log, correct: Correct) -> int | None:
     return len(rows)
 
 
-def _settle(log: Log, stream: Stream, row: Row, doubt: Doubt, lacks: int | None) -> None:
+def _settled(row: Row, doubt: Doubt, lacks: int | None) -> Row:
     try:
         batch = decode(row.data)
     except WireError:
-        return  # found damaged when its turn to be sent comes, and counted then
-    made_us = row.made_us + (lacks or 0)
+        return row  # found damaged when its turn to be sent comes, and counted then
     batch = _marked(batch, doubt) if lacks is None else _shifted(batch, lacks)
-    log.replace(stream, row, Row(row.place, row.n, made_us, encode(batch)))
+    return Row(row.place, row.n, row.made_us + (lacks or 0), encode(batch))
 
 
 def _marked(batch: Batch, doubt: Doubt) -> Batch:

@@ -24,6 +24,7 @@ import structlog
 from edge.buffer.base import Aside, Buffer, Condition, Depth, Entry, Stored
 from edge.buffer.book import Doubt
 from edge.buffer.budget import MAX_GAP_S, Budget, Meter, Wear, written_bytes
+from edge.buffer.carve import PAGE
 from edge.buffer.file import FILE_NAME, Damaged, DiskFull, LogFile
 from edge.buffer.forecast import Inflow, left_in_words
 from edge.buffer.log import Log, Row
@@ -492,7 +493,7 @@ class SqliteBuffer(Buffer):
                 file = LogFile(self._path, alone=True)
         disk = os.statvfs(self._folder)
         total = disk.f_blocks * disk.f_frsize
-        file.limit_wal(min(1000, min(total, self._keeping.max_bytes or total) // (16 * 8192)))
+        file.limit_wal(min(1000, min(total, self._keeping.max_bytes or total) // (8 * PAGE)))
         return file
 
     def _take(self, log: Log) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from edge.buffer.base import Buffer, Entry
 from protocols.model.alarm import AlarmEvent, AlarmTransition
+from protocols.model.clock import SECOND_US
 from protocols.model.command import Command, CommandOutcome, CommandState
 from protocols.model.reading import Readings
 from protocols.wire.batch import decode
@@ -23,6 +24,12 @@ def readings(*values: float) -> Readings:
 
 def entry(*values: float) -> Entry:
     return Entry("readings", DECLARATION, 5_000_000, readings(*values))
+
+
+def at(second: int) -> Entry:
+    """Return a batch that was closed at a second of a day."""
+    made_us = 1_790_000_000 * SECOND_US + second * SECOND_US
+    return Entry("readings", DECLARATION, made_us, readings(float(second)))
 
 
 def transition(number: int) -> AlarmTransition:
@@ -97,6 +104,63 @@ class BufferContract(ABC):
             assert (depth.batches, depth.rows, depth.oldest_us) == (1, 1, 5_000_000)
             assert depth.bytes == len(buffer.pending("readings")[0].data)
             buffer = self.again(buffer)
+        buffer.close()
+
+    def test_what_is_acknowledged_stays_for_those_who_look_back(self) -> None:
+        buffer = self.fresh()
+        for second in range(200):
+            buffer.append([at(second)])
+        buffer.acknowledge("readings", range(1, 151))
+        buffer = self.again(buffer)
+        found = [
+            decode(stored.data).made_us // SECOND_US
+            for stored in buffer.recent(at(40).made_us, at(60).made_us)
+        ]
+        assert set(range(40, 61)) <= set(found)
+        assert found == sorted(found)
+        assert found[0] == 40
+        assert list(buffer.recent(at(5000).made_us, at(6000).made_us)) == []
+        assert buffer.depth()["readings"].batches == 50
+        buffer.close()
+
+    def test_places_of_what_is_done_are_not_given_again_or_shown(self) -> None:
+        buffer = self.fresh()
+        buffer.append([entry(float(n)) for n in range(6)])
+        places = [stored.place for stored in buffer.pending("readings")]
+        buffer.acknowledge("readings", places[1:3])
+        buffer.acknowledge("readings", [places[0], places[1]])
+        buffer = self.again(buffer)
+        assert [stored.seq for stored in buffer.pending("readings")] == [4, 5, 6]
+        assert [stored.seq for stored in buffer.pending("readings", newest=True, limit=2)] == [6, 5]
+        assert all(stored.boot == buffer.boot for stored in buffer.pending("readings"))
+        buffer.close()
+
+    def test_the_forecast_knows_the_rate(self) -> None:
+        buffer = self.fresh()
+        assert buffer.forecast().left_s is None
+        buffer.append([entry(1.0)])
+        status = buffer.forecast()
+        assert (status.thinned, status.dropped) == (0, 0)
+        assert status.free_bytes > 0
+        buffer.close()
+
+    def test_what_is_sent_is_counted(self) -> None:
+        buffer = self.fresh()
+        assert buffer.sent(500) == 0.0
+        assert buffer.sent(250) == 0.0
+        buffer.append([entry(1.0)])
+        assert buffer.forecast().sent_today == 750
+        buffer = self.again(buffer)
+        assert buffer.forecast().sent_today == 750
+        buffer.close()
+
+    def test_nothing_in_doubt_is_nothing_to_settle(self) -> None:
+        buffer = self.fresh()
+        buffer.append([entry(1.0)])
+        before = buffer.pending("readings")
+        assert buffer.settle(lambda _: 5) == 0
+        assert buffer.pending("readings") == before
+        assert buffer.condition() == "good"
         buffer.close()
 
     def test_what_is_set_aside_leaves_the_queue_and_keeps_its_reason(self) -> None:
