@@ -134,10 +134,8 @@ class Checker:
         if node.operator in {"+", "-"}:
             self._same(node.at, left, right)
             return left if left.unit else right
-        # A unit times a unit is one that nobody declared: only a bare number keeps it.
-        if isinstance(node.right, Number):
-            return left
-        return right if isinstance(node.left, Number) and node.operator == "*" else Type("number")
+        # A factor may convert the unit, and a unit times a unit is one that nobody declared.
+        return Type("number")
 
     def _compared(self, node: Compared) -> None:
         left, right = self._type(node.left), self._type(node.right)

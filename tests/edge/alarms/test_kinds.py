@@ -169,7 +169,8 @@ _SERIES = st.lists(st.tuples(st.integers(1, 3_000_000), st.floats(-1e6, 1e6)), m
 
 @given(_SERIES, st.sampled_from([10 * S, 60 * S]))
 def test_the_window_agrees_with_numpy(series: list[tuple[int, float]], length: int) -> None:
-    window, t, kept = Window(length), at(0), []
+    window, t = Window(length), at(0)
+    kept: list[tuple[int, float]] = []
     part = length // 600
     for gap, value in series:
         t += max(gap, part)
