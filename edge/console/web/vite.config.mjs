@@ -33,6 +33,7 @@ export default defineConfig({
     outDir: '../static',
     emptyOutDir: true,
     target: 'es2022',
+    rolldownOptions: { checks: { pluginTimings: false } },
     assetsInlineLimit: 0, // the gateway's content security policy allows no data: scripts or styles
   },
   server: { host: '127.0.0.1', port: 8621, proxy: { '/api': gateway } },

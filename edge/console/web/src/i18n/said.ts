@@ -123,6 +123,6 @@ export function useSaid() {
   const { locale } = useWords()
   return (text: string) => {
     const reason = text.replace(LEAD, '')
-    return locale.value === 'zh' ? inChinese(reason) : reason.charAt(0).toUpperCase() + reason.slice(1)
+    return locale.value === 'zh' ? inChinese(reason) : reason
   }
 }
