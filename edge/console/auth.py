@@ -33,12 +33,13 @@ IDLE_S: Final = 3600.0
 LIFE_S: Final = 12 * 3600.0
 """A session ends after this, however busy: about one working day."""
 _MAX_SESSIONS: Final = 32
-_FREE_GUESSES: Final = 3
+_FREE_GUESSES: Final = 2
 _MAX_WAIT_S: Final = 300
 _MAX_ADDRESSES: Final = 1024
 _MAX_QUEUE: Final = 4
-_COST: Final = (1 << 14, 8, 5)
-"""n, r, p: 16 MiB for a quarter of a second (OWASP's third choice), which a small board can spare."""
+Cost = tuple[int, int, int]
+COST: Final[Cost] = (1 << 14, 8, 5)
+"""n, r, p of scrypt: 16 MiB for a quarter of a second, which a small board has (OWASP's third choice)."""
 _MAX_MEMORY: Final = 64 * 1024 * 1024
 
 
@@ -61,7 +62,7 @@ def checked(password: str) -> str:
     return password
 
 
-def set_password(folder: Path, password: str) -> Path:
+def set_password(folder: Path, password: str, cost: Cost = COST) -> Path:
     """Keep the password of the page in `folder`, whole or not at all; return the file.
 
     Raises Rejected (`weak-password`) where it is shorter than 8 or longer than 256 characters, and
@@ -69,7 +70,7 @@ def set_password(folder: Path, password: str) -> Path:
     """
     checked(password)
     salt = secrets.token_bytes(16)
-    n, r, p = _COST
+    n, r, p = cost
     stored = _Stored(salt=salt.hex(), hash=_hash(password, salt, n, r, p).hex(), n=n, r=r, p=p)
     path = folder / FILE_NAME
     fresh = folder / (FILE_NAME + ".new")
@@ -186,7 +187,7 @@ class Sessions:
 
 
 class Limiter:
-    """The pause between wrong guesses, by address: three are free, then 1, 2, 4 … 300 s.
+    """The pause after a wrong guess, by address: two cost nothing, then 2, 4, 8 … 300 s.
 
     Monotonic seconds are given by the caller. An IPv6 address counts with its whole /64.
     """
@@ -203,10 +204,15 @@ class Limiter:
         """Count a wrong guess: before it is judged, so that guesses side by side count too."""
         key = _network(address)
         times = self._failed.pop(key, (0, 0.0))[0] + 1
-        wait = min(2.0 ** min(times - _FREE_GUESSES, 16), _MAX_WAIT_S) if times >= _FREE_GUESSES else 0.0
-        self._failed[key] = (times, now + wait)
+        self._failed[key] = (times, now + _pause_s(times))
         while len(self._failed) > _MAX_ADDRESSES:
             self._failed.popitem(last=False)
+
+    def judged(self, address: str, now: float) -> None:
+        """Let the pause begin now, when the guess has turned out wrong: judging it took its time too."""
+        key = _network(address)
+        times, _ = self._failed.get(key, (0, 0.0))
+        self._failed[key] = (times, now + _pause_s(times))
 
     def succeeded(self, address: str) -> None:
         """Forget the wrong guesses of an address that knew the password."""
@@ -246,6 +252,7 @@ class Gatekeeper:
         finally:
             self._queue -= 1
         if not known:
+            self._limiter.judged(address, self._monotonic())
             raise Rejected("wrong-password", "that is not the password of this gateway's page")
         self._limiter.succeeded(address)
         return self.sessions.begin()
@@ -257,6 +264,11 @@ class TooSoon(Rejected):
     def __init__(self, wait_s: float) -> None:
         self.wait_s = wait_s
         super().__init__("wait", f"too many wrong passwords; try again in {wait_s:.0f} s")
+
+
+def _pause_s(failures: int) -> float:
+    over = min(failures - _FREE_GUESSES, 16)
+    return min(2.0**over, _MAX_WAIT_S) if over > 0 else 0.0
 
 
 def _digest(token: str) -> bytes:

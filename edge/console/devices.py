@@ -7,7 +7,6 @@ from typing import Final, Literal
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -15,14 +14,14 @@ from starlette.routing import Route
 from edge.config.models import DeviceEntry
 from edge.console import words as say
 from edge.console.answers import Words, answer, words
-from edge.console.layout import Layout, Place
+from edge.console.layout import Layout, Place, usable
 from edge.house import House
 from edge.session import Session
 from protocols.model.quality import CODE_MASK, Quality, quality_name
+from protocols.model.reading import Qualities
 
 DeviceState = Literal["online", "offline", "waiting", "resting"]
 """resting: it stayed silent, its breaker is open, and it is tried again after a pause."""
-_STALE: Final = int(Quality.UNCERTAIN_NO_COMMUNICATION_LAST_USABLE_VALUE)
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,18 +66,22 @@ class DeviceView(msgspec.Struct, frozen=True, kw_only=True):
 def device_views(house: House, layout: Layout) -> list[DeviceView]:
     """Return all devices of the gateway file, in its order."""
     places = layout.places
-    return [_view(house, entry, places[entry.key]) for entry in house.plan.loaded.entry.devices]
+    rows = zip(house.plan.loaded.entry.devices, *(column.tolist() for column in layout.health()), strict=True)
+    return [_view(house, entry, places[entry.key], *row) for entry, *row in rows]
 
 
-def _view(house: House, entry: DeviceEntry, place: Place) -> DeviceView:
-    shaper = house.pipeline.shaper
+def silent_devices(house: House, layout: Layout) -> int:
+    """Return how many devices do not answer."""
+    rows = zip(house.plan.loaded.entry.devices, *(column.tolist() for column in layout.health()), strict=True)
+    states = (_state(house.sessions[entry.connection], entry.key, *row[:2]) for entry, *row in rows)
+    return sum(state in {"offline", "resting"} for state in states)
+
+
+def _view(house: House, entry: DeviceEntry, place: Place, tried: int, heard: int, last_us: int) -> DeviceView:
     profile = house.plan.loaded.profiles[entry.profile]
     session = house.sessions[entry.connection]
     breaker = session.breakers[entry.key]
-    codes, times = shaper.latest_quality[place.read], shaper.latest_us[place.read]
-    tried = times > 0
-    usable = tried & (codes < Quality.BAD) & (codes != _STALE)
-    state, reason = judge(session, entry.key, codes[tried], usable[tried])
+    state = _state(session, entry.key, tried, heard)
     latency = session.latency_ms.get(entry.key)
     return DeviceView(
         key=entry.key,
@@ -91,8 +94,10 @@ def _view(house: House, entry: DeviceEntry, place: Place) -> DeviceView:
         connection=entry.connection,
         protocol=profile.protocol,
         state=state,
-        reason=reason,
-        last_us=int(times[usable].max()) if usable.any() else None,
+        reason=_WELL
+        if state == "online" and tried == heard
+        else why(session, entry.key, state, _codes(house, place)),
+        last_us=last_us or None,
         latency_ms=None if latency is None else round(latency, 1),
         breaker=BreakerView(
             open=breaker.open,
@@ -100,44 +105,52 @@ def _view(house: House, entry: DeviceEntry, place: Place) -> DeviceView:
             retry_in_s=breaker.retry_in_s(time.monotonic()) if breaker.open else None,
         ),
         points=len(profile.points),
-        bad_points=int((tried & (codes >= Quality.BAD)).sum()),
+        bad_points=tried - heard,
         manual=bool(house.commands.held & {entry.key, "*"}),
     )
 
 
-def judge(
-    session: Session, device: str, codes: NDArray[np.uint32], usable: NDArray[np.bool_]
-) -> tuple[DeviceState, Reason]:
-    """Return a device's state and why; `codes` and `usable` are those of its points that were tried."""
-    if not len(codes):
-        if session.state == "online":
-            return "waiting", _reason("waiting", say.WAITING)
-        return "waiting", _reason("connecting", say.CONNECTING, session.reason)
-    bad = codes[~usable]
-    told = (session.last_error(device) or ("", ""))[1]
+def _state(session: Session, device: str, tried: int, heard: int) -> DeviceState:
+    """Return a device's state; `tried` and `heard` count its points that were read, and that are usable."""
+    if not tried:
+        return "waiting"
     if session.state != "online":
-        code = _most(bad) if len(bad) else int(Quality.BAD_NO_COMMUNICATION)
-        return "offline", _reason(quality_name(code), say.meaning(code), told)
+        return "offline"
     if session.breakers[device].open:
-        code = _most(bad) if len(bad) else int(Quality.BAD_TIMEOUT)
-        return "resting", _reason(quality_name(code), say.resting(code), told)
-    if not usable.any():
-        code = _most(bad)
-        return "offline", _reason(quality_name(code), say.meaning(code), told)
-    if len(bad):
-        code = _most(bad)
-        return "online", _reason("some-points", say.some_points(len(bad), len(codes), code))
-    return "online", _reason("ok", say.WELL)
+        return "resting"
+    return "online" if heard else "offline"
+
+
+def why(session: Session, device: str, state: DeviceState, codes: Qualities) -> Reason:
+    """Return the reason of a state, by the status codes of the points that were tried."""
+    if state == "waiting":
+        if session.state == "online":
+            return _reason("waiting", say.WAITING)
+        return _reason("connecting", say.CONNECTING, session.reason)
+    bad = codes[~usable(codes)]
+    code = _most(bad) if len(bad) else int(Quality.BAD_NO_COMMUNICATION)
+    if state == "online":
+        return _reason("some-points", say.some_points(len(bad), len(codes), code))
+    told = (session.last_error(device) or ("", ""))[1]
+    return _reason(quality_name(code), say.resting(code) if state == "resting" else say.meaning(code), told)
+
+
+def _codes(house: House, place: Place) -> Qualities:
+    shaper = house.pipeline.shaper
+    return shaper.latest_quality[place.read][shaper.latest_us[place.read] > 0]
 
 
 def _reason(code: str, sentence: Words, detail: str = "") -> Reason:
     return Reason(code=code, zh=sentence.zh, en=sentence.en, detail=detail)
 
 
-def _most(codes: NDArray[np.uint32]) -> int:
+def _most(codes: Qualities) -> int:
     """Return the most frequent of some codes, without their info bits."""
     known, times = np.unique(codes & np.uint32(CODE_MASK), return_counts=True)
     return int(known[times.argmax()])
+
+
+_WELL: Final = _reason("ok", say.WELL)
 
 
 def routes(house: House, layout: Layout) -> list[Route]:

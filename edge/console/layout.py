@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.config.bind import OWN, BoundConnection, Plan
 from edge.console.answers import Problem
 from edge.house import House
 from protocols.field.base import BoundPoint
-from protocols.model.reading import PointIndexes
+from protocols.model.quality import Quality
+from protocols.model.reading import PointIndexes, Qualities
+
+_STALE: Final = int(Quality.UNCERTAIN_NO_COMMUNICATION_LAST_USABLE_VALUE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,17 @@ class Place:
     connection: BoundConnection | None
 
 
+class Health(NamedTuple):
+    """How the points of the devices are, one row per device of the gateway file, columns of shape (d,).
+
+    tried and usable count points; last_us is the source time of the newest usable one, 0 where there is none.
+    """
+
+    tried: NDArray[np.int64]
+    usable: NDArray[np.int64]
+    last_us: NDArray[np.int64]
+
+
 class Layout:
     """The places of the devices of whatever plan the house runs now."""
 
@@ -30,6 +46,8 @@ class Layout:
         self._house = house
         self._plan: Plan | None = None
         self._places: dict[str, Place] = {}
+        self._rows = np.empty(0, np.int32)
+        self._owner = np.empty(0, np.int64)
 
     @property
     def places(self) -> dict[str, Place]:
@@ -38,7 +56,23 @@ class Layout:
         if plan is not self._plan:
             self._places = _places(plan)
             self._plan = plan
+            read = [self._places[entry.key].read for entry in plan.loaded.entry.devices]
+            self._rows = np.concatenate([np.empty(0, np.int32), *read])
+            self._owner = np.repeat(np.arange(len(read)), [len(rows) for rows in read])
         return self._places
+
+    def health(self) -> Health:
+        """Look at all devices in one pass: a thousand of them cost no more than a few."""
+        d = len(self.places) - (OWN in self.places)
+        shaper = self._house.pipeline.shaper
+        times, codes = shaper.latest_us[self._rows], shaper.latest_quality[self._rows]
+        tried = times > 0
+        good = tried & usable(codes)
+        last_us = np.zeros(d, np.int64)
+        np.maximum.at(last_us, self._owner[good], times[good])
+        return Health(
+            np.bincount(self._owner[tried], minlength=d), np.bincount(self._owner[good], minlength=d), last_us
+        )
 
     def place(self, device: str) -> Place:
         """Return a device's place. Raises Problem `not-found`."""
@@ -54,6 +88,12 @@ class Layout:
         if index is None:
             raise Problem(404, "not-found", f"this gateway has no point {name!r}")
         return plan.points[index]
+
+
+def usable(codes: Qualities) -> NDArray[np.bool_]:
+    """Return which status codes stand for a value that was heard: good, or uncertain but not stale."""
+    heard: NDArray[np.bool_] = (codes < Quality.BAD) & (codes != _STALE)
+    return heard
 
 
 def _places(plan: Plan) -> dict[str, Place]:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from edge.console.answers import Words, answer, words
-from edge.console.devices import device_views
+from edge.console.devices import silent_devices
 from edge.console.layout import Layout
 from edge.health import Process
 from edge.house import House
@@ -97,7 +97,6 @@ class Overview:
         entry = house.plan.loaded.entry
         backlog, storage = await asyncio.to_thread(_memory, house)
         cpu, rss, uptime = self._process.look()
-        devices = device_views(house, self._layout)
         receiver = house.receiver
         return OverviewView(
             gateway=house.plan.gateway,
@@ -119,8 +118,8 @@ class Overview:
             clock=ClockView(synced=True, offset_us=receiver.offset_us if receiver else None),
             local_manual=tuple(sorted(house.commands.held)),
             devices=DeviceCount(
-                total=len(devices),
-                offline=sum(device.state in {"offline", "resting"} for device in devices),
+                total=len(entry.devices),
+                offline=silent_devices(house, self._layout),
             ),
             alarms=_alarms(house),
         )

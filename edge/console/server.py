@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import logging
 import os
 import pwd
 import socket
@@ -38,6 +39,16 @@ FIRST_REQUEST_S: Final = 15.0
 _GRACE_S: Final = 1
 _LOOK_S: Final = 1.0
 _CONNECTIONS: Final = 64
+
+
+class _Log(logging.Handler):
+    """Says what uvicorn says in the gateway's own log; what strangers send is no warning."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hand one line on."""
+        level = logging.WARNING if record.levelno >= logging.ERROR else logging.DEBUG
+        said = record.getMessage().strip()
+        structlog.get_logger("edge.console").log(level, "web server", said=said, exc_info=record.exc_info)
 
 
 class _Protocol(H11Protocol):
@@ -81,6 +92,8 @@ async def serve(house: House) -> None:
 
 
 async def _doors(house: House) -> None:
+    server_log = logging.getLogger("uvicorn")
+    server_log.handlers, server_log.propagate = [_Log()], False
     api = LocalApi(house)
     folder = house.plan.loaded.state_dir
     try:

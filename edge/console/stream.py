@@ -29,7 +29,7 @@ from protocols.errors import StorageError
 from protocols.model.reading import PointIndexes
 
 MAX_STREAMS: Final = 16
-MAX_POINTS: Final = 2_000
+MAX_POINTS: Final = 500
 TICK_S: Final = 1.0
 OVERVIEW_TICKS: Final = 5
 SLOW_S: Final = 10.0

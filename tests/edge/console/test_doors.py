@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
@@ -17,7 +18,7 @@ from starlette.routing import Route
 
 from edge.console.app import LocalApi
 from edge.console.auth import set_password
-from tests.edge.console.page import OURS, PASSWORD, Doors, doors
+from tests.edge.console.page import CHEAP, OURS, PASSWORD, Doors, doors
 from tests.edge.field import ModbusField
 from tests.edge.house import gateway_file, running, until
 from tests.ports import free_port
@@ -101,26 +102,26 @@ async def test_the_cookie_is_kept_from_scripts_and_other_sites(house: Doors) -> 
     assert (await house.page.get("/api/overview")).status_code == 401, "signed out is over at the gateway too"
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {},
-        {"X-Requested-With": "XMLHttpRequest"},
-        {**OURS, "Content-Type": "text/plain"},
-        {**OURS, "Content-Type": "application/x-www-form-urlencoded"},
-        {**OURS, "Sec-Fetch-Site": "cross-site"},
-        {**OURS, "Sec-Fetch-Site": "same-site"},
-        {**OURS, "Origin": "http://evil.example"},
-        {**OURS, "Origin": "null"},
-    ],
-)
-async def test_a_write_that_another_site_could_cause_is_refused(
-    house: Doors, headers: dict[str, str]
-) -> None:
+FOREIGN: list[dict[str, str]] = [
+    {},
+    {"X-Requested-With": "XMLHttpRequest"},
+    {**OURS, "Content-Type": "text/plain"},
+    {**OURS, "Content-Type": "application/x-www-form-urlencoded"},
+    {**OURS, "Sec-Fetch-Site": "cross-site"},
+    {**OURS, "Sec-Fetch-Site": "same-site"},
+    {**OURS, "Origin": "http://evil.example"},
+    {**OURS, "Origin": "null"},
+]
+
+
+async def test_a_write_that_another_site_could_cause_is_refused(house: Doors) -> None:
     page = await house.sign_in()
-    for path in ("/api/write", "/api/session", "/api/scan", "/api/alarms/act"):
-        answer = await page.post(path, content=b"{}", headers={"Content-Type": "application/json", **headers})
-        assert (answer.status_code, answer.json()["code"]) == (403, "not-our-page"), path
+    for headers in FOREIGN:
+        for path in ("/api/write", "/api/session", "/api/scan", "/api/alarms/act", "/api/tomorrow"):
+            answer = await page.post(
+                path, content=b"{}", headers={"Content-Type": "application/json", **headers}
+            )
+            assert (answer.status_code, answer.json()["code"]) == (403, "not-our-page"), (path, headers)
 
 
 async def test_our_own_page_may_write(house: Doors) -> None:
@@ -143,8 +144,8 @@ async def test_wrong_guesses_wait_longer_and_longer(house: Doors) -> None:
     async def guess(password: str) -> httpx2.Response:
         return await house.page.post("/api/session", json={"password": password}, headers=OURS)
 
-    codes = [(await guess("wrong")).status_code for _ in range(3)]
-    assert codes == [401, 401, 401]
+    codes = [(await guess("wrong")).status_code for _ in range(4)]
+    assert codes == [401, 401, 401, 429]
     closed = await guess(PASSWORD)
     assert closed.status_code == 429, "also for who knows it: else the pause would tell"
     assert int(closed.headers["Retry-After"]) >= 1
@@ -162,33 +163,50 @@ async def test_without_a_password_nobody_comes_in(tmp_path: Path) -> None:
 async def test_a_new_password_signs_everybody_out(house: Doors) -> None:
     page = await house.sign_in()
     assert (await page.get("/api/overview")).status_code == 200
-    set_password(house.state, "another river")
+    set_password(house.state, "another river", CHEAP)
     assert (await page.get("/api/overview")).status_code == 401
 
 
-@pytest.mark.parametrize(
-    ("content", "status", "code"),
-    [
-        (b'{"password": "\xff\xfe"}', 400, "no-json"),
-        (b"\xff", 400, "no-json"),
-        (b"", 400, "no-json"),
-        (b"[" * 60_000, 422, "wrong-shape"),
-        (b'{"x":' * 10_000 + b"1" + b"}" * 10_000, 422, "wrong-shape"),
-        (b'{"password": 5}', 422, "wrong-shape"),
-        (b"null", 422, "wrong-shape"),
-        (b'{"password": "\\ud800"}', 400, "no-json"),
-        (b'{"password": "' + b"a" * 70_000 + b'"}', 413, "too-large"),
-        (b'{"password": "x", "extra": 1}', 422, "wrong-shape"),
-    ],
-)
-async def test_odd_bodies_are_told_what_is_wrong(
-    house: Doors, content: bytes, status: int, code: str
-) -> None:
-    headers = {"Content-Type": "application/json", **OURS}
-    answer = await house.page.post("/api/session", content=content, headers=headers)
-    problem = json.loads(answer.content)
-    assert (answer.status_code, problem["code"]) == (status, code), problem
+ODD: list[tuple[bytes, int, str]] = [
+    (b'{"password": "\xff\xfe"}', 400, "no-json"),
+    (b"\xff", 400, "no-json"),
+    (b"", 400, "no-json"),
+    (b"[" * 60_000, 422, "wrong-shape"),
+    (b'{"x":' * 10_000 + b"1" + b"}" * 10_000, 422, "wrong-shape"),
+    (b'{"password": 5}', 422, "wrong-shape"),
+    (b"null", 422, "wrong-shape"),
+    (b'{"password": "\\ud800"}', 400, "no-json"),
+    (b'{"password": "' + b"a" * 70_000 + b'"}', 413, "too-large"),
+    (b'{"password": "x", "extra": 1}', 422, "wrong-shape"),
+]
+
+
+async def test_odd_bodies_are_told_what_is_wrong(house: Doors) -> None:
+    for content, status, code in ODD:
+        headers = {"Content-Type": "application/json", **OURS}
+        answer = await house.page.post("/api/session", content=content, headers=headers)
+        problem = json.loads(answer.content)
+        assert (answer.status_code, problem["code"]) == (status, code), (content[:40], problem)
     assert (await house.page.get("/api/session")).status_code == 200, "and the page goes on"
+
+
+async def test_what_is_no_http_costs_nothing(house: Doors, capfd: pytest.CaptureFixture[str]) -> None:
+    port = int(house.url.rpartition(":")[2])
+    for sent in (
+        b"\x16\x03\x01\x02\x00\x01\x00",
+        b"\0" * 4096,
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"A: " + b"x" * 200_000,
+    ):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        with contextlib.suppress(ConnectionError):
+            writer.write(sent)
+            writer.write_eof()
+            async with asyncio.timeout(10):
+                assert (await reader.read(64))[:12] in {b"", b"HTTP/1.1 400", b"HTTP/1.1 421"}
+        writer.close()
+    assert (await house.page.get("/api/session")).status_code == 200
+    assert "Invalid HTTP" not in capfd.readouterr().err, "a port scan fills no log"
 
 
 async def test_an_endless_body_is_cut_off(house: Doors) -> None:

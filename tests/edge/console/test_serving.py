@@ -24,7 +24,7 @@ from edge.console.overview import Overview
 from edge.console.server import control_socket, page_url, tcp_socket
 from edge.console.stream import Streams
 from protocols.errors import ConfigError, Rejected
-from tests.edge.console.page import OURS, PASSWORD, doors
+from tests.edge.console.page import CHEAP, OURS, PASSWORD, doors
 from tests.edge.field import ModbusField
 from tests.edge.house import gateway_file, running, until
 from tests.edge.link.authority import Authority
@@ -38,7 +38,7 @@ async def test_over_tls_the_cookie_travels_nowhere_else(tmp_path: Path) -> None:
     port = free_port()
     async with ModbusField() as field:
         file = gateway_file(tmp_path, field.port, page={"port": port, **page})
-        set_password(tmp_path / "state", PASSWORD)
+        set_password(tmp_path / "state", PASSWORD, CHEAP)
         async with running(file):
             await until((tmp_path / "state" / "control.sock").exists)
             context = ssl.create_default_context(cafile=str(authority.pem))
