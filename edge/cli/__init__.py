@@ -23,6 +23,7 @@ from edge.cli import (
     health,
     initial,
     launch,
+    manual,
     page,
     point,
     queue,
@@ -60,6 +61,7 @@ app.command("schema")(schema.schema)
 app.add_typer(point.app, name="point")
 app.add_typer(scan.app, name="scan")
 app.add_typer(alarms.app, name="alarms")
+app.add_typer(manual.app, name="manual")
 app.add_typer(audit.app, name="audit")
 app.add_typer(page.app, name="page")
 app.add_typer(config.app, name="config")

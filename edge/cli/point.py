@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import json
 from typing import Annotated, Any
 
 import typer
 
 from edge.app import open_plan
+from edge.audit import Audit
 from edge.cli import words
 from edge.cli.control import Control
 from edge.cli.direct import current, find, put
@@ -95,6 +97,9 @@ def write(
         else:
             back = asyncio.run(put(plan, bound, unshape(bound.profile, wanted)))
             shown = engineering(bound.profile, back) if isinstance(back, int | float) else back
+            Audit(plan.loaded.state_dir).note(
+                f"local:{getpass.getuser()}", "direct-write", point, f"{wanted}, reads back {shown}"
+            )
     if as_json:
         typer.echo(json.dumps({"point": point, "written": wanted, "read_back": shown}, ensure_ascii=False))
     else:
