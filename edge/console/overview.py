@@ -97,7 +97,6 @@ class Overview:
         entry = house.plan.loaded.entry
         backlog, storage = await asyncio.to_thread(_memory, house)
         cpu, rss, uptime = self._process.look()
-        receiver = house.receiver
         return OverviewView(
             gateway=house.plan.gateway,
             name=words(entry.gateway.name),
@@ -115,7 +114,7 @@ class Overview:
             ),
             storage=storage,
             backlog=backlog,
-            clock=ClockView(synced=True, offset_us=receiver.offset_us if receiver else None),
+            clock=ClockView(synced=house.timekeeper.synced, offset_us=house.timekeeper.offset_us),
             local_manual=tuple(sorted(house.commands.held)),
             devices=DeviceCount(
                 total=len(entry.devices),
