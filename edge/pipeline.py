@@ -45,6 +45,7 @@ class _Next(NamedTuple):
     """Another plan that waits for the moment between two batches."""
 
     plan: Plan
+    shaper: Shaper
     table: PointIndexes
     again: Sequence[int]
     then: Callable[[], None]
@@ -72,7 +73,7 @@ class Pipeline:
         self._buffer = buffer
         self._clock = clock
         self._stored = stored
-        self._begin(plan, buffer.load_state(ALARM_STATE))
+        self._begin(plan, _shaper(plan), buffer.load_state(ALARM_STATE))
         self._waiting: deque[Readings] = deque()
         self._waiting_rows = 0
         self._open: list[Readings] = []
@@ -82,14 +83,14 @@ class Pipeline:
         self._closed: list[Entry] = []
         self._log = structlog.get_logger("edge.pipeline")
 
-    def _begin(self, plan: Plan, alarms: bytes | None) -> None:
+    def _begin(self, plan: Plan, shaper: Shaper, alarms: bytes | None) -> None:
         """Take up a plan. `alarms` is the state of the alarms before it."""
         batch = plan.loaded.entry.batch
         self._plan = plan
         self._batch_us, self._batch_rows = round(batch.seconds * SECOND_US), batch.readings
         self._urgent_points = np.zeros(len(plan.points), np.bool_)
         self._on_steps: list[OnSteps] = []
-        self.shaper = Shaper(plan.points, round(HEARTBEAT_S * SECOND_US))
+        self.shaper = shaper
         self._engine = AlarmEngine(
             plan.gateway, plan.rules, plan.indexes, plan.declaration, self._clock(), restored=alarms
         )
@@ -104,8 +105,9 @@ class Pipeline:
         What waits is shaped, judged and closed under the old plan; what is remembered of point i goes on
         as point `table[i]`, see `Shaper.carry`. Whoever watches has to `watch` again, in `then`.
         """
+        shaper = await asyncio.to_thread(_shaper, plan)
         done = asyncio.get_running_loop().create_future()
-        self._next = _Next(plan, table, again, then, done)
+        self._next = _Next(plan, shaper, table, again, then, done)
         self._urgent.set()
         await done
 
@@ -114,7 +116,7 @@ class Pipeline:
         self.step(self._clock())
         self._close()
         before = self.shaper
-        self._begin(asked.plan, self._engine.state())
+        self._begin(asked.plan, asked.shaper, self._engine.state())
         self.shaper.carry(before, asked.table, asked.again)
         asked.then()
         if not asked.done.done():
@@ -303,6 +305,10 @@ class Pipeline:
             else:
                 kept.append(entry)
         self._closed = kept
+
+
+def _shaper(plan: Plan) -> Shaper:
+    return Shaper(plan.points, round(HEARTBEAT_S * SECOND_US))
 
 
 def _part(readings: Readings, start: int, rows: int = _SLICE) -> Readings:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -267,6 +268,7 @@ def resolution(point: PointProfile) -> float:
     return max(step, 0.0 if point.decimals is None else 10.0**-point.decimals)
 
 
+@lru_cache(maxsize=1024)
 def _fraction(scale: float) -> tuple[float, float]:
     exact = Fraction(str(scale))
     if abs(exact.numerator) > _LARGEST or exact.denominator > _LARGEST:

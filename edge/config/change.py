@@ -7,13 +7,14 @@ device on the same line; of everything else nothing is carried over, because it 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from edge.config.bind import BoundConnection, Plan
+from edge.config.bind import Plan
 from protocols.field.base import BoundDevice, BoundPoint, Sink
+from protocols.model.device import PointProfile, Profile
 from protocols.model.reading import PointIndexes, Readings
 
 GONE = -1
@@ -43,13 +44,19 @@ def compare(old: Plan, new: Plan) -> Change:
     after = {connection.key: connection for connection in new.connections}
     both = before.keys() & after.keys()
     rhythm = dict(old.periods) == dict(new.periods)
-    kept = {key for key in both if rhythm and _same_line(before[key], after[key])}
-    devices = {
-        device.key for key in both if _same_host(before[key], after[key])
-        for device in _same_devices(before[key], after[key])
-    }  # fmt: skip
+    same = _Same()
+    kept: set[str] = set()
+    devices: set[str] = set()
+    for key in both:
+        if not (before[key].driver is after[key].driver and before[key].settings == after[key].settings):
+            continue
+        known = {device.key: device for device in before[key].devices}
+        stays = [d.key for d in after[key].devices if d.key in known and same.device(known[d.key], d)]
+        devices |= set(stays)
+        if rhythm and stays == [d.key for d in after[key].devices] == list(known):
+            kept.add(key)
     return Change(
-        table=_table(old.points, new, devices),
+        table=_table(old.points, new, devices, same),
         kept=frozenset(kept),
         turned=frozenset(both - kept),
         added=frozenset(after.keys() - before.keys()),
@@ -59,42 +66,36 @@ def compare(old: Plan, new: Plan) -> Change:
     )
 
 
-def _same_host(old: BoundConnection, new: BoundConnection) -> bool:
-    return old.driver is new.driver and old.settings == new.settings
+class _Same:
+    """Compares profiles and points once: a hundred devices of one model share theirs."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, int], bool] = {}
+
+    def __call__(self, old: Profile | PointProfile, new: Profile | PointProfile) -> bool:
+        names = id(old), id(new)
+        if names not in self._known:
+            self._known[names] = old == new
+        return self._known[names]
+
+    def device(self, old: BoundDevice, new: BoundDevice) -> bool:
+        return (
+            dict(old.params) == dict(new.params)
+            and self(old.profile, new.profile)
+            and len(old.points) == len(new.points)
+            and all(self(a.profile, b.profile) for a, b in zip(old.points, new.points, strict=True))
+        )
 
 
-def _same_line(old: BoundConnection, new: BoundConnection) -> bool:
-    return (
-        _same_host(old, new)
-        and [device.key for device in old.devices] == [device.key for device in new.devices]
-        and len(_same_devices(old, new)) == len(new.devices)
-    )
-
-
-def _same_devices(old: BoundConnection, new: BoundConnection) -> list[BoundDevice]:
-    before = {device.key: device for device in old.devices}
-    return [
-        device for device in new.devices if device.key in before and _same_device(before[device.key], device)
-    ]
-
-
-def _same_device(old: BoundDevice, new: BoundDevice) -> bool:
-    return (
-        dict(old.params) == dict(new.params)
-        and old.profile == new.profile
-        and [point.profile for point in old.points] == [point.profile for point in new.points]
-    )
-
-
-def _table(points: Iterable[BoundPoint], new: Plan, devices: set[str]) -> PointIndexes:
+def _table(points: Iterable[BoundPoint], new: Plan, devices: Set[str], same: _Same) -> PointIndexes:
     read = {device.key for connection in new.connections for device in connection.devices}
     places: list[int] = []
     for point in points:
         place = new.indexes.get(f"{point.device}.{point.profile.key}", GONE)
         # What the gateway says about itself and about its devices goes on under any configuration.
         own = point.device not in read or point.profile.key.startswith("_")
-        same = place != GONE and (own or point.device in devices)
-        places.append(place if same and new.points[place].profile == point.profile else GONE)
+        stays = place != GONE and (own or point.device in devices)
+        places.append(place if stays and same(new.points[place].profile, point.profile) else GONE)
     return np.array(places, np.int32)
 
 

@@ -56,8 +56,7 @@ class Changer:
             added=sorted(change.added),
             removed=sorted(change.removed),
         )
-        gc.unfreeze()
-        gc.collect()
+        # Not collected first, as at the start: that would hold up the polling for a tenth of a second.
         gc.freeze()
         return change
 
