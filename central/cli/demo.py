@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+import yaml
 
 from central.casebook.demo import ensure_demo_units
 from central.cli.processes import Crew, DemoFailed
@@ -107,8 +108,7 @@ async def run(plan: Plan) -> None:
         try:
             await asyncio.wait({started, stopped, died}, return_when=asyncio.FIRST_COMPLETED)
             if started.done() and not stopped.done():
-                started.result()
-                _announce(plan)
+                _announce(plan, started.result())
                 ends = {stopped, died}
                 await asyncio.wait(ends, timeout=plan.seconds, return_when=asyncio.FIRST_COMPLETED)
             if died.done():
@@ -123,8 +123,8 @@ async def run(plan: Plan) -> None:
             await asyncio.gather(started, stopped, died, return_exceptions=True)
 
 
-async def _start(plan: Plan, crew: Crew) -> None:
-    """Start the parts in their order; return when the gateways run."""
+async def _start(plan: Plan, crew: Crew) -> Sequence[Path]:
+    """Start the parts in their order; return the gateways' files when all of them run."""
     files = plan.folder / "gateways"
     # Only what the city writes anew: with --data, what the gateways had not sent yet is still in there.
     for stale in (files / "ready", *files.glob("*.yaml")):
@@ -145,9 +145,12 @@ async def _start(plan: Plan, crew: Crew) -> None:
     async with open_database(plan.centre, migrate=False, attach=True) as database:
         await _add_accounts(database)
         codes = await _codes(database, [file.stem for file in found])
-    await asyncio.gather(*(crew.call("-m", "edge", "enrol", str(file), codes[file.stem]) for file in found))
+    password = {"CITYNERVE_PAGE_PASSWORD": PASSWORD}
+    enrol = ("-m", "edge", "enrol", "--page-password-env", *password)
+    await asyncio.gather(*(crew.call(*enrol, str(file), codes[file.stem], env=password) for file in found))
     for file in found:
         await crew.start(file.stem, "-m", "edge", "run", str(file))
+    return found
 
 
 async def _gateway_files(folder: Path) -> Sequence[Path]:
@@ -188,11 +191,14 @@ async def _check_flow(plan: Plan) -> None:
         raise DemoFailed(f"no readings flow from {', '.join(silent) or 'any gateway'}")
 
 
-def _announce(plan: Plan) -> None:
+def _announce(plan: Plan, gateways: Sequence[Path]) -> None:
+    ports = {file.stem: yaml.safe_load(file.read_text(encoding="utf-8"))["page"]["port"] for file in gateways}
+    pages = "\n".join(f"  {name:<10} http://127.0.0.1:{port}" for name, port in ports.items())
     typer.echo(
         f"\n  CityNerve  {plan.url}\n"
         f"  Sign in as operator, admin or viewer, password {PASSWORD}\n"
         f"  登录：operator、admin 或 viewer，密码 {PASSWORD}\n\n"
+        f"  The gateways' own pages, same password · 网关本地页面，密码相同：\n{pages}\n\n"
         f"  Logs and data: {plan.folder}\n"
         "  Ctrl-C ends everything.\n"
     )

@@ -15,6 +15,8 @@ from sim_devices.city.spec import CitySpec, DeviceSpec, EndpointSpec, GatewaySpe
 STATE_ROOT = Path("/var/lib/citynerve-edge")
 COMMITTED_PORT_BASE = 15_000
 COMMITTED_CENTRE = "http://127.0.0.1:8600"
+FIRST_PAGE = 8620
+"""Port of the first gateway's page: all of them run on one machine in the demo."""
 PERIODS = {"fast": 1, "normal": 5, "slow": 20}
 _HEAD = """\
 # {zh} {en}: generated from sim_devices/city/linjiang.yaml by `python -m sim_devices.city`; edit that file.
@@ -37,11 +39,12 @@ def write_gateway_files(
     """
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for gateway in spec.gateways:
+    for number, gateway in enumerate(spec.gateways):
         path = folder / f"{gateway.key}.yaml"
         text = render(
-            spec, gateway, params, ports, centre_url=centre_url, host=host, state_dir=state_root / gateway.key
-        )
+            spec, gateway, params, ports,
+            centre_url=centre_url, host=host, state_dir=state_root / gateway.key, page=FIRST_PAGE + number,
+        )  # fmt: skip
         path.write_text(text, encoding="utf-8")
         written.append(path)
     return written
@@ -56,6 +59,7 @@ def render(
     centre_url: str | None,
     host: str,
     state_dir: Path,
+    page: int,
 ) -> str:
     """Return one gateway file as text: short things on one line, as a technician would write it."""
     mine = [site for site in spec.sites if site.gateway == gateway.key]
@@ -65,6 +69,7 @@ def render(
     if centre_url is not None:
         lines.append(f"centre: {_flow({'url': centre_url})}")
     lines.append(f"state_dir: {_flow(str(PurePosixPath(state_dir)))}")
+    lines.append(f"page: {_flow({'port': page})}")
     lines.append(f"periods: {_flow(PERIODS)}")
     lines.append("sites:")
     for site in mine:
