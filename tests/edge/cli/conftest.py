@@ -6,10 +6,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, chdir, contextmanager
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+from edge.cli import app
 
 PROGRAMS = Path(sys.executable).parent
 
@@ -21,6 +24,15 @@ def typed(*words: object, folder: Path, timeout: float = 60) -> subprocess.Compl
         cwd=folder, capture_output=True, text=True, timeout=timeout, check=False,
         stdin=subprocess.DEVNULL,
     )  # fmt: skip
+
+
+def asked(*words: object, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Do the same in this process, which has imported everything already."""
+    with chdir(folder):
+        answer = CliRunner().invoke(app, [str(word) for word in words])
+    if answer.exception is not None and not isinstance(answer.exception, SystemExit):
+        raise answer.exception
+    return subprocess.CompletedProcess([str(word) for word in words], answer.exit_code, answer.stdout, answer.stderr)
 
 
 @contextmanager
@@ -48,7 +60,7 @@ def beside(folder: Path, *words: object, until: Callable[[], bool]) -> Iterator[
 def station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with `sim.yaml`, whose pump is simulated and whose gateway runs."""
     folder = tmp_path_factory.mktemp("st")
-    made = typed(
+    made = asked(
         "init", "gateway.yaml", "--yes", "--gateway", "gw-test",
         "--profile", "city.pump", "--device", "pump1", "--address", "192.0.2.10:502", "--identity", "1",
         folder=folder,
@@ -60,7 +72,7 @@ def station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         stack.enter_context(beside(folder, *words, until=simulated.is_file))
 
         def alive() -> bool:
-            return typed("health", "sim.yaml", folder=folder).returncode == 0
+            return asked("health", "sim.yaml", folder=folder).returncode == 0
 
         stack.enter_context(beside(folder, "run", "sim.yaml", until=alive))
         yield folder

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from edge.console.auth import set_password
-from tests.edge.cli.conftest import typed
+from tests.edge.cli.conftest import asked
 from tests.edge.house import PROFILE, gateway_file
 
 TOKEN, PAGE, MQTT, URL, NOTE, KEY = (
@@ -62,7 +62,7 @@ def test_no_planted_secret_is_in_the_bundle(tmp_path: Path, broken: bool) -> Non
     path = planted(tmp_path)
     if broken:
         path.write_text(path.read_text().replace("state_dir:", "colour: red\nstate_dir:"))
-    answer = typed("bundle", path, "--out", "bundle.tar.gz", folder=tmp_path)
+    answer = asked("bundle", path, "--out", "bundle.tar.gz", folder=tmp_path)
     assert answer.returncode == 0, answer.stderr
     assert (tmp_path / "bundle.tar.gz").stat().st_mode & 0o777 == 0o600
     parts = unpacked(tmp_path / "bundle.tar.gz")
@@ -80,7 +80,7 @@ def test_no_planted_secret_is_in_the_bundle(tmp_path: Path, broken: bool) -> Non
 
 def test_a_running_gateway_tells_more(station: Path, tmp_path: Path) -> None:
     out = tmp_path / "bundle.tar.gz"
-    answer = typed("bundle", "sim.yaml", "--out", out, folder=station)
+    answer = asked("bundle", "sim.yaml", "--out", out, folder=station)
     assert answer.returncode == 0, answer.stderr
     parts = unpacked(out)
     assert '"pump1"' in parts["devices.json"]

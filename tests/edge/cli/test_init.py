@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from edge.app import open_plan
 from edge.config.template import Answers, render
 from edge.tools.profiles import known_profiles
-from tests.edge.cli.conftest import PROGRAMS, typed
+from tests.edge.cli.conftest import PROGRAMS, asked
 
 ADDRESSES = {
     "modbus": ("192.0.2.10:5020", "7"),
@@ -28,14 +28,14 @@ ADDRESSES = {
 @pytest.mark.parametrize("profile", ["eastron.sdm630", "city.sluice_gate", "city.air_station", "city.camera"])
 def test_options_alone_make_a_file_that_passes_check(profile: str, tmp_path: Path) -> None:
     address, identity = ADDRESSES[known_profiles()[profile].protocol]
-    made = typed(
+    made = asked(
         "init", "--yes", "--profile", profile, "--address", address, "--identity", identity,
         "--centre", "https://centre.example.city", "--name-zh", "北岸“一号”: #网关",
         "--name-en", 'North "1": # {x}', folder=tmp_path,
     )  # fmt: skip
     assert made.returncode == 0, made.stderr
     assert (tmp_path / "gateway.yaml").stat().st_mode & 0o777 == 0o600
-    assert typed("check", "gateway.yaml", folder=tmp_path).returncode == 0
+    assert asked("check", "gateway.yaml", folder=tmp_path).returncode == 0
     plan = open_plan(tmp_path / "gateway.yaml")
     assert plan.loaded.entry.gateway.name.en == 'North "1": # {x}'
     assert plan.loaded.entry.devices[0].profile == profile
@@ -59,7 +59,7 @@ def test_questions_on_a_terminal(tmp_path: Path) -> None:
 
 
 def test_a_mistake_in_an_answer_is_told_with_its_line(tmp_path: Path) -> None:
-    made = typed("init", "--yes", "--gateway", "GW North", folder=tmp_path)
+    made = asked("init", "--yes", "--gateway", "GW North", folder=tmp_path)
     assert made.returncode == 2
     assert "gateway.yaml:5" in made.stderr
     assert "gw-north" in made.stderr

@@ -8,24 +8,22 @@ from pathlib import Path
 
 import pytest
 import yaml
-from typer.testing import CliRunner
 
-from edge.cli import app
-from tests.edge.cli.conftest import typed
+from tests.edge.cli.conftest import asked
 
 
 def test_health_says_how_everything_is(station: Path) -> None:
-    answer = typed("health", "sim.yaml", folder=station)
+    answer = asked("health", "sim.yaml", folder=station)
     assert (answer.returncode, answer.stderr) == (0, "")
     assert "centre   none: readings are kept here" in answer.stdout
     assert "pump1   online" in answer.stdout
-    record = json.loads(typed("health", "sim.yaml", "--json", folder=station).stdout)
+    record = json.loads(asked("health", "sim.yaml", "--json", folder=station).stdout)
     assert record["ill"] == []
     assert record["devices"][0]["key"] == "pump1"
 
 
 def test_watch_shows_values_with_quality_and_age(station: Path) -> None:
-    answer = typed(
+    answer = asked(
         "point", "watch", "sim.yaml", "pump1.current", "pump1.running", "--for", "2", folder=station
     )
     assert answer.returncode == 0, answer.stderr
@@ -35,30 +33,30 @@ def test_watch_shows_values_with_quality_and_age(station: Path) -> None:
         "pump1.current" in line and " A " in line and "Good" in line and " ago" in line for line in lines
     )
     assert any("(运行 / Running)" in line for line in lines)
-    events = typed(
+    events = asked(
         "point", "watch", "sim.yaml", "pump1.current", "--for", "1", "--json", folder=station
     ).stdout
     assert {json.loads(line)["point"] for line in events.splitlines()} == {"pump1.current"}
 
 
 def test_read_and_write_go_through_the_running_gateway(station: Path) -> None:
-    answer = typed("point", "write", "sim.yaml", "pump1.speed-setpoint", "41.5", folder=station)
+    answer = asked("point", "write", "sim.yaml", "pump1.speed-setpoint", "41.5", folder=station)
     assert (answer.returncode, answer.stdout.strip()) == (
         0,
         "pump1.speed-setpoint: wrote 41.5, reads back 41.5",
     )
     seen = json.loads(
-        typed("point", "read", "sim.yaml", "pump1.speed-setpoint", "--json", folder=station).stdout
+        asked("point", "read", "sim.yaml", "pump1.speed-setpoint", "--json", folder=station).stdout
     )
     assert (seen["value"], seen["unit"], seen["quality"]) == (41.5, "Hz", "Good")
     # The gateway's audit knows who it was: it was not done behind its back.
-    trail = typed("audit", "show", "sim.yaml", folder=station).stdout
+    trail = asked("audit", "show", "sim.yaml", folder=station).stdout
     assert "pump1.speed-setpoint" in trail
     assert "local:" in trail
-    refused = typed("point", "write", "sim.yaml", "pump1.speed-setpoint", "999", folder=station)
+    refused = asked("point", "write", "sim.yaml", "pump1.speed-setpoint", "999", folder=station)
     assert refused.returncode == 1
     assert "rejected" in refused.stderr
-    unexpected = typed(
+    unexpected = asked(
         "point", "write", "sim.yaml", "pump1.speed-setpoint", "30", "--expected", "12", folder=station
     )
     assert unexpected.returncode == 1
@@ -66,23 +64,23 @@ def test_read_and_write_go_through_the_running_gateway(station: Path) -> None:
 
 
 def test_queue_says_how_long_there_is_room(station: Path) -> None:
-    answer = typed("queue", "sim.yaml", folder=station)
+    answer = asked("queue", "sim.yaml", folder=station)
     assert "readings wait" in answer.stdout
     assert "free on the disk" in answer.stdout
 
 
 def test_check_uses_measured_latencies(station: Path) -> None:
-    assert "(measured)" in typed("check", "sim.yaml", folder=station).stdout
-    estimated = typed("check", "gateway.yaml", folder=station).stdout
+    assert "(measured)" in asked("check", "sim.yaml", folder=station).stdout
+    estimated = asked("check", "gateway.yaml", folder=station).stdout
     assert "(estimated)" in estimated
 
 
 def test_alarms(station: Path) -> None:
-    assert typed("alarms", "list", "sim.yaml", folder=station).stdout.strip() == "no alarm is open"
-    unknown = typed("alarms", "ack", "sim.yaml", "pump1.nothing", folder=station)
+    assert asked("alarms", "list", "sim.yaml", folder=station).stdout.strip() == "no alarm is open"
+    unknown = asked("alarms", "ack", "sim.yaml", "pump1.nothing", folder=station)
     assert unknown.returncode == 1
     assert "pump1.nothing" in unknown.stderr
-    shelved = typed(
+    shelved = asked(
         "alarms",
         "shelve",
         "sim.yaml",
@@ -94,15 +92,15 @@ def test_alarms(station: Path) -> None:
         folder=station,
     )
     assert shelved.returncode == 0, shelved.stderr
-    assert "pump1.tripped" in typed("alarms", "list", "sim.yaml", folder=station).stdout
-    back = typed("alarms", "unshelve", "sim.yaml", "pump1.tripped", folder=station)
+    assert "pump1.tripped" in asked("alarms", "list", "sim.yaml", folder=station).stdout
+    back = asked("alarms", "unshelve", "sim.yaml", "pump1.tripped", folder=station)
     assert back.returncode == 0, back.stderr
 
 
 def test_a_scan_beside_the_polling_gateway(station: Path) -> None:
     port = yaml.safe_load((station / "sim.yaml").read_text())["connections"][0]["settings"]["port"]
     words = ("scan", "modbus", f"127.0.0.1:{port}", "--units", "1-4", "--gateway", "sim.yaml", "--json")
-    answer = typed(*words, folder=station)
+    answer = asked(*words, folder=station)
     assert answer.returncode == 0, answer.stderr
     assert "polling goes on" in answer.stderr
     (found,) = json.loads(answer.stdout)["found"]
@@ -144,12 +142,9 @@ def test_a_scan_beside_the_polling_gateway(station: Path) -> None:
     ],
     ids=lambda part: "-".join(part) if isinstance(part, tuple) else None,
 )
-def test_what_goes_wrong_is_one_sentence(
-    station: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], code: int, says: str
-) -> None:
-    monkeypatch.chdir(station)
-    answer = CliRunner().invoke(app, list(words))
-    assert answer.exit_code == code, answer.stderr
+def test_what_goes_wrong_is_one_sentence(station: Path, words: tuple[str, ...], code: int, says: str) -> None:
+    answer = asked(*words, folder=station)
+    assert answer.returncode == code, answer.stderr
     assert says in answer.stderr
     assert len(answer.stderr.strip().splitlines()) <= 2
 
@@ -160,6 +155,6 @@ def test_a_socket_left_behind_is_no_gateway(station: Path, tmp_path: Path) -> No
     (tmp_path / "state").mkdir()
     with socket.socket(socket.AF_UNIX) as old:
         old.bind(str(tmp_path / "state" / "control.sock"))
-    answer = typed("health", "gateway.yaml", folder=tmp_path)
+    answer = asked("health", "gateway.yaml", folder=tmp_path)
     assert answer.returncode == 1
     assert "is not running" in answer.stderr
