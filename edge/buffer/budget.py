@@ -42,12 +42,13 @@ class Budget:
         self._piece = 0.0
         self._gate = threading.Lock()
 
-    def note(self, amount: int, now_us: int) -> None:
-        """Count a piece of so many bytes."""
+    def note(self, amount: int, now_us: int, pieces: int = 1) -> None:
+        """Count so many bytes in so many pieces."""
         with self._gate:
             self._turn(now_us)
             self.used += amount
-            self._piece += (amount - self._piece) / 8 if self._piece else amount
+            piece = amount / pieces
+            self._piece += (piece - self._piece) / 8 if self._piece else piece
 
     def gap_s(self, now_us: int) -> float:
         """Return the seconds between two usual pieces that spend the rest evenly until midnight."""
@@ -80,12 +81,19 @@ class Wear:
         self.budget = budget
         self._meter = meter
         self._last = meter()
+        self._looked_us = 0
+        self._handed_over = self._pieces = 0
 
     def note(self, handed_over: int, now_us: int) -> None:
         """Count one write of `handed_over` bytes."""
+        self._handed_over += handed_over
+        self._pieces += 1
+        # The system is asked once a second: that costs as much as a small write.
+        if 0 <= now_us - self._looked_us < SECOND_US:
+            return
+        self._looked_us = now_us
         total = self._meter()
-        if total is None or self._last is None:
-            self.budget.note(handed_over, now_us)
-        else:
-            self.budget.note(max(total - self._last, 0), now_us)
-        self._last = total
+        known = total is not None and self._last is not None
+        amount = max((total or 0) - (self._last or 0), 0) if known else self._handed_over
+        self.budget.note(amount, now_us, self._pieces)
+        self._last, self._handed_over, self._pieces = total, 0, 0

@@ -114,7 +114,8 @@ class Room:
         """Make room for `need` bytes of readings. Raises DiskFull where that cannot be done now."""
         # Rows fill their pages by three quarters, and each transaction moves some of the tree.
         need = need * 5 // 4 + 8 * 8192
-        if self.left(log) >= need:
+        ample = free_bytes(self._folder) - self.floor - log.file.wal_limit - BALLAST_BYTES
+        if (self._max is None and ample > need) or self.left(log) >= need:
             return
         ends = time.monotonic() + _PAUSE_S
         more = True
