@@ -160,14 +160,16 @@ class Expressed(Judge):
             for window in self._windows.get(which, {}).values():
                 window.add(time_us, value)
         found = self._get()
-        worst = max(self._qualities)
         figure = self._values[self._places[self._point]] if self._point in self._places else math.nan
         shown = None if math.isnan(figure) else figure
         if found is None:
+            worst = max(self._qualities)
             if Quality.BAD_WAITING_FOR_INITIAL_DATA in self._qualities:
                 return Sample(at_us, shown, worst, UNHEARD)
             return Sample(at_us, shown, worst, self._forced if worst >= _BAD else BAD)
-        return Sample(at_us, shown, worst, VIOLATED if found else CLEAR)
+        # What is bad has decided nothing; what is uncertain may have.
+        used = max((code for code in self._qualities if code < _BAD), default=0)
+        return Sample(at_us, shown, used, VIOLATED if found else CLEAR)
 
     def number(self, point: str) -> float | None:
         """Return the last value of a point; None where it is of bad quality."""
