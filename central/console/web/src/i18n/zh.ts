@@ -68,6 +68,8 @@ export default {
     title: '下发指令', value: '设定值', range: '允许 {min} ~ {max}', present: '当前 {value}', submit: '下发', confirmTitle: '确认下发指令', confirmText: '将把「{device} · {point}」由 {from} 设为 {to}。指令会写入现场设备，并回读核对。', confirm: '确认下发', history: '最近指令', empty: '还没有下发过指令', outOfRange: '超出允许范围 {min} ~ {max}。', valueNeeded: '请输入设定值。', readBack: '回读 {value}', expires: '有效期 {s} 秒', steps: { pending: '已提交', delivered: '已送达网关', done: '执行结果' },
     state: { selected: '已选定，尚未写入', pending: '等待网关领取', delivered: '网关已领取，正在写入', verified: '已执行，回读一致', written: '已写入，该点不可回读', mismatch: '已写入，但回读不一致', rejected: '被拒绝，未写入', expired: '已过期，未写入', failed: '设备或线路拒绝，写入失败', unknown: '写入无应答，结果不明，请到现场核实' },
     short: { selected: '已选定', pending: '等待', delivered: '已送达', verified: '已核对', written: '已写入', mismatch: '不一致', rejected: '被拒绝', expired: '已过期', failed: '失败', unknown: '不明' },
+    why: { 'superseded': '到位之前又下发了新指令', 'unknown-point': '网关没有该测点', 'not-writable': '该测点只能读取', 'wrong-type': '数值与文本类型不符', 'out-of-limits': '超出测点的允许范围', 'not-representable': '设备无法表示该数值', 'local-manual': '设备处于就地手动，由现场人员控制', 'select-first': '该测点须先选定再执行', 'selected-by-other': '已被他人选定', 'not-as-selected': '与选定的数值不一致', held: '联动让位于人工指令', outranked: '联动让位于更高优先级的联动', interlock: '联锁条件不满足', 'interlock-unknown': '联锁所需的数值未知', 'min-on': '运行时间不足', 'min-off': '停机时间不足', excluded: '互斥设备正在运行', 'unexpected-value': '设备当前值与预期不符', 'present-value-unknown': '设备当前值未知', 'not-supported': '网关不支持此类指令', 'no-connection': '与设备的线路中断', 'device-refused': '设备拒绝执行', 'connection-lost': '写入时线路中断', 'bad-answer': '设备应答无法识别', 'driver-failed': '网关软件故障', interrupted: '网关在执行途中停止' },
+    operate: '执行', local: '网关自行执行',
     noneWritable: '该设备没有可控测点', issued: '{who} 于 {time} 下发', viewer: '当前账号为只读，不能下发指令。',
   },
   cases: {
@@ -84,7 +86,7 @@ export default {
     title: '事件', empty: '没有事件', emptyHint: 'P1、P2 报警会自动形成事件。', state: { reported: '已报告', verified: '已核实', responding: '处置中', controlled: '已控制', closed: '已关闭' }, alarms: '{n} 条报警', openCase: '立案', toCase: '查看案件', opened: '发生', filter: { open: '未关闭', closed: '已关闭', all: '全部' },
   },
   gateway: {
-    audit: { title: '本地审计链', entries: '{n} 条', head: '末条封印 {head}', none: '尚无记录', since: '{time} 发现', accept: '认可现有审计链', acceptTitle: '认可审计链', acceptText: '请在现场查明 {id} 的情况后操作：此后以今天的审计链为比对起点。', accepted: '已认可' },
+    audit: { broken: { cut: '记录条数少于先前', rewritten: '已见过的序号下封印不同' }, title: '本地审计链', entries: '{n} 条', head: '末条封印 {head}', none: '尚无记录', since: '{time} 发现', accept: '认可现有审计链', acceptTitle: '认可审计链', acceptText: '请在现场查明 {id} 的情况后操作：此后以今天的审计链为比对起点。', accepted: '已认可' },
     config: { title: '配置', running: '运行版本', version: '第 {n} 版', since: '自 {time}', state: { edited: '已编辑，未生效', same: '与要求一致', probation: '试运行中', refused: '被拒绝', 'rolled-back': '已自动回退' }, edit: '编辑并下发', editTitle: '{id} 的配置', file: '网关文件', note: '说明', notePlaceholder: '为何修改？', probation: '试运行（秒）', probationHint: '在此时间内，若上行链路或原本正常的设备中断，网关自行回退。', push: '下发', pushed: '已下发，结果见指令列表', none: '网关尚未上报其配置', masked: '有 {n} 个值作为机密未上报', unchanged: '尚未修改', reload: '取当前运行配置', use: '编辑此文本' },
     memory: { title: '存储与积压', used: '已用', free: '磁盘剩余', left: '还可存 {span}', leftLabel: '断网可存', endless: '暂无上限之虞', thinned: '已抽稀', dropped: '因空间不足丢失', today: '今日写入 / 发送', waiting: '待发', pace: '每秒 {n} 条，{span}后发完', standing: '未在减少', oldest: '最早', nothing: '无积压' },
     now: { title: '当前', manual: '就地手动', manualAll: '整个网关', manualNone: '无', clock: '时钟', synced: '已校准', unsynced: '未校准', token: '令牌', started: '启动于', silent: '尚无状态', silentHint: '网关尚未接入，或其软件早于本中心。', reported: '{age}上报' },
