@@ -154,6 +154,15 @@ class Pipeline:
             self._written.clear()
             await self._written.wait()
 
+    def held(self) -> list[tuple[str, Readings]]:
+        """Return the readings that are not on the disk yet, in order, each part with its declaration."""
+        closed = [
+            (entry.declaration, entry.payload)
+            for entry in self._closed
+            if isinstance(entry.payload, Readings)
+        ]
+        return [*closed, *((self._plan.declaration, part) for part in self._open)]
+
     def alarm_views(self) -> list[AlarmView]:
         """Return the alarms that a person should see, open or put aside, the newest first."""
         return self._engine.views(self._clock())

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,7 +22,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from edge.buffer.base import Stored
 from edge.console.answers import Problem, answer, required, whole
 from edge.console.layout import Layout
 from edge.console.worker import Worker
@@ -38,6 +38,7 @@ FIRST_SLICE_US: Final = 60 * SECOND_US
 """The newest slice is small, so that a slow board shows something; each next one is twice as long."""
 _DEFAULT_US: Final = 3_600 * SECOND_US
 _DECLARATIONS: Final = 8
+Held = list[tuple[str, Readings]]
 
 
 class HistoryView(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,12 +123,12 @@ class History:
         self._monotonic = monotonic
         self._places: OrderedDict[str, dict[str, int]] = OrderedDict()
 
-    def read(self, point: BoundPoint, from_us: int, to_us: int, rows: int, newest: Readings) -> HistoryView:
-        """Return the trend of a point, which ends with `newest`. Blocks on the disk. Raises StorageError."""
+    def read(self, point: BoundPoint, from_us: int, to_us: int, rows: int, unstored: Held) -> HistoryView:
+        """Return the trend of a point, `unstored` at its end. Blocks on the disk. Raises StorageError."""
         name = f"{point.device}.{point.profile.key}"
         parts, reached = self._collect(name, from_us, to_us)
-        parts.append(newest)
-        series = Series.of(parts)
+        parts += [self._of(declaration, readings, name) for declaration, readings in unstored]
+        series = Series.of([_between(part, from_us, to_us) for part in parts])
         columns = downsampled(series, from_us, to_us, rows)
         return HistoryView(
             point=name,
@@ -149,24 +150,18 @@ class History:
             for stored in self._house.buffer.recent(since, until):
                 if self._monotonic() >= enough:
                     return parts, until  # half a slice would show a gap where there is none
-                readings = self._of(stored, name)
-                if readings is not None:
-                    times = readings.time_us
-                    found.append(readings.take((times >= from_us) & (times <= to_us)))
+                with suppress(WireError):  # the sender reports a batch that cannot be read, and sets it aside
+                    batch = decode(stored.data)
+                    if isinstance(batch.payload, Readings):
+                        found.append(self._of(batch.declaration, batch.payload, name))
             parts += found
             until, width = since, width * 2
         return parts, from_us
 
-    def _of(self, stored: Stored, name: str) -> Readings | None:
-        """Return what a batch holds of a point."""
-        try:
-            batch = decode(stored.data)
-        except WireError:
-            return None  # a batch that cannot be read is the sender's to report and set aside
-        index = self._index(batch.declaration, name)
-        if index is None or not isinstance(batch.payload, Readings):
-            return None
-        return batch.payload.take(batch.payload.point == index)
+    def _of(self, declaration: str, readings: Readings, name: str) -> Readings:
+        """Return what some readings hold of a point."""
+        index = self._index(declaration, name)
+        return Readings.empty() if index is None else readings.take(readings.point == index)
 
     def _index(self, declaration: str, name: str) -> int | None:
         """Return the number of a point under a declaration: a batch can be older than the configuration."""
@@ -183,17 +178,21 @@ class History:
                 self._places.popitem(last=False)
         return known.get(name)
 
-    def newest(self, point: BoundPoint, from_us: int, to_us: int) -> Readings:
-        """Return the present value: a deadband may have held it back, a batch may not be closed yet.
+    def unstored(self, point: BoundPoint) -> Held:
+        """Return what is not on the disk yet, and the present value, which a deadband may have held back.
 
         Looks at memory only, and belongs into the loop: under another plan the point has another number.
         """
-        shaper, i = self._house.pipeline.shaper, point.index
-        at = int(shaper.latest_us[i])
-        if not from_us <= at <= to_us:
-            return Readings.empty()
-        index = np.array([i], np.int32)
-        return Readings.at(index, at, shaper.latest_value[index].copy(), shaper.latest_quality[index].copy())
+        shaper, index = self._house.pipeline.shaper, np.array([point.index], np.int32)
+        at = int(shaper.latest_us[point.index])
+        newest = Readings.at(
+            index, at, shaper.latest_value[index].copy(), shaper.latest_quality[index].copy()
+        )
+        return [*self._house.pipeline.held(), (self._house.plan.declaration, newest)]
+
+
+def _between(readings: Readings, from_us: int, to_us: int) -> Readings:
+    return readings.take((readings.time_us >= from_us) & (readings.time_us <= to_us))
 
 
 def routes(house: House, layout: Layout, history: History, worker: Worker) -> list[Route]:
@@ -207,7 +206,7 @@ def routes(house: House, layout: Layout, history: History, worker: Worker) -> li
         if from_us >= to_us:
             raise Problem(422, "wrong-query", "`from_us` is before `to_us`")
         rows = whole(request, "max", 600, 2, MAX_ROWS)
-        newest = history.newest(point, from_us, to_us)
-        return answer(await worker.run(history.read, point, from_us, to_us, rows, newest))
+        unstored = history.unstored(point)
+        return answer(await worker.run(history.read, point, from_us, to_us, rows, unstored))
 
     return [Route("/api/history", show)]

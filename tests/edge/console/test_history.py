@@ -101,7 +101,7 @@ def test_readings_of_an_older_configuration_are_found_by_their_name(buffer: Sqli
     _put(buffer, "unknown", 3, 30, 98.0)
     _put(buffer, "now", 3, 40, 7.0)
     newest = Readings.at(np.array([3], np.int32), T0 + 50 * SECOND_US, np.array([8.0]))
-    seen = History(_house(buffer)).read(POINT, T0, T0 + 60 * SECOND_US, 100, newest)
+    seen = History(_house(buffer)).read(POINT, T0, T0 + 60 * SECOND_US, 100, [("now", newest)])
     assert seen.value == [5.0, 7.0, 8.0]
     assert seen.t == [T0 + second * SECOND_US for second in (10, 40, 50)]
     assert seen.complete
@@ -110,7 +110,7 @@ def test_readings_of_an_older_configuration_are_found_by_their_name(buffer: Sqli
 def test_a_reading_in_two_slices_is_one(buffer: SqliteBuffer) -> None:
     for second in range(0, 3_600, 10):
         _put(buffer, "now", 3, second, float(second))
-    seen = History(_house(buffer)).read(POINT, T0, T0 + 3_600 * SECOND_US, 5_000, Readings.empty())
+    seen = History(_house(buffer)).read(POINT, T0, T0 + 3_600 * SECOND_US, 5_000, [])
     assert seen.value == [float(second) for second in range(0, 3_600, 10)]
 
 
@@ -123,7 +123,7 @@ def test_a_damaged_batch_hides_nothing_else(buffer: SqliteBuffer) -> None:
             yield whole._replace(data=b"\0" + whole.data[1:])
             yield whole
 
-    seen = History(_house(Damaged())).read(POINT, T0, T0 + 60 * SECOND_US, 10, Readings.empty())
+    seen = History(_house(Damaged())).read(POINT, T0, T0 + 60 * SECOND_US, 10, [])
     assert seen.value == [1.0]
 
 
@@ -133,7 +133,7 @@ def test_the_work_is_bounded_and_what_is_missing_is_said(buffer: SqliteBuffer) -
     ticks = iter(range(10_000))
     # Every batch costs a twentieth of the time that a person waits.
     history = History(_house(buffer), lambda: next(ticks) * WORK_S / 20)
-    seen = history.read(POINT, T0, T0 + 3_600 * SECOND_US, 5_000, Readings.empty())
+    seen = history.read(POINT, T0, T0 + 3_600 * SECOND_US, 5_000, [])
     assert not seen.complete
     assert T0 < seen.from_us < T0 + 3_600 * SECOND_US
     told = [(seen.from_us - T0) // SECOND_US <= second < 3_600 for second in map(int, cast(Any, seen.value))]
