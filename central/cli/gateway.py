@@ -48,7 +48,7 @@ def list_gateways(data: Data = None, as_json: Json = False) -> None:
         seen = f"{gateway.last_seen:%Y-%m-%d %H:%M:%S} UTC" if gateway.last_seen else "never"
         typer.echo(f"{gateway.id:20} {gateway.state:10} {gateway.points:6} points   last seen {seen}")
         if gateway.audit_warning:
-            typer.echo(f"{'':20} warning: {gateway.audit_warning}")
+            typer.echo(f"{'':20} warning: the local audit trail was {gateway.audit_warning}")
 
 
 @app.command()

@@ -39,7 +39,10 @@ class Gateway(Shape):
         description="how long its memory lasts without the centre at the present rate, seconds"
     )
     local_manual: list[str] = Field(description="devices that a technician holds; `*`: the whole gateway")
-    audit_warning: str = Field(description="why its local audit trail cannot be believed; empty while it can")
+    audit_warning: Literal["", "cut", "rewritten"] = Field(
+        description="cut: its audit trail has fewer entries than before; rewritten: another seal under a"
+        " number that was seen; empty while it can be believed"
+    )
 
     @classmethod
     def of(cls, view: GatewayView) -> Gateway:
@@ -61,7 +64,7 @@ class Gateway(Shape):
             config_state=cast(ConfigState | None, view.config_state),
             storage_left_s=view.storage_left_s,
             local_manual=list(view.local_manual),
-            audit_warning=view.audit_warning,
+            audit_warning=cast(Literal["", "cut", "rewritten"], view.audit_warning),
         )
 
 

@@ -15,7 +15,8 @@ from central.store.base import Base
 class StatusRow(Base):
     """A gateway's newest status: `protocols.wire.handshake.GatewayStatus` as it came.
 
-    audit_warning: why its audit trail cannot be the one that was seen before; empty while it can.
+    audit_warning: `cut` (fewer entries than before) or `rewritten` (another seal under the same number)
+    where its audit trail cannot be the one that was seen; empty while it can.
     audit_since: heads seen before are not compared: the gateway was enrolled anew, or an administrator
     looked into it and accepted the trail as it is.
     """

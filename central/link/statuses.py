@@ -29,7 +29,7 @@ _LAST_COUNT: Final = 1 << 53
 
 @dataclass(frozen=True, slots=True)
 class StatusView:
-    """A gateway's newest status, and whether its audit trail can be believed (audit_warning empty)."""
+    """A gateway's newest status. audit_warning: its trail was `cut` or `rewritten`; empty: it fits."""
 
     gateway: str
     status: GatewayStatus
@@ -85,17 +85,15 @@ class Statuses:
             seen = seen.where(AuditHeadRow.seen_at > row.audit_since)
         last = await session.scalar(seen.order_by(AuditHeadRow.seen_at.desc()).limit(1))
         count, digest = status.audit_count, storable(status.audit_head)
-        if last is not None and count < last.count:
-            warning = f"the local audit trail was cut: it had {last.count} entries and now has {count}"
-        elif last is not None and count == last.count and digest != last.digest:
-            warning = f"the local audit trail was rewritten: entry {count} is not the one that was seen"
-        else:
-            if last is None or count > last.count:
-                values = {"gateway": row.gateway, "seen_at": now, "count": count, "digest": digest}
-                await session.execute(insert(AuditHeadRow).values(values).on_conflict_do_nothing())
+        if last is None or count > last.count:
+            values = {"gateway": row.gateway, "seen_at": now, "count": count, "digest": digest}
+            await session.execute(insert(AuditHeadRow).values(values).on_conflict_do_nothing())
             return
+        if count == last.count and digest == last.digest:
+            return
+        warning = "cut" if count < last.count else "rewritten"
         row.audit_warning, row.audit_warned_at = warning, now
-        log.warning("gateway.audit_broken", gateway=row.gateway, warning=warning)
+        log.warning("gateway.audit_broken", gateway=row.gateway, warning=warning, seen=last.count, now=count)
 
     async def accept_audit(self, gateway: str, actor: str) -> None:
         """Take a gateway's audit trail as it is from now on. Raises KeyError where it never reported."""

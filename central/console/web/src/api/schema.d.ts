@@ -1015,7 +1015,7 @@ export interface components {
         Action: "open" | "assign" | "accept" | "on_site" | "done" | "verify" | "rework" | "refuse" | "close" | "void";
         /**
          * Alarm
-         * @description One occurrence of an alarm. `state` is the ISA-18.2 state; shelving lies beside it.
+         * @description One occurrence of an alarm. `state` is its ISA-18.2 base state, `display` the one to show.
          */
         Alarm: {
             /** Id */
@@ -1099,6 +1099,36 @@ export interface components {
              * @description it reached the centre after an outage
              */
             late: boolean;
+            /**
+             * Overlays
+             * @description what hides it: out of service, by design, shelved
+             */
+            overlays: components["schemas"]["Overlay"][];
+            /**
+             * Display
+             * @description the first overlay, else the state
+             */
+            display: string;
+            /**
+             * Group
+             * @description key of its first-out group at the gateway, else empty
+             */
+            group: string;
+            /**
+             * First Out
+             * @description it was the first of its group
+             */
+            first_out: boolean;
+            /**
+             * Realarms
+             * @description how often it was annunciated again, still active
+             */
+            realarms: number;
+            /**
+             * Reactivations
+             * @description how often it became active again, while latched
+             */
+            reactivations: number;
             /**
              * Labels
              * @description words for the values of the point, where it has them
@@ -1235,6 +1265,36 @@ export interface components {
              * @description it reached the centre after an outage
              */
             late: boolean;
+            /**
+             * Overlays
+             * @description what hides it: out of service, by design, shelved
+             */
+            overlays: components["schemas"]["Overlay"][];
+            /**
+             * Display
+             * @description the first overlay, else the state
+             */
+            display: string;
+            /**
+             * Group
+             * @description key of its first-out group at the gateway, else empty
+             */
+            group: string;
+            /**
+             * First Out
+             * @description it was the first of its group
+             */
+            first_out: boolean;
+            /**
+             * Realarms
+             * @description how often it was annunciated again, still active
+             */
+            realarms: number;
+            /**
+             * Reactivations
+             * @description how often it became active again, while latched
+             */
+            reactivations: number;
             /**
              * Labels
              * @description words for the values of the point, where it has them
@@ -1952,9 +2012,10 @@ export interface components {
             local_manual: string[];
             /**
              * Audit Warning
-             * @description why its local audit trail cannot be believed; empty while it can
+             * @description cut: its audit trail has fewer entries than before; rewritten: another seal under a number that was seen; empty while it can be believed
+             * @enum {string}
              */
-            audit_warning: string;
+            audit_warning: "" | "cut" | "rewritten";
         };
         /**
          * GatewayCounts
@@ -2392,6 +2453,12 @@ export interface components {
              */
             total?: number | null;
         };
+        /**
+         * Overlay
+         * @description What hides an alarm without ending it; the one shown is the first present in this order.
+         * @enum {string}
+         */
+        Overlay: "OOSRV" | "DSUPR" | "SHLVD";
         /**
          * Overview
          * @description The city in numbers.
