@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
 
 from tests.e2e.conftest import SLOW_MS, screenshot
 from tests.e2e.field_gateway import PASSWORD, FieldGateway, field_gateway
@@ -17,7 +17,7 @@ from tests.e2e.field_gateway import PASSWORD, FieldGateway, field_gateway
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 Open = Callable[..., Page]
-PHONE = {"width": 390, "height": 844}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 PAGES = (
     "/", "/devices", "/devices/pump1", "/devices/pump1?point=bearing-temp", "/devices/_gateway", "/alarms",
     "/config", "/config/edit", "/config/1", "/tools", "/tools/scan", "/tools/decode", "/tools/logs",

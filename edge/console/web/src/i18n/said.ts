@@ -110,19 +110,25 @@ const BOOK: readonly [RegExp, string][] = [
   [/^swap them$/, '把两者对调'],
 ]
 
-/** What stands before the reason proper, and is shown beside it anyway. */
-const LEAD = /^on probation for another .*?: /
+/** What stands before the reason proper; the first is shown beside it anyway. */
+const ON_PROBATION = /^on probation for another .*?: /
+const LEADS: readonly [RegExp, string][] = [
+  [ON_PROBATION, ''],
+  [/^version (\d+) was taken back: /, '版本 $1 被收回：'],
+]
 
 function inChinese(text: string): string {
   const known = BOOK.find(([pattern]) => pattern.test(text))
-  return known ? text.replace(known[0], known[1]) : text
+  if (known) return text.replace(known[0], known[1])
+  for (const [pattern, words] of LEADS) {
+    const lead = pattern.exec(text)?.[0]
+    if (lead) return lead.replace(pattern, words) + inChinese(text.slice(lead.length))
+  }
+  return text.includes('; ') ? text.split('; ').map(inChinese).join('；') : text
 }
 
 /** Return how to say a sentence of the gateway in the chosen language. */
 export function useSaid() {
   const { locale } = useWords()
-  return (text: string) => {
-    const reason = text.replace(LEAD, '')
-    return locale.value === 'zh' ? inChinese(reason) : reason
-  }
+  return (text: string) => (locale.value === 'zh' ? inChinese(text) : text.replace(ON_PROBATION, ''))
 }

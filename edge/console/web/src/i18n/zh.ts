@@ -40,7 +40,7 @@ export default {
    
     alone: '未配置中心，网关独立运行，数据保存在本地。', notEnrolled: '尚未在中心登记。', left: '中心断开时还可保存', leftHint: '中心断开时还可保存（按当前速率）', noLimit: '不限', backlog: '待发送', nothingWaiting: '没有积压，全部已送达', readings: '{n} 条读数', batches: '{n} 批', oldest: '最早', eta: '约 {span} 后发完', rate: '{n} 条/秒',
     used: '已用', free: '磁盘可用', thinned: '为省空间抽稀 {n} 条', dropped: '已丢弃 {n} 条', written: '今日写入', sent: '今日发送', synced: '已同步', unsynced: '未同步', unsyncedHint: '读数已标记，校时后自动修正。', offset: '与中心相差', running: '运行版本', since: '自', wanted: '期望版本',
-    configState: { same: '正常运行', edited: '文件已改，尚未应用', probation: '试运行中', refused: '期望的配置被拒绝', 'rolled-back': '已自动回退' }, cpu: '处理器', memory: '内存', uptime: '已运行', software: '软件版本', now: '网关时间',
+    configState: { same: '正常运行', edited: '文件已改，尚未应用', probation: '试运行中', refused: '期望的配置被拒绝', 'rolled-back': '已退回先前版本' }, cpu: '处理器', memory: '内存', uptime: '已运行', software: '软件版本', now: '网关时间',
     manualOn: '全网关就地手动', manualOff: '接受远程命令', manualSome: '{n} 台设备就地手动', manualHint: '就地手动时，拒绝中心和自动联动的命令。离开现场前请恢复。', hold: '转为就地手动', release: '恢复远程', manualTitle: '转为就地手动', releaseTitle: '恢复远程控制', manualReason: '例如：检修一号水泵',
     manualAsk: '开启后，中心下发的命令会被拒绝，中心能看到这一状态。', releaseAsk: '确认现场人员已撤离、设备可以远程动作。', reasonNeeded: '请填写原因。',
   },
@@ -50,7 +50,7 @@ export default {
     hold: '转为就地手动', release: '恢复远程', holdTitle: '{name}：转为就地手动', releaseTitle: '{name}：恢复远程', never: '从未', noPoints: '这个设备没有测点', wide: '选择一个测点，查看趋势、读写',
   },
   point: {
-    trend: '趋势', read: '立即读取', write: '测试写入', reading: '正在读取', readDone: '读到 {value}', period: '每 {span} 读取一次', range: '量程', writeRange: '可写范围', readOnly: '只读', noHistory: '缓存中没有这段时间的数据', band: '最小–最大', bad: '坏值', uncertain: '存疑', gap: '空白为无数据',
+    incomplete: '数据太多，只读回到 {time}', trend: '趋势', read: '立即读取', write: '测试写入', reading: '正在读取', readDone: '读到 {value}', period: '每 {span} 读取一次', range: '量程', writeRange: '可写范围', readOnly: '只读', noHistory: '缓存中没有这段时间的数据', band: '最小–最大', bad: '坏值', uncertain: '存疑', gap: '空白为无数据',
     writeTitle: '写入 {name}', newValue: '新值', present: '现值', next: '下一步', ask: '确认写入设备？', from: '现值', to: '写入', warn: '设备会立即动作。确认现场安全。', doWrite: '写入设备', done: '完成', outOfRange: '须在 {min} 到 {max} 之间。', notNumber: '请输入数字。', needed: '请输入新值。', readBack: '回读值', again: '再写一次',
     unlimited: '未限定', mean: '平均', on: '开', off: '关',
     outcome: { verified: '已写入，回读一致', written: '设备已确认，该点不能回读', mismatch: '已写入，但回读不一致', rejected: '被拒绝，未写入', expired: '已过期，未写入', failed: '设备或线路拒绝', unknown: '没有应答，可能已写入也可能没有' },
@@ -63,7 +63,7 @@ export default {
     limitText: { hihi: '限值 ≥ {limit}', hi: '限值 ≥ {limit}', lo: '限值 ≤ {limit}', lolo: '限值 ≤ {limit}', off_normal: '应为 {limit}', no_data: '{limit} 无好值', deviation: '偏差 ≥ {limit}', rate: '变化 ≥ {limit}' },
   },
   config: {
-    title: '配置', running: '正在运行', version: '版本 {n}', edit: '编辑配置', versions: '版本记录', since: '自 {time}', state: { same: '与期望一致', edited: '文件已改，尚未应用', probation: '试运行中', refused: '期望的配置被拒绝', 'rolled-back': '已自动回退' }, why: '原因', probation: '上行链路和原本正常的设备都恢复正常后自动保留；{span} 内不能恢复则自动回退。',
+    openEdited: '打开改过的文件', title: '配置', running: '正在运行', version: '版本 {n}', edit: '编辑配置', versions: '版本记录', since: '自 {time}', state: { same: '与期望一致', edited: '文件已改，尚未应用', probation: '试运行中', refused: '期望的配置被拒绝', 'rolled-back': '已退回先前版本' }, why: '原因', probation: '上行链路和原本正常的设备都恢复正常后自动保留；{span} 内不能恢复则自动回退。',
     confirm: '确认保留', undo: '立即回退', source: { file: '命令行', page: '本页', centre: '中心', rollback: '回退', start: '启动时的文件' }, versionState: { running: '运行中', good: '运行过', probation: '试运行', 'rolled-back': '已回退', refused: '被拒绝' }, noVersions: '还没有版本记录', noVersionsHint: '第一次应用配置后，这里会列出最近 20 个版本。', diff: '与运行版本的差异', noDiff: '没有差异', rollback: '回退到此版本', rollbackTitle: '回退到版本 {n}', current: '运行中', view: '查看全文',
     note: '说明', noteHint: '改了什么，为什么', noteNeeded: '请填写说明。', apply: '应用', applyTitle: '应用配置', probationTime: '试运行时间', applyHint: '期间若上行链路或原本正常的设备不能恢复正常，网关会自动回到现在的版本。', applied: '已应用，正在试运行', rolledBack: '已回退',
     editTitle: '编辑配置', checking: '正在检查', ok: '没有错误', mistakes: '没有错误 | {n} 处错误 | {n} 处错误', line: '第 {n} 行', expected: '应为', repair: '改法', unchanged: '与运行版本相同', added: '新增', removed: '删除', changed: '修改', kept: '{n} 台不变', addDevice: '添加设备', showDiff: '查看差异', hideDiff: '收起差异', discard: '放弃修改', discardAsk: '有未应用的修改，确定离开？', draft: '已恢复上次未应用的草稿。', dropDraft: '丢弃草稿', text: '网关文件',
