@@ -137,6 +137,7 @@ class Session:
         self._waiting: deque[_Request] = deque()
         self._wake = asyncio.Event()
         self._living: asyncio.Task[None] | None = None
+        self._hurry: asyncio.TimerHandle | None = None
         self._turning = False
         self._leaving = False
         self._log = structlog.get_logger("edge.session").bind(
@@ -150,8 +151,9 @@ class Session:
             self._living = asyncio.create_task(self._keep(work), name=f"line:{self.key}")
             try:
                 await self._living
-            except Turned:
-                continue
+            except Turned as turned:
+                # What it drags along holds the old driver in a circle, which nobody would ever look for.
+                turned.__context__ = turned.__traceback__ = None
             except asyncio.CancelledError:
                 task = asyncio.current_task()
                 if not self._turning or (task is not None and task.cancelling()):
@@ -182,7 +184,7 @@ class Session:
         if living is None:
             return
         if self.state == "online":
-            asyncio.get_running_loop().call_later(_TURN_S, living.cancel)
+            self._hurry = asyncio.get_running_loop().call_later(_TURN_S, living.cancel)
         else:
             living.cancel()
 
