@@ -8,8 +8,9 @@
     never   alarms and outcomes
 
 There is no room where the log has reached `max_bytes`, or the disk has less than `min_free_bytes` left (at
-most an eighth of a small disk): the log then lives on the pages that it has. All that is thinned or
-dropped is counted. Alarms and outcomes go beyond both limits, at last into the ballast.
+most an eighth of a small disk): the log then lives on the pages that it has. Where others have filled the
+disk, that may pass: up to 100,000 new readings wait in memory before 3 and 4 begin for them. All that is
+thinned or dropped is counted. Alarms and outcomes go beyond both limits, at last into the ballast.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ from protocols.wire.batch import decode, encode
 
 BALLAST_NAME: Final = "ballast"
 BALLAST_BYTES: Final = 4 << 20
+PATIENT: Final = 100_000
+"""Readings that wait in memory before anything is given up for them on a disk that others have filled."""
 _CHUNK: Final = 128
 _PAUSE_S: Final = 2.0
 """Readings wait in memory and come again after so long: nobody else should wait longer for the log."""
@@ -110,8 +113,8 @@ class Room:
         """Return the bytes that can be stored without giving anything up."""
         return max(self.growth(log), 0) + log.file.free_pages_bytes()
 
-    def make(self, log: Log, need: int) -> None:
-        """Make room for `need` bytes of readings. Raises DiskFull where that cannot be done now."""
+    def make(self, log: Log, need: int, rows: int) -> None:
+        """Make room for so many bytes and readings. Raises DiskFull where that cannot be done now."""
         # Rows fill their pages by three quarters, and each transaction moves some of the tree.
         need = need * 5 // 4 + 8 * 8192
         ample = free_bytes(self._folder) - self.floor - log.file.wal_limit - BALLAST_BYTES
@@ -120,7 +123,7 @@ class Room:
         ends = time.monotonic() + _PAUSE_S
         more = True
         while more and self.left(log) < need + _SPARE and time.monotonic() < ends:
-            more = self._step(log)
+            more = self._step(log, grave=rows >= PATIENT or self._own_fault(log))
         if self.left(log) < need:
             self._short_s = time.monotonic()
             what = "room is still being made for readings" if more else "there is no room for readings"
@@ -129,9 +132,17 @@ class Room:
                 "the gateway goes on by itself."
             )
 
-    def _step(self, log: Log) -> bool:
+    def _own_fault(self, log: Log) -> bool:
+        """Whether it is the log itself that has taken the room."""
+        size = log.file.size_bytes()
+        disk = os.statvfs(self._folder)
+        return size * 4 >= disk.f_blocks * disk.f_frsize or (self._max is not None and size * 2 >= self._max)
+
+    def _step(self, log: Log, *, grave: bool) -> bool:
         """Give up the next thing; False where there is nothing more to give up."""
-        steps: tuple[Callable[[Log], bool], ...] = (self._quarantine, self._kept, self._thin, self._drop)
+        steps: tuple[Callable[[Log], bool], ...] = (self._quarantine, self._kept)
+        if grave:
+            steps += (self._thin, self._drop)
         return any(self._helped(step, log) for step in steps)
 
     def _helped(self, step: Callable[[Log], bool], log: Log) -> bool:

@@ -120,7 +120,7 @@ class SqliteBuffer(Buffer):
         size = sum(len(row.data) for _, row in rows)
         readings = sum(len(row.data) for stream, row in rows if stream == "readings")
         if readings:
-            self._room.make(log, readings)
+            self._room.make(log, readings, sum(row.n for stream, row in rows if stream == "readings"))
 
         def write() -> list[int]:
             with log.change():
