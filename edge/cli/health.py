@@ -19,8 +19,9 @@ LEAST_LEFT_S: Final = 86_400
 def health(file: GatewayFile, as_json: AsJson = False) -> None:
     """Show how the running gateway and its devices are; exit code 1 when something is ill.
 
-    Ill is: a device that does not answer, no link to a configured centre, trouble with storage or clock,
-    a configuration that was refused or undone. Alarms of the process are not; they are only counted.
+    Ill is: a device that does not answer, no link to a configured centre, a buffer that is nearly full,
+    a clock that nobody confirms although the centre is there, a configuration that was refused or undone.
+    Alarms of the process are not; they are only counted.
 
     Example: citynerve-edge health gateway.yaml
     """
@@ -59,8 +60,8 @@ def complaints(overview: Mapping[str, Any], devices: list[dict[str, Any]]) -> It
         yield f"the buffer is full in {words.span(left_s)} at this rate; bring the link back or free the disk"
     if storage.get("dropped"):
         yield f"{storage['dropped']} readings were dropped: the buffer had no room; {storage.get('why', '')}"
-    if not overview["clock"].get("synced", True):
-        yield "the clock has no true time yet; readings are marked until it comes"
+    if uplink.get("state") == "up" and not overview["clock"].get("synced", True):
+        yield "the clock agrees neither with NTP nor with the centre; readings are marked until it does"
     config = overview["config"]
     if config.get("state", "same") in ("refused", "rolled-back"):
         yield f"configuration {config['state']}: {config.get('why')}"
@@ -84,7 +85,9 @@ def described(overview: Mapping[str, Any], devices: list[dict[str, Any]]) -> Ite
     yield f"buffer   {forecast(overview['backlog'], overview['storage'], now)}"
     offset = clock.get("offset_us")
     told = "not measured" if offset is None else f"{offset / 1000:.0f} ms to the centre"
-    yield f"clock    {'true' if clock.get('synced', True) else 'NOT SET'}, offset {told}"
+    # Without NTP and without a centre there is nobody to confirm it: told, but no illness.
+    confirmed = "true" if clock.get("synced", True) else "not confirmed by NTP or a centre"
+    yield f"clock    {confirmed}, offset {told}"
     alarms = overview["alarms"]
     yield f"alarms   {alarms['open']} open, {alarms['unacked']} not acknowledged"
     if overview.get("local_manual"):
