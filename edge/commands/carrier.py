@@ -266,6 +266,7 @@ class Commands:
                 await asyncio.wait(self._running, timeout=_END_S)
             for task in self._running:
                 task.cancel()
+            self._ledger.close()
 
     def _watch(self) -> bool:
         present = {name: self._present.number(name) for name in self._controls.timed()}

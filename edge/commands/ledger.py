@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import structlog
@@ -38,6 +39,7 @@ class Ledger:
         self._clock = clock
         self._declaration = declaration
         self._stored = stored
+        self._first = ThreadPoolExecutor(1, "begin")
         self._log = structlog.get_logger("edge.commands")
 
     async def begin(self, item: InboxItem) -> bool:
@@ -51,8 +53,16 @@ class Ledger:
                 await asyncio.sleep(_STORAGE_RETRY_S)
 
     async def begin_here(self, command: Command) -> bool:
-        """The same for a command of this gateway; it has no number. Raises StorageError at once."""
-        return await asyncio.to_thread(self.buffer.begin, command, 0)
+        """The same for a command of this gateway; it has no number. Raises StorageError at once.
+
+        It has a thread of its own: what waits to be done never queues behind what has been done.
+        """
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._first, self.buffer.begin, command, 0)
+
+    def close(self) -> None:
+        """Let go of the thread; nothing begins afterwards."""
+        self._first.shutdown(wait=False)
 
     async def finish(self, outcome: CommandOutcome) -> None:
         """Keep an outcome and queue it for the centre."""
