@@ -231,6 +231,14 @@ class Gatekeeper:
         self._one = asyncio.Lock()
         self._queue = 0
 
+    @property
+    def has_password(self) -> bool:
+        """Whether anybody can sign in; a damaged file counts as none."""
+        try:
+            return self.password.stamp is not None
+        except Rejected:
+            return False
+
     async def sign_in(self, password: str, address: str) -> str:
         """Return a new session's token.
 

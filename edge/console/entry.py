@@ -49,7 +49,7 @@ def routes(house: House, keeper: Gatekeeper, address: Callable[[], str | None]) 
                 gateway=gateway,
                 name=words(house.plan.loaded.entry.gateway.name),
                 signed_in=signed_in,
-                password_set=keeper.password.stamp is not None,
+                password_set=keeper.has_password,
                 software=SOFTWARE if signed_in else "citynerve",
                 url=address() if signed_in else None,
             )

@@ -86,16 +86,20 @@ def cookie(scope: Scope, gateway: str) -> str:
 
 
 class Door:
-    """Marks every request with the door that it came through; `closing` ends what stays open behind it."""
+    """Marks every request with the door that it came through; `closing` ends what stays open behind it.
 
-    def __init__(self, app: ASGIApp, name: DoorName) -> None:
+    `host` is the address or name that the page listens on.
+    """
+
+    def __init__(self, app: ASGIApp, name: DoorName, host: str = "") -> None:
         self.closing = asyncio.Event()
+        self._host = host.lower()
         self._app = app
         self._name = name
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand the request on."""
-        scope["door"], scope["closing"] = self._name, self.closing
+        scope["door"], scope["host"], scope["closing"] = self._name, self._host, self.closing
         await self._app(scope, receive, send)
 
 
@@ -192,7 +196,7 @@ def _own_host(scope: Scope, headers: Mapping[str, str]) -> None:
         return
     try:
         name = urlsplit("//" + headers.get("host", "")).hostname or ""
-        if name not in {"localhost", socket.gethostname().lower()}:
+        if name not in {"localhost", socket.gethostname().lower(), scope.get("host")}:
             ipaddress.ip_address(name.partition("%")[0])
     except ValueError as error:
         raise Problem(

@@ -10,15 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
-import os
-import pwd
 import socket
-import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import h11
 import structlog
@@ -28,17 +24,41 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from edge.config.serving import PageEntry
 from edge.console.app import LocalApi
 from edge.console.guard import Door
+from edge.console.sockets import SOCKET_NAME, control_socket, is_loopback, page_url, peer_user, tcp_socket
 from edge.house import House
 from protocols.errors import Rejected
 
-SOCKET_NAME: Final = "control.sock"
-_MAX_SOCKET_PATH: Final = 107
-"""Bytes of a Unix socket's path (unix(7))."""
 FIRST_REQUEST_S: Final = 15.0
 """A connection that has not asked for anything by then is closed."""
 _GRACE_S: Final = 1
 _LOOK_S: Final = 1.0
+RETRY_S: Final = 10.0
+"""Pause before a port that was taken is tried again."""
 _CONNECTIONS: Final = 64
+
+
+class _Wanted(NamedTuple):
+    """How the page is to be served: the section of the gateway file, and its files with their last change."""
+
+    page: PageEntry
+    cert_file: Path | None
+    key_file: Path | None
+    changed: tuple[int, ...]
+
+    @classmethod
+    def of(cls, house: House) -> _Wanted:
+        """Return what is wanted now."""
+        loaded = house.plan.loaded
+        page, folder = loaded.entry.page, loaded.file.resolve().parent
+        files = [folder / name if name else None for name in (page.cert_file, page.key_file)]
+        return cls(page, files[0], files[1], tuple(_changed(file) for file in files if file))
+
+
+def _changed(file: Path) -> int:
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 class _Log(logging.Handler):
@@ -59,7 +79,7 @@ class _Protocol(H11Protocol):
         self.loop.call_later(FIRST_REQUEST_S, self._idle)
         sock: socket.socket = transport.get_extra_info("socket")
         if sock.family == socket.AF_UNIX:
-            self.client = (_peer(sock), 0)
+            self.client = (peer_user(sock), 0)
 
     def _idle(self) -> None:
         if self.conn.their_state is h11.IDLE:
@@ -118,45 +138,67 @@ async def _local(api: LocalApi, folder: Path) -> None:
 
 
 async def _page(api: LocalApi, house: House) -> None:
-    """Serve the page where the gateway file says, and elsewhere when a new configuration says so."""
-    while True:
-        page = house.plan.loaded.entry.page
-        async with asyncio.TaskGroup() as group:
-            door = group.create_task(_listen(api, page, house.plan.loaded.file.resolve().parent))
-            while house.plan.loaded.entry.page == page:  # noqa: ASYNC110 - the house tells nobody
-                await asyncio.sleep(_LOOK_S)
-            door.cancel()
-
-
-async def _listen(api: LocalApi, page: PageEntry, folder: Path) -> None:
+    """Serve the page as the gateway file says; anew when that or a certificate changes, or a port is free."""
     log = structlog.get_logger("edge.console")
+    told = ""
+    while True:
+        wanted = _Wanted.of(house)
+        door = asyncio.create_task(_listen(api, wanted))
+        try:
+            await _until_other(house, wanted, door)
+            if door.done() and (reason := door.result()):
+                if reason != told:
+                    log.error("the page is not served", reason=reason)
+                told = reason
+                await asyncio.sleep(RETRY_S)
+            else:
+                told = ""
+        finally:
+            door.cancel()
+            await asyncio.wait([door])
+
+
+async def _until_other(house: House, wanted: _Wanted, door: asyncio.Task[str]) -> None:
+    """Return when the page is wanted otherwise, or its door has been closed by a failure."""
+    while not (door.done() and door.result()) and _Wanted.of(house) == wanted:  # noqa: ASYNC110
+        await asyncio.sleep(_LOOK_S)
+
+
+async def _listen(api: LocalApi, wanted: _Wanted) -> str:
+    """Serve the page until cancelled; return why it cannot be, nothing where it is switched off."""
+    log = structlog.get_logger("edge.console")
+    page = wanted.page
     if not page.enabled:
-        return
+        return ""
     files: dict[str, Any] = {}
-    if page.cert_file and page.key_file:
-        files = {"ssl_certfile": folder / page.cert_file, "ssl_keyfile": folder / page.key_file}
-    door = Door(api.guarded, "page")
+    if wanted.cert_file and wanted.key_file:
+        files = {"ssl_certfile": wanted.cert_file, "ssl_keyfile": wanted.key_file}
+        # A key that asks for a passphrase is refused: OpenSSL would ask the gateway's terminal, and wait.
+        files["ssl_keyfile_password"] = "-"  # noqa: S105
+    door = Door(api.guarded, "page", page.host)
     config = uvicorn.Config(door, **_SETTINGS, **files)
     try:
         config.load()
         sock = tcp_socket(page.host, page.port)
-    except (Rejected, OSError) as error:  # ssl.SSLError is an OSError
-        log.error("the page is not served", host=page.host, port=page.port, reason=str(error))  # noqa: TRY400
-        return
+    except Rejected as error:
+        return str(error)
+    except OSError as error:  # ssl.SSLError is one
+        return f"{page.cert_file}, {page.key_file}: {error}; give a certificate and its key as PEM files"
     api.url = page_url(page, sock.getsockname()[1])
-    if not files and not _is_loopback(page.host):
+    if not files and not is_loopback(page.host):
         log.warning(
             "the page is open to the network without TLS: whoever listens there reads the password; "
             "give `page: {cert_file, key_file}`, or listen on 127.0.0.1 and use an SSH tunnel",
             url=api.url,
         )
-    if api.keeper.password.stamp is None:
+    if not api.keeper.has_password:
         log.warning("the page has no password and lets nobody in", repair="citynerve-edge page password FILE")
     log.info("page is served", url=api.url)
     try:
         await _run(config, sock, door)
     finally:
         api.url = None
+    return "its server has ended by itself"
 
 
 async def _run(config: uvicorn.Config, sock: socket.socket, door: Door) -> None:
@@ -173,75 +215,6 @@ async def _run(config: uvicorn.Config, sock: socket.socket, door: Door) -> None:
     finally:
         server.cut()
         sock.close()
-
-
-def control_socket(folder: Path) -> socket.socket:
-    """Return a bound Unix socket in `folder` that only its owner may open. Raises Rejected.
-
-    A socket that a killed gateway left is replaced: the lock of the folder says that no other one runs.
-    """
-    path = folder / SOCKET_NAME
-    if len(os.fsencode(path)) > _MAX_SOCKET_PATH:
-        raise Rejected(
-            "socket-path",
-            f"{path} is longer than the {_MAX_SOCKET_PATH} bytes of a socket's path; "
-            "give the gateway a shorter `state_dir`",
-        )
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        path.unlink(missing_ok=True)
-        # Before bind, so that it is never open to others for a moment: Linux makes the file with this mode.
-        os.fchmod(sock.fileno(), 0o600)
-        sock.bind(str(path))
-        path.chmod(0o600)
-    except OSError as error:
-        sock.close()
-        raise Rejected(
-            "control-socket", f"{path}: {error.strerror}; the gateway must be able to write there"
-        ) from error
-    return sock
-
-
-def tcp_socket(host: str, port: int) -> socket.socket:
-    """Return a socket bound to `host:port`. Raises Rejected where it is in use or not ours."""
-    repair = "choose another `page: {port: …}`, or stop what uses it"
-    try:
-        family, kind, proto, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        sock = socket.socket(family, kind, proto)
-    except OSError as error:
-        raise Rejected("page-host", f"{host!r} is no address of this machine: {error.strerror}") from error
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(address)
-    except OSError as error:
-        sock.close()
-        raise Rejected("page-port", f"{host}:{port}: {error.strerror}; {repair}") from error
-    return sock
-
-
-def page_url(page: PageEntry, port: int) -> str:
-    """Return where a browser on this machine finds the page."""
-    scheme = "https" if page.cert_file else "http"
-    host = "127.0.0.1" if page.host == "0.0.0.0" else "::1" if page.host == "::" else page.host  # noqa: S104
-    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _peer(sock: socket.socket) -> str:
-    """Return the name of the user at the other end (SO_PEERCRED, unix(7))."""
-    _, user, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-    try:
-        return pwd.getpwuid(user).pw_name
-    except KeyError:
-        return str(user)
 
 
 _SETTINGS: Final[dict[str, Any]] = {

@@ -21,7 +21,7 @@ from edge.console.auth import set_password
 from edge.console.guard import Caller
 from edge.console.layout import Layout
 from edge.console.overview import Overview
-from edge.console.server import control_socket, page_url, tcp_socket
+from edge.console.sockets import control_socket, page_url, tcp_socket
 from edge.console.stream import Streams
 from protocols.errors import ConfigError, Rejected
 from tests.edge.console.page import CHEAP, OURS, PASSWORD, doors
@@ -57,13 +57,57 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-async def test_a_certificate_that_cannot_be_used_costs_only_the_page(tmp_path: Path) -> None:
-    (tmp_path / "page.pem").write_text("nonsense")
-    page = {"cert_file": "page.pem", "key_file": "page.pem", "port": free_port()}
-    async with ModbusField() as field, running(gateway_file(tmp_path, field.port, page=page)) as gateway:
-        await until((tmp_path / "state" / "control.sock").exists)
-        await until(lambda: gateway.house.pipeline.received > 5)
-        assert not _listens(page["port"]) if isinstance(page["port"], int) else False
+async def test_a_certificate_that_cannot_be_used_costs_the_page_until_it_is_renewed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "RETRY_S", 0.1)
+    cert, key = tmp_path / "page.pem", tmp_path / "page.key"
+    cert.write_text("nonsense")
+    key.write_text("nonsense")
+    port = free_port()
+    page = {"cert_file": cert.name, "key_file": key.name, "port": port}
+    authority = Authority(tmp_path)
+    async with ModbusField() as field:
+        with structlog.testing.capture_logs() as lines:
+            async with running(gateway_file(tmp_path, field.port, page=page)) as gateway:
+                await until(lambda: any(line["event"] == "the page is not served" for line in lines))
+                await until(lambda: gateway.house.pipeline.received > 5)
+                assert not _listens(port)
+                for serial in (authority.server(), authority.server()):
+                    key.write_bytes(serial.key_file.read_bytes())
+                    cert.write_bytes(serial.cert_file.read_bytes())
+                    expected = ssl.PEM_cert_to_DER_cert(cert.read_text(encoding="ascii"))
+                    async with asyncio.timeout(40):
+                        while await asyncio.to_thread(_served, port) != expected:  # noqa: ASYNC110
+                            await asyncio.sleep(0.1)
+
+
+def _served(port: int) -> bytes | None:
+    """Return the certificate that is shown on a port."""
+    try:
+        return ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate(("127.0.0.1", port), timeout=5))
+    except OSError:
+        return None
+
+
+async def test_a_port_that_becomes_free_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "RETRY_S", 0.1)
+    async with ModbusField() as field:
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", 0))
+            other.listen()
+            port = other.getsockname()[1]
+            with structlog.testing.capture_logs() as lines:
+                async with running(gateway_file(tmp_path, field.port, page={"port": port})) as gateway:
+                    await until(lambda: any(line["event"] == "the page is not served" for line in lines))
+                    await until(lambda: gateway.house.pipeline.received > 30)
+                    other.close()
+                    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as page:
+                        await until(lambda: any(line["event"] == "page is served" for line in lines))
+                        assert (await page.get("/api/session")).status_code == 200
+    told = [line["reason"] for line in lines if line["event"] == "the page is not served"]
+    assert len(told) == 1, "said once, not at every try"
+    assert f"127.0.0.1:{port}" in told[0]
 
 
 async def test_beyond_loopback_without_tls_it_warns(tmp_path: Path) -> None:
