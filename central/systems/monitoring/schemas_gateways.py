@@ -122,9 +122,7 @@ class PushedConfiguration(Asked):
     """A whole configuration for a gateway."""
 
     text: str = Field(min_length=1, description="the gateway file, YAML")
-    profiles: dict[str, str] = Field(
-        default_factory=dict, description="own device profiles by id, YAML"
-    )
+    profiles: dict[str, str] = Field(default_factory=dict, description="own device profiles by id, YAML")
     note: str = Field(default="", max_length=500, description="why, for those who come after")
     probation_s: float = Field(
         default=120.0,
