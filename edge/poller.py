@@ -155,6 +155,8 @@ class Poller:
             readings = await driver.read(task)
             session.put(readings)
             self.reads += 1
+            if session.turning:
+                continue  # what is known of this device may be about another one by now
             after = monotonic()
             if len(readings):
                 session.heard(task.device, readings.quality.item(0))

@@ -188,6 +188,11 @@ class Session:
         else:
             living.cancel()
 
+    @property
+    def turning(self) -> bool:
+        """Whether the open driver is about to be closed; its devices may be others than the plan's."""
+        return self._turning
+
     def leave(self) -> None:
         """Close the driver after the request under way, for good: `run` then returns."""
         self._leaving = True

@@ -111,6 +111,8 @@ class Inlet:
         if self._table is not None:
             points = self._table[readings.point]
             known = points != GONE
+            if not known.any():
+                return
             if not known.all():
                 readings, points = readings.take(known), points[known]
             readings = replace(readings, point=points)

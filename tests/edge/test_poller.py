@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edge.poller import Schedule
+from edge.poller import SOON_S, Schedule, Turns
 from edge.session import FAILED_CYCLES, PAUSES_S, Breaker
 from protocols.field.base import ReadTask
 from protocols.model.device import PeriodClass
@@ -75,3 +75,49 @@ def test_the_breaker_opens_probes_and_pauses_longer_each_time() -> None:
     assert breaker.succeeded()
     assert breaker.allows(opened, probe=False)
     assert not breaker.succeeded()
+
+
+def test_a_slow_point_is_read_soon_and_then_in_its_turn() -> None:
+    schedule = Schedule([task(f"d{i}", "slow") for i in range(4)], PERIODS, 100.0)
+    first = []
+    for _ in range(4):
+        due = schedule.due()
+        assert due is not None
+        first.append((due, schedule.take(due)))
+    assert [due for due, _ in first] == [100 + SOON_S / 4 * i for i in range(4)]
+    then = []
+    for _ in range(4):
+        due = schedule.due()
+        assert due is not None
+        then.append((due, schedule.take(due)))
+    assert then == [(115.0, 1), (130.0, 2), (145.0, 3), (160.0, 0)], "spread over the period, none missed"
+    assert schedule.overruns == 0
+
+
+def test_tasks_that_stay_keep_their_turns() -> None:
+    schedule = Schedule([task("a"), task("b"), task("b", "normal")], PERIODS, 0.0)
+    while (schedule.due() or 0) < 0.9:
+        schedule.take(schedule.due() or 0)
+    turns = schedule.turns()
+    again = Schedule([task("b"), task("new"), task("a")], PERIODS, 0.9, turns)
+    assert again.turns()["b", "fast", 0] == turns["b", "fast", 0]
+    assert again.turns()["a", "fast", 0] == turns["a", "fast", 0]
+    assert set(again.turns()) == {("b", "fast", 0), ("new", "fast", 0), ("a", "fast", 0)}
+
+
+def test_a_turn_that_was_far_away_is_no_longer_off_than_a_period() -> None:
+    turns: Turns = {("a", "fast", 0): 1000.0}
+    schedule = Schedule([task("a")], PERIODS, 10.0, turns)
+    assert schedule.due() == 10.0, "read once at once: whoever changes something waits for it"
+    schedule.take(10.0)
+    assert schedule.due() == 11.0
+
+
+def test_an_open_breaker_says_when_it_is_tried() -> None:
+    breaker = Breaker(lambda: 0.5)
+    assert breaker.retry_in_s(0.0) == 0.0
+    for _ in range(FAILED_CYCLES):
+        breaker.failed(10.0, 1.0)
+    assert breaker.retry_in_s(12.0) == PAUSES_S[0] - 2.0
+    breaker.succeeded()
+    assert breaker.retry_in_s(12.0) == 0.0
