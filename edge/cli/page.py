@@ -14,7 +14,7 @@ from edge.app import open_plan
 from edge.audit import Audit
 from edge.cli.control import Control
 from edge.cli.terminal import GatewayFile, reported
-from edge.console.auth import FILE_NAME, MIN_LENGTH, set_password
+from edge.console.password import FILE_NAME, MIN_LENGTH, set_password
 from protocols.errors import Rejected
 
 app = typer.Typer(help="The technician's page: its password, its address.", no_args_is_help=True)

@@ -109,7 +109,7 @@ class Overview:
             uplink=Uplink(
                 state=house.road.state,
                 url=entry.centre.url if entry.centre else None,
-                reason=house.road.reason,
+                reason=house.road.reason or ("not-enrolled" if entry.centre and not house.sender else ""),
                 enrolled=house.sender is not None,
             ),
             storage=storage,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from edge.console.auth import set_password
+from edge.console.password import set_password
 from tests.edge.cli.conftest import asked
 from tests.edge.house import PROFILE, gateway_file
 

@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 
 from edge.app import Gateway
-from edge.console.auth import set_password
+from edge.console.password import set_password
 from tests.edge.house import gateway_file, running, until
 from tests.ports import free_port
 

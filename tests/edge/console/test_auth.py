@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.console.auth import IDLE_S, LIFE_S, Gatekeeper, Limiter, Password, Sessions, TooSoon, set_password
+from edge.console.auth import IDLE_S, LIFE_S, Gatekeeper, Limiter, Sessions, TooSoon
+from edge.console.password import Password, set_password
 from edge.console.worker import Worker
 from protocols.errors import Rejected
 

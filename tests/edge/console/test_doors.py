@@ -17,7 +17,7 @@ import pytest
 from starlette.routing import Route
 
 from edge.console.app import LocalApi
-from edge.console.auth import set_password
+from edge.console.password import set_password
 from tests.edge.console.page import CHEAP, OURS, PASSWORD, Doors, doors
 from tests.edge.field import ModbusField
 from tests.edge.house import gateway_file, running, until

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from edge.audit import verify
 from edge.cli import app
-from edge.console.auth import Password
+from edge.console.password import Password
 from tests.edge.centre import CODE, FakeCentre
 from tests.edge.console.page import PASSWORD, doors
 from tests.edge.field import ModbusField

@@ -17,10 +17,10 @@ from starlette.types import Message
 from edge.app import open_plan
 from edge.config.serving import PageEntry
 from edge.console import server
-from edge.console.auth import set_password
 from edge.console.guard import Caller
 from edge.console.layout import Layout
 from edge.console.overview import Overview
+from edge.console.password import set_password
 from edge.console.sockets import control_socket, page_url, tcp_socket
 from edge.console.stream import Streams
 from protocols.errors import ConfigError, Rejected
