@@ -22,7 +22,7 @@ from edge.alarms import acts
 from edge.alarms.machine import Machine
 from edge.alarms.rates import Rates
 from edge.alarms.rule import JUDGED, RuleTable
-from edge.alarms.standing import WHEN, Saved, Standing, Timer, restore, save
+from edge.alarms.standing import NEVER_US, WHEN, Saved, Standing, Timer, restore, save
 from edge.alarms.verdict import ANEW, BAD, CLEAR, MOVED, UNHEARD, VIOLATED, Sample
 from edge.alarms.view import AlarmView, view
 from protocols.model.alarm import AlarmTransition, Rule
@@ -66,6 +66,8 @@ class AlarmEngine:
         self._last_us = np.zeros(len(self._table.slot_target), np.int64)
         self._good_us = np.full(targets, now_us, np.int64)
         self._timers: dict[int, Timer] = {}
+        self._soonest_us = 0
+        """No delay ends before; most ticks look no further."""
         saved = restore(restored)
         if saved is not None:
             self._restore(saved)
@@ -137,7 +139,9 @@ class AlarmEngine:
         wanted = np.where(self._active[target], CLEAR, VIOLATED)
         concerned = self._running[target] | (verdict == wanted) | (verdict == ANEW) | (verdict == MOVED)
         if concerned.any():
-            chosen = np.flatnonzero(np.isin(target, target[concerned]))
+            stirred = np.zeros(len(table), np.bool_)
+            stirred[target[concerned]] = True
+            chosen = np.flatnonzero(stirred[target])
             chosen = chosen[np.lexsort((self._ranks[target[chosen]], times[chosen]))]
             for i, t, x, code, says in zip(
                 target[chosen].tolist(),
@@ -155,9 +159,8 @@ class AlarmEngine:
         """Let delays and shelvings end and silences be noticed; call it a few times per second."""
         self._step_clock(now_us)
         self._machine.expire(now_us)
-        for i, timer in list(self._timers.items()):
-            if timer.held_us is None and timer.due_us + self._grace_us < now_us:
-                self._expire(i, timer)
+        if self._soonest_us + self._grace_us < now_us:
+            self._look_at_timers(now_us)
         silent = self._table.silent
         if len(silent):
             due = self._good_us[silent] + self._table.silence_us[silent] + self._table.on_us[silent]
@@ -167,6 +170,12 @@ class AlarmEngine:
                 self._change(i, at_us, last)
         self.rates.tick(now_us)
         return self._steps()
+
+    def _look_at_timers(self, now_us: int) -> None:
+        for i, timer in list(self._timers.items()):
+            if timer.held_us is None and timer.due_us + self._grace_us < now_us:
+                self._expire(i, timer)
+        self._soonest_us = min((timer.due_us for timer in self._timers.values()), default=NEVER_US)
 
     def _sample(self, i: int, sample: Sample, now_us: int) -> None:
         t, verdict = sample.time_us, sample.verdict
@@ -197,6 +206,7 @@ class AlarmEngine:
                 self._change(i, t, sample)
                 return
             self._timers[i] = Timer(t, now_us + delay, sample[:3])
+            self._soonest_us = min(self._soonest_us, now_us + delay)
             self._running[i] = True
             self.changes += 1
             return
@@ -204,6 +214,7 @@ class AlarmEngine:
             timer.since_us += t - timer.held_us
             timer.due_us = now_us + self._ends(i, timer) - t
             timer.held_us = None
+            self._soonest_us = min(self._soonest_us, timer.due_us)
             self.changes += 1
         timer.sample = sample[:3]
         if self._ends(i, timer) <= t:
@@ -286,4 +297,5 @@ class AlarmEngine:
             judge.forget()
         for timer in self._timers.values():
             timer.due_us -= back
+        self._soonest_us = 0
         self.changes += 1

@@ -16,7 +16,7 @@ from typing import Final
 
 from edge.alarms.groups import FirstOut
 from edge.alarms.hiding import Hiding
-from edge.alarms.standing import WHEN, Cover, Standing
+from edge.alarms.standing import NEVER_US, WHEN, Cover, Standing
 from edge.alarms.telling import NOBODY, By, Teller
 from edge.alarms.verdict import Sample
 from protocols.errors import Rejected
@@ -54,6 +54,8 @@ class Machine:
         self._tell = self._teller.tell
         self._first_out = FirstOut(rules)
         self._annunciated = annunciated
+        self._soonest_us = 0
+        """No shelving ends and nothing is called again before."""
         self._policies = [policy_of(rule) for rule in rules]
 
     def take(self) -> list[AlarmTransition]:
@@ -65,6 +67,11 @@ class Machine:
         """Return whether the condition of a rule holds."""
         standing = self.standings.get(i)
         return standing is not None and standing.active
+
+    def state(self, i: int) -> AlarmState:
+        """Return the base state of a rule's alarm."""
+        standing = self.standings.get(i)
+        return AlarmState.NORM if standing is None else standing.state
 
     def value(self, i: int) -> float | None:
         """Return the value that decided the last step of a rule's alarm, where one stands."""
@@ -155,6 +162,7 @@ class Machine:
         standing = self.standings[i]
         overlay = LEAVES[event]
         del standing.covers[overlay]
+        self._soonest_us = min(self._soonest_us, standing.due_us)
         was_open, calls = standing.open, False
         if not standing.covers and not standing.quiet:
             after = unhidden(standing.state, self._policies[i])
@@ -193,6 +201,8 @@ class Machine:
 
     def expire(self, now_us: int) -> None:
         """End shelvings whose time is over, and call again for what was acknowledged and still is active."""
+        if now_us < self._soonest_us:
+            return
         for i, standing in list(self.standings.items()):
             shelf = standing.covers.get(Overlay.SHLVD)
             if shelf is not None and shelf.until_us is not None and shelf.until_us <= now_us:
@@ -204,6 +214,7 @@ class Machine:
                 standing.acked_by = ""
                 self._tell(i, standing, AlarmEvent.REALARM, now_us)
                 self._annunciated(i)
+        self._soonest_us = min((known.due_us for known in self.standings.values()), default=NEVER_US)
 
     def step_back(self, back_us: int) -> None:
         """After a clock that was set back: nothing that runs by it lasts longer for that (invariant 7)."""
@@ -213,6 +224,7 @@ class Machine:
                 shelf.until_us -= back_us
             if standing.realarm_us is not None:
                 standing.realarm_us -= back_us
+        self._soonest_us = 0
 
     def restore(self, standings: Iterable[Standing], places: dict[str, int], now_us: int) -> None:
         """Take up alarms of the process or configuration before; end those whose rule is gone."""
@@ -232,11 +244,6 @@ class Machine:
         for i in list(self.standings):
             if self.active(i):
                 self._hide(i, now_us, on=True)
-
-    def state(self, i: int) -> AlarmState:
-        """Return the base state of a rule's alarm."""
-        standing = self.standings.get(i)
-        return AlarmState.NORM if standing is None else standing.state
 
     def _hides(self, upper: int, i: int) -> bool:
         below = (*self.hiding.children.get(upper, ()), *self.hiding.lower.get(upper, ()))
@@ -279,10 +286,12 @@ class Machine:
     def _put(self, standing: Standing, overlay: Overlay, cover: Cover, *, quiet: bool) -> None:
         standing.quiet = quiet and (not standing.covers or standing.quiet)
         standing.covers[overlay] = cover
+        self._soonest_us = min(self._soonest_us, standing.due_us)
 
     def _realarm_from(self, i: int, standing: Standing, now_us: int) -> None:
         again_s = self._rules[i].realarm_s
         standing.realarm_us = now_us + round(again_s * SECOND_US) if again_s and standing.active else None
+        self._soonest_us = min(self._soonest_us, standing.due_us)
 
     def _judged(self, standing: Standing, at_us: int, sample: Sample) -> None:
         standing.event_us = max(at_us, standing.event_us)

@@ -9,6 +9,7 @@ import msgspec
 from protocols.model.alarm import ACTIVE_STATES, UNACKED_STATES, AlarmState, Overlay
 
 VERSION: Final = 2
+NEVER_US: Final = 1 << 62
 WHEN: Final = "when"
 """Source of a suppression by the rule's own `suppress_when`; other sources are ids of rules."""
 
@@ -73,6 +74,16 @@ class Standing(msgspec.Struct):
     def aside(self) -> bool:
         """Whether a person has put it aside."""
         return Overlay.SHLVD in self.covers or Overlay.OOSRV in self.covers
+
+    @property
+    def due_us(self) -> int:
+        """When the clock has something to do: end a shelving, call again.
+
+        A call that is due under an overlay waits for the overlay to go, which calls by itself.
+        """
+        shelf = self.covers.get(Overlay.SHLVD)
+        until = NEVER_US if shelf is None or shelf.until_us is None else shelf.until_us
+        return until if self.realarm_us is None or self.covers else min(until, self.realarm_us)
 
     @property
     def overlays(self) -> tuple[Overlay, ...]:

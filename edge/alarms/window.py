@@ -87,7 +87,7 @@ class Window:
         """Return the mean of the samples, None without any; that of equal samples is their value exactly."""
         if not self._n:
             return None
-        mean = math.fsum(part.n * part.value for part in self._parts) / self._n
+        mean = math.fsum([part.n * part.value for part in self._parts]) / self._n
         low, high = self.low(), self.high()
         return mean if low is None or high is None else min(max(mean, low), high)
 
