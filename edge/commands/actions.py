@@ -15,7 +15,8 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import defaultdict, deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final, NamedTuple, NoReturn
 
 import msgspec
@@ -78,16 +79,15 @@ class Actions:
         *,
         clock: Clock,
         monotonic: Clock = monotonic_us,
-        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._commands = commands
         self._fresh = fresh
         self._clock = clock
         self._monotonic = monotonic
-        self._pause = pause
         self._due: deque[_Due] = deque()
         self._old: list[tuple[_Due, str]] = []
         self._wake = asyncio.Event()
+        self._ending = asyncio.Event()
         self._active: dict[str, tuple[str, int]] = {}
         """Rules whose condition holds → (occurrence, which of its activations)."""
         self._log = structlog.get_logger("edge.actions")
@@ -137,15 +137,18 @@ class Actions:
 
     async def run(self) -> NoReturn:
         """Do what is due until cancelled; actions do not wait for one another."""
-        async with asyncio.TaskGroup() as group:
-            for due, point in self._old:
-                group.create_task(self._confirmed(due, point), name=f"action:{due.action.key}")
-            while True:
-                await self._wake.wait()
-                self._wake.clear()
-                while self._due:
-                    due = self._due.popleft()
-                    group.create_task(self._do(due), name=f"action:{due.action.key}")
+        try:
+            async with asyncio.TaskGroup() as group:
+                for due, point in self._old:
+                    group.create_task(self._confirmed(due, point), name=f"action:{due.action.key}")
+                while True:
+                    await self._wake.wait()
+                    self._wake.clear()
+                    while self._due:
+                        due = self._due.popleft()
+                        group.create_task(self._do(due), name=f"action:{due.action.key}")
+        finally:
+            self._ending.set()
         raise AssertionError("actions never end")
 
     async def _confirmed(self, due: _Due, point: str) -> None:
@@ -154,7 +157,7 @@ class Actions:
             if self._fresh(point) >= began:
                 await self._do(due)
                 return
-            await self._pause(_LOOK_S)
+            await asyncio.sleep(_LOOK_S)
 
     async def _do(self, due: _Due) -> None:
         for i, write in enumerate(due.action.do):
@@ -173,8 +176,10 @@ class Actions:
         except StorageError as error:
             # What protects is not held back by a full disk; its record follows when there is room.
             self._log.error("action goes on without its record", action=action.key, reason=str(error))
-        outcome = await self._tried(due, command)
-        await self._commands.conclude(command, outcome, by)
+        await self._commands.keep(self._carried(due, command, by))
+
+    async def _carried(self, due: _Due, command: Command, by: str) -> None:
+        await self._commands.conclude(command, await self._tried(due, command), by)
 
     async def _tried(self, due: _Due, command: Command) -> CommandOutcome:
         action, began, attempts = due.action, self._monotonic(), 0
@@ -198,8 +203,9 @@ class Actions:
                 self._log.warning(
                     "action is tried again", action=action.key, point=command.point, reason=outcome.reason
                 )
-            await self._pause(action.retry_s)
-            if not self._stands(due):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), action.retry_s)
+            if self._ending.is_set() or not self._stands(due):
                 break
         if attempts > 1:
             tried = f"{outcome.detail}; tried {attempts} times in {spent_s:.0f} s"

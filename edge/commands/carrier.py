@@ -13,6 +13,7 @@ import time
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from typing import Any, Final, NoReturn, TypeVar
 
 import structlog
@@ -44,6 +45,7 @@ LOCAL_EXPIRY_S: Final = 30.0
 WATCH_S: Final = 0.5
 """How often it is looked which points run; minimum times are true to this."""
 _END_S: Final = 3.0
+_ANSWER_S: Final = 2.0
 
 
 def monotonic_us() -> int:
@@ -133,7 +135,7 @@ class Commands:
             raise
         self._sink(readings(self._memory, self._plan, self._clock()))
         self._log.warning("local manual mode", device=device, on=on, by=actor, reason=reason)
-        await self._ledger.note(actor, "manual-on" if on else "manual-off", device, reason)
+        await self._soon(self._ledger.note(actor, "manual-on" if on else "manual-off", device, reason))
 
     def figures(self) -> dict[str, float]:
         """Return the gateway's own points about local manual mode, for its health."""
@@ -160,7 +162,7 @@ class Commands:
             await self.conclude(command, outcome, f"centre:{command.issued_by}")
             return outcome
 
-        return await self._kept(work())
+        return await self.keep(work())
 
     async def local(
         self, point: str, value: float | str, actor: str, expected: float | None = None
@@ -175,10 +177,10 @@ class Commands:
         async def work() -> CommandOutcome:
             await self._ledger.begin_here(command)
             outcome = await self.attempt(command, LOCAL)
-            await self.conclude(command, outcome, actor)
+            await self._soon(self.conclude(command, outcome, actor))
             return outcome
 
-        return await self._kept(work())
+        return await self.keep(work())
 
     def compose(
         self,
@@ -254,6 +256,13 @@ class Commands:
 
     # ---- at work ----
 
+    async def keep(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Do work to its end even where the caller is cancelled: what is written must be told."""
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
+
     async def run(self) -> NoReturn:
         """Watch what runs until cancelled; then give commands under way a moment to end."""
         try:
@@ -267,6 +276,11 @@ class Commands:
             for task in self._running:
                 task.cancel()
             self._ledger.close()
+
+    async def _soon(self, record: Coroutine[Any, Any, None]) -> None:
+        """Wait for a record, but not for a disk that does not take it: a person wants an answer."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.keep(record), _ANSWER_S)
 
     def _watch(self) -> bool:
         present = {name: self._present.number(name) for name in self._controls.timed()}
@@ -306,10 +320,3 @@ class Commands:
             await self._remember()
         except StorageError as error:
             self._log.error("what runs since when is not kept", reason=str(error))
-
-    async def _kept(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Do work to its end even where the caller is cancelled: what is written must be told."""
-        task = asyncio.create_task(work)
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-        return await asyncio.shield(task)

@@ -276,3 +276,17 @@ async def test_a_slow_disk_does_not_hold_up_the_judgement(
         finally:
             done.set()
         assert await outcome(gateway) == [("action:drain", Reason.VERIFIED)]
+
+
+async def test_an_action_that_is_still_refused_at_the_end_is_told_as_refused(tmp_path: Path) -> None:
+    guard = {"point": "st.pump1", "permit": ["st.ready == 1"]}
+    patient = {**DRAIN, "retry_s": 3600, "retry_for_s": 7200}
+    async with ModbusField() as field:
+        async with station(tmp_path, field, guard, actions=[patient]) as gateway:
+            field.set(1, LEVEL, 3500)
+            await until(lambda: gateway.house.pipeline.alarms_open)
+            await asyncio.sleep(0.3)
+            assert told(gateway.house.buffer) == []
+        async with station(tmp_path, field, guard, actions=[patient]) as gateway:
+            assert [o.reason for o in told(gateway.house.buffer)] == [Reason.INTERLOCK]
+    assert field.writes == []

@@ -333,3 +333,19 @@ async def test_a_command_that_waits_while_the_configuration_changes_meets_its_ow
     assert [unit for unit, _, _ in field.writes] == [2, 2]
     assert ends[1].reason == Reason.VERIFIED
     assert field.get(2, 1) == 200
+
+
+async def test_a_person_gets_an_answer_also_while_the_disk_takes_no_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise StorageError("disk full")
+
+    async with ModbusField() as field, station(tmp_path, field) as gateway:
+        with monkeypatch.context() as patch:
+            patch.setattr(gateway.house.audit, "note", full)
+            async with asyncio.timeout(20):
+                done = await gateway.house.commands.local("st.pump1", 1, "local:root")
+        assert done.state is CommandState.VERIFIED
+        await until(lambda: entries(tmp_path / "state", 1))
+        assert len(told(gateway.house.buffer)) == 1
