@@ -72,4 +72,8 @@ def main() -> None:
     if completion.VARIABLE in os.environ:
         # A shell asks for words to complete (`completion`): typer's answers are known only after this.
         completion_init()
-    app()
+    try:
+        app()
+    except KeyboardInterrupt:
+        # Pressed while the words were still being read; later it is the command's own end.
+        raise SystemExit(130) from None

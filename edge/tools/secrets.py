@@ -21,19 +21,20 @@ _WORD: Final = (
     r"pass(?:word|wd|phrase|code)?|pwd|secret|token|api[-_]?key|apikey|access[-_]?key|private[-_]?key|bearer|"
     r"authorization|cookie|credential(?:s)?|hash|salt|scrypt|enrol(?:ment)?[-_ ]?code"
 )
+# Lengths are bounded: a log with a line of a megabyte must not keep the masker busy.
 _PATTERNS: Final = (
     # password: x | "token": "x" | secret=x, to the end of the value; a file's name is no secret.
     (
         re.compile(
-            rf"""(?ix)(["']?[\w.-]*(?:{_WORD})(?![\w-]*file)[\w-]*["']?\s*[:=]\s*)
+            rf"""(?ix)((?:{_WORD})(?![\w-]{{0,40}}file)[\w-]{{0,40}}["']?\s{{0,9}}[:=]\s{{0,9}})
             (?: "(?:[^"\\]|\\.)*" | '(?:[^']|'')*' | \[[^\]]*\] | \{{[^}}]*\}}
             | [^\s,}}\]&;]+ (?:[ ][^\n,}}\]]*)? )""",
         ),
         rf"\1{MASK}",
     ),
     (re.compile(r"(?i)\b((?:bearer|basic|digest)\s+)[\w+/=.~-]{4,}"), rf"\1{MASK}"),
-    (re.compile(r"(\w+://)[^/\s@\"']*@"), rf"\1{MASK}@"),
-    (re.compile(rf"(?i)([?&][\w-]*(?:{_WORD}|key|sig|auth)[\w-]*=)[^&\s\"'#]+"), rf"\1{MASK}"),
+    (re.compile(r"\b([\w.+-]{1,20}://)[^/\s@\"']{0,300}@"), rf"\1{MASK}@"),
+    (re.compile(rf"(?i)([?&][\w-]{{0,40}}(?:{_WORD}|key|sig|auth)[\w-]{{0,40}}=)[^&\s\"'#]+"), rf"\1{MASK}"),
     (
         re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL),
         "(a private key was here)",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,15 @@ def test_a_known_secret_is_hidden_anywhere(secret: str, before: str, after: str)
         return
     assert secret not in mask(f"{before}{secret}{after}")
     assert json.dumps(secret)[1:-1] not in mask(json.dumps({"x": secret}))
+
+
+@pytest.mark.parametrize(
+    "text", ["a" * 1_000_000, "password" * 100_000, "a://" * 100_000, "?a" * 300_000, '"' * 500_000]
+)
+def test_hostile_text_takes_no_longer(text: str) -> None:
+    before = time.process_time()
+    Masker()(text)
+    assert time.process_time() - before < 30
 
 
 def test_a_gateways_secrets_are_read_where_they_lie(tmp_path: Path) -> None:
