@@ -71,3 +71,17 @@ async def _answers(client: httpx2.AsyncClient) -> None:
                 await asyncio.sleep(0.02)
             else:
                 return
+
+
+async def get(client: httpx2.AsyncClient, path: str, **params: Any) -> Any:
+    """Return the JSON of a GET that succeeds."""
+    answer = await client.get(path, params=params)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def post(client: httpx2.AsyncClient, path: str, body: Any, status: int = 200) -> Any:
+    """Return the JSON of a POST that ends with `status`."""
+    answer = await client.post(path, json=body, headers=OURS)
+    assert answer.status_code == status, answer.text
+    return answer.json() if answer.content else None
