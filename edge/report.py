@@ -55,7 +55,10 @@ class Report:
     def glance(self) -> object:
         """Return what the centre should hear at once when it changes; looks at memory only."""
         house = self._house
-        return house.settings.status(), house.commands.held, self._token.made_us()
+        config = house.settings.status()
+        # Not `why`: on probation it counts the seconds.
+        told = config.state, config.digest, config.running, config.wanted
+        return told, house.commands.held, house.timekeeper.synced, self._token.made_us()
 
     async def status(self) -> GatewayStatus:
         """Return how the gateway is now. Raises StorageError."""

@@ -18,10 +18,6 @@ from central.link.order_rows import OrderView
 from protocols.errors import Rejected
 
 app = typer.Typer(help="Gateways of the centre.", no_args_is_help=True)
-app.command("make-key")(software.make_key)
-app.command("stage")(software.stage)
-app.command("packages")(software.packages)
-app.command("update")(software.update)
 
 
 @app.command("enrol-code")
@@ -118,6 +114,12 @@ def revoke(
         typer.confirm(f"The centre will take nothing more from {gateway}. Go on?", abort=True)
     attached(settings(data), lambda centre: centre.gateways.revoke(gateway, centre.actor))
     typer.echo(f"{gateway} is revoked; let it in again with: citynerve gateway enrol-code {gateway}")
+
+
+app.command("make-key")(software.make_key)
+app.command("stage")(software.stage)
+app.command("packages")(software.packages)
+app.command("update")(software.update)
 
 
 def _text(path: Path) -> str:
