@@ -7,7 +7,6 @@ is forgotten, so a figure is exact to 1/600 of the window.
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from typing import Final
 
@@ -87,7 +86,7 @@ class Window:
         """Return the mean of the samples, None without any; that of equal samples is their value exactly."""
         if not self._n:
             return None
-        mean = math.fsum([part.n * part.value for part in self._parts]) / self._n
+        mean = self._sums[1] / self._n
         low, high = self.low(), self.high()
         return mean if low is None or high is None else min(max(mean, low), high)
 
