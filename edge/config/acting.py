@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence, Set
 from contextlib import suppress
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Discriminator, Field, Tag, ValidationError
 
 from edge.config.conditions import check_expression, condition_names
 from edge.config.document import Document, Path_
@@ -32,11 +32,21 @@ class Comparison(Strict):
     value: float
 
 
+def _kind(permit: object) -> str:
+    return "str" if isinstance(permit, str) else "comparison"
+
+
+Permit = Annotated[
+    Annotated[Comparison, Tag("comparison")] | Annotated[str, Tag("str")], Discriminator(_kind)
+]
+"""A comparison or an expression; the discriminator lets a mistake be told of the one that was meant."""
+
+
 class InterlockEntry(Strict):
     """What must be so before a point is written. `on` is any value but 0."""
 
     point: str = Field(description="device.point; the point that is protected")
-    permit: tuple[Comparison | str, ...] = Field(
+    permit: tuple[Permit, ...] = Field(
         default=(), description="all must hold: {point, op, value} or an expression over points"
     )
     permit_for: Literal["on", "off", "any"] = Field(

@@ -14,6 +14,8 @@ from pydantic import BaseModel, ValidationError
 from edge.config.document import Document, Path_
 
 _SECRET = re.compile("password|secret|token", re.IGNORECASE)
+_BRANCHES = frozenset({"[key]", "float", "str", "int", "comparison"})
+"""Parts of a path that name a branch of a model, and nothing that is written in the file."""
 _WANTED: dict[str, str] = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
@@ -52,7 +54,7 @@ def explain(document: Document, error: ValidationError, model: type[BaseModel], 
         # pydantic does not count entries that are wrong themselves; they have been told already.
         if item["type"] == "too_short" and len(item["input"]) >= item["ctx"]["min_length"]:
             continue
-        loc = tuple(part for part in item["loc"] if part not in {"[key]", "float", "str", "int"})
+        loc = tuple(part for part in item["loc"] if part not in _BRANCHES)
         _one(document, base + loc, loc, item, model)
 
 

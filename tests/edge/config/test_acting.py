@@ -86,6 +86,12 @@ def test_an_action_may_wait_for_a_condition_over_points(tmp_path: Path) -> None:
         ({"point": "st.pump1", "permit": ["st.levle > 3"]}, "interlocks[0].permit[0]", "st.level"),
         ({"point": "st.pump1", "permit": ["st.level >"]}, "interlocks[0].permit[0]", "expression"),
         ({"point": "st.pump1", "permit": ["avg(st.level, 60 s) > 3"]}, "interlocks[0].permit[0]", "window"),
+        (
+            {"point": "st.pump1", "permit": [{"point": "st.level", "op": "=", "value": 1}]},
+            "interlocks[0].permit[0].op",
+            "'=='",
+        ),
+        ({"point": "st.pump1", "permit": [5]}, "interlocks[0].permit[0]", "a map"),
         ({"point": "st.pump1", "min_on_s": -1}, "interlocks[0].min_on_s", "0"),
     ],
 )
