@@ -213,7 +213,12 @@ class Actions:
         return outcome
 
     def _stands(self, due: _Due) -> bool:
-        """Whether what started the action is still so: its activation goes on, or is still over."""
+        """Whether what started the action is still so: its activation goes on, or is still over.
+
+        An action that another configuration does not have, or has otherwise, stands no more.
+        """
+        if due.action not in self._by_alarm.get(due.action.when.alarm, ()):
+            return False
         now = self._active.get(due.action.when.alarm)
         if due.action.when.on == "raise":
             return now == (due.occurrence, due.nth)

@@ -290,3 +290,26 @@ async def test_an_action_that_is_still_refused_at_the_end_is_told_as_refused(tmp
         async with station(tmp_path, field, guard, actions=[patient]) as gateway:
             assert [o.reason for o in told(gateway.house.buffer)] == [Reason.INTERLOCK]
     assert field.writes == []
+
+
+async def test_an_action_that_the_configuration_loses_is_not_tried_any_more(tmp_path: Path) -> None:
+    guard = {"point": "st.pump1", "permit": ["st.ready == 1"]}
+    patient = {**DRAIN, "retry_s": 0.05, "retry_for_s": 3600}
+    async with ModbusField() as field, station(tmp_path, field, guard, actions=[patient]) as gateway:
+        field.set(1, LEVEL, 3500)
+        await until(lambda: gateway.house.pipeline.alarms_open)
+        text = station_file(tmp_path, field.port, interlocks=[guard]).read_text(encoding="utf-8")
+        await gateway.house.settings.apply(text, actor="local:root", probation_s=4)
+        assert await outcome(gateway) == [("action:drain", Reason.INTERLOCK)]
+        field.set(1, READY, 1)
+        await asyncio.sleep(0.2)
+    assert field.writes == []
+
+
+async def test_an_action_of_a_new_configuration_waits_for_its_alarm(tmp_path: Path) -> None:
+    async with ModbusField() as field, station(tmp_path, field) as gateway:
+        text = station_file(tmp_path, field.port, actions=[DRAIN]).read_text(encoding="utf-8")
+        await gateway.house.settings.apply(text, actor="local:root", probation_s=4)
+        field.set(1, LEVEL, 3500)
+        assert await outcome(gateway) == [("action:drain", Reason.VERIFIED)]
+    assert written(field) == [1]
