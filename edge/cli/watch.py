@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, Any
 
 import typer
@@ -13,10 +13,12 @@ import typer
 from edge.app import open_plan
 from edge.cli import words
 from edge.cli.control import Control
-from edge.cli.direct import current, find
+from edge.cli.direct import find
+from edge.cli.direct import live as values
 from edge.cli.terminal import AsJson, GatewayFile, reported
 from edge.config.bind import Plan
 from protocols.errors import Rejected
+from protocols.field.base import BoundPoint
 from protocols.model.clock import now_us, to_datetime
 
 Event = dict[str, Any]
@@ -46,10 +48,11 @@ def watch(
         ends = None if seconds is None else time.monotonic() + seconds
         units = {f"{point.device}.{point.profile.key}": point.profile.unit for point in bound.values()}
         try:
-            for event in (
-                _from_gateway(gateway, list(units), ends) if live else _from_device(plan, bound, ends, every)
-            ):
-                _show(event, units[event["point"]], as_json)
+            if live:
+                for event in _from_gateway(gateway, list(units), ends):
+                    _show(event, units[event["point"]], as_json)
+            else:
+                asyncio.run(_from_devices(plan, bound.values(), seconds, every, units, as_json))
         except KeyboardInterrupt:
             return
 
@@ -64,14 +67,20 @@ def _from_gateway(gateway: Control, names: list[str], ends: float | None) -> Ite
     raise Rejected("ended", "the gateway has stopped")
 
 
-def _from_device(plan: Plan, bound: dict[str, Any], ends: float | None, every: float) -> Iterator[Event]:
-    while True:
-        started = time.monotonic()
-        for point in bound.values():
-            yield asyncio.run(current(plan, point))
-        if ends is not None and time.monotonic() + every > ends:
-            return
-        time.sleep(max(0.0, started + every - time.monotonic()))
+async def _from_devices(
+    plan: Plan,
+    points: Collection[BoundPoint],
+    seconds: float | None,
+    every: float,
+    units: Mapping[str, str],
+    as_json: bool,
+) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            async for event in values(plan, points, every):
+                _show(event, units[event["point"]], as_json)
+    except TimeoutError:
+        return
 
 
 def _show(event: Event, unit: str, as_json: bool) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 import yaml
 
 from edge.app import open_plan
-from edge.cli.direct import current, find
+from edge.cli.direct import current, find, live
 from protocols.errors import Rejected
 from protocols.model.clock import now_us
 from sim_devices.fleet import FleetWorld
@@ -47,9 +48,19 @@ async def test_every_device_answers_where_the_written_file_says(tmp_path: Path) 
         out.write_text(world.rewritten(out, urls))
         plan = open_plan(out)
         seen = {name: await current(plan, find(plan, name)) for name in POINTS}
+        watched: dict[str, list[str]] = {}
+        async with (
+            asyncio.timeout(30),
+            aclosing(live(plan, [find(plan, name) for name in POINTS], 0.2)) as values,
+        ):
+            async for value in values:
+                watched.setdefault(value["point"], []).append(value["quality"]["name"])
+                if len(watched) == len(POINTS) and len(watched["m1.voltage"]) > 2:
+                    break
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
     assert {name: value["quality"]["name"] for name, value in seen.items()} == dict.fromkeys(POINTS, "Good")
+    assert all("Good" in qualities for qualities in watched.values())
     assert seen["m1.voltage"]["value"] != seen["m2.voltage"]["value"], "two meters move in step"
     data = yaml.safe_load(out.read_text())
     assert "centre" not in data

@@ -111,6 +111,22 @@ async def test_point_read_and_write(tmp_path: Path) -> None:
         assert "BadTimeout" in out
 
 
+async def test_watch_without_a_gateway_keeps_one_connection(tmp_path: Path) -> None:
+    async with ModbusField() as field:
+        path = gateway_file(tmp_path, field.port)
+        field.set(1, 0, 1234)
+        words = ("point", "watch", path, "pump1.level", "--for", "1", "--every", "0.1", "--json")
+        code, out, err = await command(*words)
+        assert (code, err) == (0, "")
+        seen = [json.loads(line) for line in out.splitlines()]
+        assert {value["value"] for value in seen} == {12.34}
+        assert 2 <= len(seen) <= 11
+        assert field.requests[1] in (len(seen), len(seen) + 1)
+    code, _, err = await command("point", "watch", path, "pump1.level", "--for", "1")
+    assert code == 1
+    assert "cannot be reached" in err
+
+
 async def test_enrol(tmp_path: Path) -> None:
     async with FakeCentre() as centre:
         path = gateway_file(tmp_path, 5020, centre.url)
