@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from edge.buffer.base import Buffer, Entry
 from protocols.model.alarm import AlarmEvent, AlarmTransition
-from protocols.model.clock import SECOND_US
+from protocols.model.clock import SECOND_US, now_us
 from protocols.model.command import Command, CommandOutcome, CommandState
 from protocols.model.reading import Readings
 from protocols.wire.batch import decode
 
 DECLARATION = "d" * 32
+BEGAN_US = now_us() - 600 * SECOND_US
 
 
 def readings(*values: float) -> Readings:
@@ -27,8 +28,8 @@ def entry(*values: float) -> Entry:
 
 
 def at(second: int) -> Entry:
-    """Return a batch that was closed at a second of a day."""
-    made_us = 1_790_000_000 * SECOND_US + second * SECOND_US
+    """Return a batch that was closed so many seconds after a moment not long ago."""
+    made_us = BEGAN_US + second * SECOND_US
     return Entry("readings", DECLARATION, made_us, readings(float(second)))
 
 
@@ -113,7 +114,7 @@ class BufferContract(ABC):
         buffer.acknowledge("readings", range(1, 151))
         buffer = self.again(buffer)
         found = [
-            decode(stored.data).made_us // SECOND_US
+            (decode(stored.data).made_us - BEGAN_US) // SECOND_US
             for stored in buffer.recent(at(40).made_us, at(60).made_us)
         ]
         assert set(range(40, 61)) <= set(found)
