@@ -30,6 +30,12 @@ OUTCOME = CommandOutcome(
 )
 
 
+ACTED = CommandOutcome(
+    command="c2", state=CommandState.REJECTED, reason="interlock", detail="", finished_us=9,
+    point="pump1.run", value="on", issued_by="action:drain", issued_us=8,
+)  # fmt: skip
+
+
 def batch(stream: Stream, payload: Payload) -> Batch:
     return Batch(stream, "b" * 32, 7, "d" * 32, 123, payload)
 
@@ -49,7 +55,7 @@ def test_readings_come_back_with_time_quality_and_text() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stream", "payload"), [("alarms", (TRANSITION, TRANSITION)), ("outcomes", (OUTCOME,))]
+    ("stream", "payload"), [("alarms", (TRANSITION, TRANSITION)), ("outcomes", (OUTCOME, ACTED))]
 )
 def test_records_come_back(stream: Stream, payload: Payload) -> None:
     assert decode(encode(batch(stream, payload))) == batch(stream, payload)
@@ -124,3 +130,21 @@ def test_an_unknown_version_is_named() -> None:
 def test_an_empty_batch_is_never_made() -> None:
     with pytest.raises(ValueError, match="without content"):
         encode(batch("alarms", ()))
+
+
+def test_an_outcome_of_a_gateway_before_0_2_says_nothing_of_its_command() -> None:
+    message = msgpack.unpackb(zstandard.decompress(encode(batch("outcomes", (OUTCOME,)))))
+    for name in ("point", "value", "issued_by", "issued_us"):
+        del message["rows"][0][name]
+    assert decode(zstandard.compress(msgpack.packb(message))).payload == (OUTCOME,)
+
+
+@pytest.mark.parametrize(
+    "change", [{"issued_by": ""}, {"point": "p\0"}, {"issued_by": "x" * 10_000}, {"issued_us": -1}]
+)
+def test_an_outcome_that_cannot_be_shown_is_refused(change: dict[str, object]) -> None:
+    message = msgpack.unpackb(zstandard.decompress(encode(batch("outcomes", (ACTED,)))))
+    message["rows"][0].update(change)
+    with pytest.raises(WireError) as error:
+        decode(zstandard.compress(msgpack.packb(message)))
+    assert error.value.reason == "shape"
