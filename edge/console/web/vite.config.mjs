@@ -5,8 +5,6 @@ import { gzipSync } from 'node:zlib'
 import vue from '@vitejs/plugin-vue'
 import { defineConfig } from 'vite'
 
-const gateway = process.env.CITYNERVE_GATEWAY ?? 'http://127.0.0.1:8620'
-
 /** Packs scripts and styles once, here: a small board then sends them as they are. */
 const packed = {
   name: 'packed',
@@ -36,5 +34,5 @@ export default defineConfig({
     rolldownOptions: { checks: { pluginTimings: false } },
     assetsInlineLimit: 0, // the gateway's content security policy allows no data: scripts or styles
   },
-  server: { host: '127.0.0.1', port: 8621, proxy: { '/api': gateway } },
+  server: { host: '127.0.0.1', port: 8621, proxy: { '/api': 'http://127.0.0.1:8620' } },
 })
