@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TextIO
 
+from edge.cli.words import plain
 from protocols.field.scanning import Progress
 
 _WIDTH = 24
@@ -27,7 +28,7 @@ class Bar:
             bar = f"[{'#' * full}{'.' * (_WIDTH - full)}] {round(100 * progress.done / progress.total):3d} %"
         else:
             bar = f"[{progress.done} found]"
-        line = f"{bar} {progress.doing}"[:100]
+        line = plain(f"{bar} {progress.doing}")[:100]
         self._stream.write("\r" + line.ljust(self._drawn))
         self._stream.flush()
         self._drawn = len(line)

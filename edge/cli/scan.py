@@ -16,6 +16,7 @@ from edge.cli.beside import Beside
 from edge.cli.control import control
 from edge.cli.progress import Bar
 from edge.cli.terminal import FAILED, AsJson, reported
+from edge.cli.words import plain
 from edge.tools.profiles import known_profiles
 from edge.tools.scan import Events, scan_cameras, scan_modbus, scan_mqtt, scan_opcua
 from protocols.errors import Rejected
@@ -214,9 +215,8 @@ def _tell(events: Events, as_json: bool, nobody: str) -> None:
                 found.append(event)
                 bar.clear()
                 if not as_json:
-                    typer.echo(
-                        event.title if event.kind == "unit" else f"{event.kind} {event.key}: {event.title}"
-                    )
+                    name = "" if event.kind == "unit" else f"{event.kind} {event.key}: "
+                    typer.echo(plain(name + event.title))
             else:
                 bar.show(event)
         return found

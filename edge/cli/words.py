@@ -46,6 +46,11 @@ def value(point: dict[str, Any], unit: str = "") -> str:
     return f"{shown} ({label['zh']} / {label['en']})" if label else shown
 
 
+def plain(text: str) -> str:
+    """Return a stranger's text without what a terminal would obey."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
 def table(rows: Sequence[tuple[str, ...]]) -> list[str]:
     """Return rows as lines with aligned columns."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]

@@ -32,7 +32,9 @@ def asked(*words: object, folder: Path) -> subprocess.CompletedProcess[str]:
         answer = CliRunner().invoke(app, [str(word) for word in words])
     if answer.exception is not None and not isinstance(answer.exception, SystemExit):
         raise answer.exception
-    return subprocess.CompletedProcess([str(word) for word in words], answer.exit_code, answer.stdout, answer.stderr)
+    return subprocess.CompletedProcess(
+        [str(word) for word in words], answer.exit_code, answer.stdout, answer.stderr
+    )
 
 
 @contextmanager

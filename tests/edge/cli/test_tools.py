@@ -94,11 +94,11 @@ def test_a_bar_is_drawn_on_a_terminal_only_and_wiped() -> None:
     for stream in (terminal, pipe):
         bar = Bar(stream)
         bar.show(Progress(5, 10, "unit 5"))
-        bar.show(Progress(3, 0, "nodes"))
+        bar.show(Progress(3, 0, "no\x1b[2Jdes"))
         bar.clear()
     assert pipe.getvalue() == ""
     assert "50 % unit 5" in terminal.getvalue()
-    assert "[3 found] nodes" in terminal.getvalue()
+    assert "[3 found] no?[2Jdes" in terminal.getvalue()
     assert terminal.getvalue().rpartition("\r")[2] == ""
 
 
