@@ -104,7 +104,7 @@ async def test_garbled_answers_are_somebody() -> None:
 async def test_an_identity_is_cut_to_size_and_control_characters_never_reach_a_terminal() -> None:
     async with line() as own, own as ask:
         assert await identify(ask, LIES) == {"vendor": "Evil?[31m"}
-        assert (await identify(ask, HOLDS))["vendor"] == "A?[0m"
+        assert (await identify(ask, HOLDS))["vendor"] == "A?[0m?"
 
 
 async def test_registers_or_the_reason_in_words() -> None:
