@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from edge.console.password import Password
 from edge.console.worker import Worker
 from protocols.errors import Rejected
@@ -72,12 +74,19 @@ class Sessions:
             return False
         now = self._monotonic()
         over = now - session.seen >= IDLE_S or now - session.made >= LIFE_S
-        if over or session.stamp != self._password.stamp:
+        if over or session.stamp != self._stamp():
             del self._open[key]
             return False
         if seen:
             session.seen = now
         return True
+
+    def _stamp(self) -> tuple[int, int] | None:
+        """Return which password there is; one that cannot be read is none."""
+        try:
+            return self._password.stamp
+        except Rejected:
+            return None
 
     def end(self, token: str) -> None:
         """Close a session; an unknown one is closed already."""
@@ -128,13 +137,15 @@ class Gatekeeper:
         self._limiter = Limiter()
         self._one = asyncio.Lock()
         self._queue = 0
+        self._log = structlog.get_logger("edge.console")
 
     @property
     def has_password(self) -> bool:
-        """Whether anybody can sign in; a damaged file counts as none."""
+        """Whether anybody can sign in; a damaged file counts as none, and is for the log only."""
         try:
             return self.password.stamp is not None
-        except Rejected:
+        except Rejected as error:
+            self._log.error("the page's password cannot be read", reason=str(error))
             return False
 
     async def sign_in(self, password: str, address: str) -> str:
@@ -142,7 +153,7 @@ class Gatekeeper:
 
         Raises Rejected (`no-password`, `wrong-password`) and TooSoon.
         """
-        if self.password.stamp is None:
+        if not self.has_password:
             raise Rejected("no-password", UNSET)
         wait = self._limiter.wait_s(address, self._monotonic())
         if wait > 0:

@@ -160,6 +160,16 @@ async def test_without_a_password_nobody_comes_in(tmp_path: Path) -> None:
         assert (await opened.page.get("/api/overview")).status_code == 401
 
 
+async def test_a_damaged_password_lets_nobody_in_and_tells_strangers_no_path(house: Doors) -> None:
+    page = await house.sign_in()
+    (house.state / "page.json").write_text("{")
+    assert (await page.get("/api/overview")).status_code == 401
+    assert (await page.get("/api/session")).json()["password_set"] is False
+    answer = await page.post("/api/session", json={"password": PASSWORD}, headers=OURS)
+    assert answer.json()["code"] == "no-password"
+    assert str(house.state) not in answer.text
+
+
 async def test_a_new_password_signs_everybody_out(house: Doors) -> None:
     page = await house.sign_in()
     assert (await page.get("/api/overview")).status_code == 200
