@@ -13,7 +13,7 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
-from typing import Any, Final, Literal, NoReturn, Protocol
+from typing import Any, Final, Literal, NoReturn
 
 import msgspec
 import structlog
@@ -21,13 +21,13 @@ import structlog
 from edge.config.bind import Plan
 from edge.config.texts import Texts, gather
 from edge.versions.difference import Difference, difference
-from edge.versions.probation import Probation, Seen
 from edge.versions.rules import check_apply, check_writable, named, publish
-from edge.versions.start import PROBATION_S, Beginning, Opener, remember_place, taken_back
-from edge.versions.store import Source, Trial, Version
+from edge.versions.start import PROBATION_S, Beginning, Opener, remember_place
+from edge.versions.store import Source, Version
+from edge.versions.trying import Host, Trying
 from edge.versions.watch import FileWatch, WellKeeper
 from protocols.errors import ConfigError, Mistake, Rejected, StorageError
-from protocols.model.clock import SECOND_US, Clock, now_us, to_datetime
+from protocols.model.clock import SECOND_US, Clock, now_us
 from protocols.model.command import CommandState
 from protocols.model.order import ConfigPush, Order
 from protocols.wire.handshake import ConfigStatus
@@ -37,30 +37,8 @@ SHORTEST_S: Final = 1.0
 LONGEST_S: Final = 86_400.0
 _LOOK_S: Final = 0.25
 _FILE_S: Final = 5.0
-_SPENT_S: Final = 10.0
-"""The seconds of a probation that have passed are written down this often."""
 _WELL_S: Final = 300.0
 Which = int | Literal["running", "wanted"]
-
-
-class Host(Protocol):
-    """What the settings ask of the gateway that runs."""
-
-    @property
-    def plan(self) -> Plan:
-        """The plan that runs."""
-
-    async def change(self, plan: Plan) -> None:
-        """Run another plan. Raises StorageError where the disk does not let it; the old one runs then."""
-
-    def seen(self) -> Seen:
-        """Return what is well now; the uplink where the centre has answered since the last change."""
-
-    async def answer(self, order: str, state: CommandState, reason: str, detail: str) -> None:
-        """Tell the centre what became of its order."""
-
-    async def note(self, actor: str, what: str, subject: str, detail: str) -> None:
-        """Write a deed into the audit trail."""
 
 
 class Checked(msgspec.Struct, frozen=True):
@@ -89,21 +67,21 @@ class Settings:
         self._monotonic = monotonic
         self._busy = asyncio.Lock()
         self._under_way: set[asyncio.Task[Version]] = set()
-        self._probation: Probation | None = None
-        self._returned = False
-        """Whether the version before runs already, though the disk does not take that down."""
-        self._kept_spent_s = 0.0
+        self._trying = Trying(
+            self._file, self._store, host, opener, ran=self._ran, clock=clock, monotonic=monotonic
+        )
         self._edits = FileWatch(self._file)
         self._well = WellKeeper(self._store.folder)
-        self._since_us = self._until_us = clock()
+        self._since_us = clock()
         self._log = structlog.get_logger("edge.versions")
         well = self._well.last()
         beginning.settle(sorted(well.devices), uplink=well.uplink)
         remember_place(self._file, self._store.state_dir)
         if beginning.replaces_file:
-            self._publish(beginning.texts)
+            with suppress(StorageError):  # then the file goes on to be what is wanted, and is shown as that
+                publish(self._file, beginning.texts)
         self._edits.expect(beginning.texts)
-        self._watch_trial(beginning.plan)
+        self._trying.watch(beginning.plan)
 
     # ---- what a person or the centre asks ----
 
@@ -146,7 +124,7 @@ class Settings:
         """
         trial = self._store.index.trial
         if trial is not None and number == trial.back:
-            await self._shielded(self._give_up(actor, note))
+            await self._shielded(self._trying.give_up(actor, note or f"taken back by {actor}"))
             return self._store.version(number)
         texts = await asyncio.to_thread(self._store.texts, number)
         words = note or f"back to version {number}"
@@ -154,7 +132,7 @@ class Settings:
 
     async def confirm(self, actor: str) -> Version:
         """End the probation well, by a person's word. Raises Rejected `no-probation`, StorageError."""
-        return await self._shielded(self._confirm(actor))
+        return await self._shielded(self._trying.confirm(actor))
 
     async def push(self, order: ConfigPush, offset_us: int) -> None:
         """Carry out a push of the centre; answered now where it is refused, else after its probation."""
@@ -196,11 +174,9 @@ class Settings:
             since_us=self._since_us,
             wanted=version.digest,
         )
-        if self._probation is not None and index.trial is not None:
-            why = self._probation.why() or "everything is well so far"
-            until = to_datetime(self._until_us).strftime("%H:%M:%S UTC")
-            words = f"on probation until {until} at most, then back to version {index.trial.back}: {why}"
-            return msgspec.structs.replace(status, state="probation", why=words)
+        waits = self._trying.why()
+        if waits is not None:
+            return msgspec.structs.replace(status, state="probation", why=waits)
         if self._edits.digest and index.told != "refused":
             return msgspec.structs.replace(
                 status, state="edited", wanted=self._edits.digest, why=self._edits.why
@@ -212,7 +188,7 @@ class Settings:
     @property
     def left_s(self) -> float | None:
         """Seconds of probation that are left; None where there is none."""
-        return None if self._probation is None else self._probation.left_s(self._monotonic())
+        return self._trying.left_s
 
     def versions(self) -> tuple[Version, ...]:
         """Return the versions that are kept, oldest first."""
@@ -261,11 +237,11 @@ class Settings:
             now = self._monotonic()
             try:
                 async with self._busy:
-                    await self._judge(now)
+                    await self._trying.judge()
                 if now - looked >= _FILE_S:
                     looked = now
                     await self._look_at_file()
-                if now - kept >= _WELL_S and self._probation is None:
+                if now - kept >= _WELL_S and self.left_s is None:
                     kept = now
                     await asyncio.to_thread(self._well.keep, self._host.seen())
             except StorageError as error:
@@ -275,13 +251,9 @@ class Settings:
     def ended(self) -> None:
         """Note that the gateway was stopped in order: a start after it is no sign of a failure."""
         with suppress(StorageError):
-            trial = self._store.index.trial
-            if trial is None:
+            if self.left_s is None:
                 self._well.keep(self._host.seen())
-            elif self._probation is not None:
-                spent = self._probation.spent_s(self._monotonic())
-                starts = max(trial.starts - 1, 0)
-                self._store.settle(trial=msgspec.structs.replace(trial, spent_s=spent, starts=starts))
+            self._trying.ended()
 
     # ---- inside ----
 
@@ -338,21 +310,17 @@ class Settings:
         if texts.digest == running.digest:
             await asyncio.to_thread(self._same, texts)
             return running
-        before = self._host.seen()
         version = await asyncio.to_thread(
-            self._begin, texts, plan, source, actor, note, order, before, probation_s
+            self._trying.begin, texts, plan, source, actor, note, order, probation_s
         )
         try:
             await asyncio.to_thread(publish, self._file, texts)
             await self._host.change(plan)
         except StorageError as error:
-            self._watch_trial(self._host.plan)
-            self._returned = True
-            await self._give_up("gateway", str(error))
+            await self._trying.never_ran(str(error))
             raise
-        self._since_us = self._clock()
-        self._edits.expect(texts)
-        self._watch_trial(plan)
+        self._ran(texts)
+        self._trying.watch(plan)
         self._log.warning(
             "configuration is applied, on probation",
             version=version.number,
@@ -367,119 +335,11 @@ class Settings:
         publish(self._file, texts)
         self._store.settle(told="same", told_why="", wanted="")
 
-    def _begin(
-        self,
-        texts: Texts,
-        plan: Plan,
-        source: Source,
-        actor: str,
-        note: str,
-        order: str,
-        before: Seen,
-        seconds: float,
-    ) -> Version:
-        """Keep a version and the trial it begins, in one step."""
-        store = self._store
-        version = store.add(texts, source, actor, note, "probation", order)
-        store.mark(store.index.running, "good")
-        trial = Trial(
-            number=version.number,
-            back=store.index.good,
-            seconds=seconds,
-            devices=tuple(sorted(before.devices & _devices(plan))),
-            # Whoever takes the centre away at the gateway means it; the centre cannot cut itself off.
-            uplink=before.uplink and (plan.loaded.entry.centre is not None or source == "centre"),
-        )
-        store.settle(running=version.number, trial=trial, told="same", told_why="", wanted="")
-        return version
-
-    async def _confirm(self, actor: str) -> Version:
-        if self._probation is None:
-            raise Rejected("no-probation", "no version is on probation; there is nothing to confirm")
-        self._probation.confirm()
-        return await self._confirmed(actor, "confirmed by a person")
-
-    async def _give_up(self, actor: str, note: str) -> Version:
-        if self._probation is None:
-            raise Rejected("no-probation", "the probation has just ended; look at the status")
-        self._probation.give_up(note or f"taken back by {actor}")
-        return await self._failed(actor, self._probation.why())
-
-    def _watch_trial(self, plan: Plan) -> None:
-        """Begin, or go on with, the probation that is written down."""
-        trial = self._store.index.trial
-        if trial is None:
-            return
-        devices = [device for device in trial.devices if device in _devices(plan)]
-        self._probation = Probation(
-            self._monotonic(), trial.seconds, devices, uplink=trial.uplink, spent_s=trial.spent_s
-        )
-        self._kept_spent_s, self._returned = trial.spent_s, False
-        self._until_us = self._clock() + round((trial.seconds - trial.spent_s) * SECOND_US)
-
-    async def _judge(self, now: float) -> None:
-        probation, trial = self._probation, self._store.index.trial
-        if probation is None or trial is None:
-            return
-        match probation.look(now, self._host.seen()):
-            case "confirmed":
-                await self._confirmed("gateway", "everything that was well before is well")
-            case "failed":
-                await self._failed("gateway", probation.why())
-            case "watching" if probation.spent_s(now) - self._kept_spent_s >= _SPENT_S:
-                self._kept_spent_s = probation.spent_s(now)
-                spent = msgspec.structs.replace(trial, spent_s=self._kept_spent_s)
-                await asyncio.to_thread(self._store.settle, trial=spent)
-
-    async def _confirmed(self, actor: str, why: str) -> Version:
-        store, number = self._store, self._store.index.running
-        store.mark(number, "running", why)
-        await asyncio.to_thread(store.settle, good=number, trial=None)
-        self._probation = None
-        version = store.version(number)
-        self._log.info("configuration is confirmed", version=number, by=actor)
-        await self._host.note(actor, "config.confirm", f"version {number}", why)
-        if version.order:
-            await self._host.answer(
-                version.order, CommandState.VERIFIED, "confirmed", f"version {number} runs: {why}"
-            )
-        return version
-
-    async def _failed(self, actor: str, why: str) -> Version:
-        """Go back: first what runs, then what is written down, so that a full disk holds nothing up."""
-        store, trial = self._store, self._store.index.trial
-        if trial is None:
-            raise AssertionError("only a version on probation is taken back")
-        failed = store.version(trial.number)
-        texts = await asyncio.to_thread(store.texts, trial.back)
-        plan = await asyncio.to_thread(self._open, self._file, texts)
-        if not self._returned:
-            await self._host.change(plan)
-            self._returned, self._since_us = True, self._clock()
-            self._edits.expect(texts)
-            self._log.error(
-                "configuration is taken back", version=failed.number, running=trial.back, reason=why
-            )
-        await asyncio.to_thread(taken_back, store, why)
-        self._probation = None
-        await asyncio.to_thread(self._publish, texts)
-        await self._host.note(actor, "config.rollback", f"version {failed.number}", why)
-        if failed.order:
-            detail = f"version {failed.number} was taken back, version {trial.back} runs again: {why}"
-            await self._host.answer(failed.order, CommandState.FAILED, "rolled-back", detail)
-        return store.version(trial.back)
-
-    def _publish(self, texts: Texts) -> None:
-        """Bring the file back to what runs; where that fails, it is the wanted text that differs."""
-        try:
-            publish(self._file, texts)
-        except StorageError as error:
-            self._log.error("the file cannot be brought back to what runs", reason=str(error))
+    def _ran(self, texts: Texts) -> None:
+        """Note that another configuration has begun to run."""
+        self._since_us = self._clock()
+        self._edits.expect(texts)
 
     async def _look_at_file(self) -> None:
         if await asyncio.to_thread(self._edits.look):
             self._log.warning("configuration is edited", reason=self._edits.why)
-
-
-def _devices(plan: Plan) -> frozenset[str]:
-    return frozenset(device.key for line in plan.connections for device in line.devices)

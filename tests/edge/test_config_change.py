@@ -289,6 +289,34 @@ async def test_an_edit_by_hand_is_shown_and_not_applied(
             await until(lambda: settings.status().state == "same")
 
 
+async def test_a_file_that_was_edited_meanwhile_is_left_to_its_author(tmp_path: Path) -> None:
+    async with ModbusField() as field:
+        path = gateway_file(tmp_path, field.port)
+        async with running(path) as gateway:
+            settings = gateway.house.settings
+            await until(lambda: well(gateway) == {"pump1"})
+            await settings.apply(changed(path, batch={"seconds": 0.1}), probation_s=600)
+            mine = changed(path, batch={"seconds": 0.3})
+            path.write_text(mine, encoding="utf-8")
+            await settings.rollback(1, "local:me")
+            assert settings.status().running == 1
+            assert path.read_text(encoding="utf-8") == mine
+
+
+async def test_a_version_without_a_way_back_stays(tmp_path: Path) -> None:
+    async with ModbusField() as field:
+        path = gateway_file(tmp_path, field.port)
+        async with running(path) as gateway:
+            settings = gateway.house.settings
+            await until(lambda: well(gateway) == {"pump1"})
+            await settings.apply(changed(path, batch={"seconds": 0.1}), probation_s=600)
+            (tmp_path / "state" / "versions" / "000001.json").write_bytes(b"lost")
+            version = await settings.rollback(1, "local:me")
+            assert version.number == 1
+            assert settings.status().running == 2, "a gateway with nothing to go back to goes on"
+            assert "version 1 cannot run" in settings.versions()[1].why
+
+
 async def test_a_line_whose_host_moved_is_opened_there(tmp_path: Path) -> None:
     async with ModbusField() as here, ModbusField() as there:
         path = gateway_file(tmp_path, here.port)
