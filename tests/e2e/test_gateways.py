@@ -1,0 +1,42 @@
+"""An administrator pushes a configuration from the console to a real gateway, and sees what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.conftest import SLOW_MS, screenshot
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+Visit = Callable[..., Page]
+expect.set_options(timeout=SLOW_MS)
+
+
+def test_a_configuration_is_pushed_from_what_runs(visit: Visit) -> None:
+    page = visit(user="admin")
+    page.goto("/gateways/gw-north")
+    state = page.get_by_test_id("gateway-config")
+    expect(state).to_have_attribute("data-state", "same")
+    page.get_by_test_id("config-edit").click()
+    text = page.get_by_test_id("config-text")
+    text.wait_for()
+    assert "gw-north" in text.input_value()
+    text.fill(text.input_value() + "# looked at from the console\n")
+    page.get_by_test_id("config-note").fill("a remark")
+    page.get_by_test_id("config-push").click()
+    order = page.get_by_test_id("order").filter(has_text="a remark")
+    expect(order).to_be_visible()
+    expect(order).not_to_have_attribute("data-state", "pending")
+    expect(state).to_have_attribute("data-state", "probation")
+    screenshot(page, "gateway")
+
+
+def test_an_operator_sees_and_cannot_ask(visit: Visit) -> None:
+    page = visit(viewport={"width": 390, "height": 844})
+    page.goto("/gateways/gw-north")
+    expect(page.get_by_test_id("gateway-memory")).to_be_visible()
+    expect(page.get_by_test_id("config-edit")).to_have_count(0)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
