@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from edge.config.texts import Texts, own_profiles
 from edge.versions.store import Source, sync_folder, write
 from protocols.errors import ConfigError, Rejected, StorageError
 
+MAX_TEXT: Final = 16_000_000
 _AT_HOME: Final = ("updates",)
 """Sections that say whom the gateway trusts: never changed by the one who is trusted."""
 
@@ -63,16 +65,24 @@ def _check_folder(document: Document, file: Path, new: Mapping[str, Any], wanted
         )  # fmt: skip
 
 
+def check_text(texts: Iterable[str]) -> None:
+    """Refuse what no file can hold. Raises Rejected `too-large`, `not-text`."""
+    size = 0
+    for text in texts:
+        size += len(text)
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise Rejected("not-text", f"the text cannot be written as UTF-8: {error}") from error
+    if size > MAX_TEXT:
+        raise Rejected("too-large", f"a configuration has at most {MAX_TEXT / 1e6:.0f} million characters")
+
+
 def named(texts: Texts, file: Path, given: Mapping[str, str]) -> Texts:
     """Return texts with those of `given` that the file names in place of their own, by id or file name."""
     fresh = {name.removesuffix(".yaml"): text for name, text in given.items()}
     names = {path.stem for path in own_profiles(file, texts.file)}
     profiles = {**texts.profiles, **{name: text for name, text in fresh.items() if name in names}}
-    for text in (texts.file, *profiles.values()):
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise Rejected("not-text", f"the text cannot be written as UTF-8: {error}") from error
     # A profile that nobody names as his own any more has no file to be written to.
     if not names and fresh:
         profiles = fresh
@@ -106,11 +116,16 @@ def _files(file: Path, texts: Texts) -> Iterator[tuple[Path, str]]:
 def _replace(path: Path, data: bytes) -> None:
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o640
     path.parent.mkdir(exist_ok=True)
-    if os.access(path.parent, os.W_OK) and not path.is_mount():
-        write(path, data, mode)
-        return
-    # A file mounted into a container cannot be replaced, only rewritten. If that is cut short, the next
-    # start finds mistakes in it and runs the last good version.
+    if os.access(path.parent, os.W_OK):
+        try:
+            write(path, data, mode)
+        except StorageError as error:
+            if not isinstance(error.__cause__, OSError) or error.__cause__.errno != errno.EBUSY:
+                raise
+        else:
+            return
+    # A file that is mounted into a container cannot be replaced, only rewritten. If that is cut short, the
+    # next start finds mistakes in it and runs the last good version.
     try:
         with path.open("r+b") as old:
             old.truncate(0)

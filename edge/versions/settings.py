@@ -21,7 +21,7 @@ import structlog
 from edge.config.bind import Plan
 from edge.config.texts import Texts, gather
 from edge.versions.difference import Difference, difference
-from edge.versions.rules import check_apply, check_writable, named, publish
+from edge.versions.rules import check_apply, check_text, check_writable, named, publish
 from edge.versions.start import PROBATION_S, Beginning, Opener, remember_place
 from edge.versions.store import Source, Version
 from edge.versions.trying import Host, Trying
@@ -32,7 +32,6 @@ from protocols.model.command import CommandState
 from protocols.model.order import ConfigPush, Order
 from protocols.wire.handshake import ConfigStatus
 
-MAX_TEXT: Final = 16_000_000
 SHORTEST_S: Final = 1.0
 LONGEST_S: Final = 86_400.0
 _LOOK_S: Final = 0.25
@@ -124,8 +123,7 @@ class Settings:
         """
         trial = self._store.index.trial
         if trial is not None and number == trial.back:
-            await self._shielded(self._trying.give_up(actor, note or f"taken back by {actor}"))
-            return self._store.version(number)
+            return await self._shielded(self._trying.give_up(actor, note or f"taken back by {actor}"))
         texts = await asyncio.to_thread(self._store.texts, number)
         words = note or f"back to version {number}"
         return await self._shielded(self._apply(texts, "rollback", actor, words, probation_s, "", ""))
@@ -269,10 +267,7 @@ class Settings:
             return await work
 
     async def _texts(self, text: str, profiles: Mapping[str, str] | None) -> Texts:
-        if len(text) + sum(map(len, (profiles or {}).values())) > MAX_TEXT:
-            raise Rejected(
-                "too-large", f"a configuration has at most {MAX_TEXT / 1e6:.0f} million characters"
-            )
+        check_text((text, *(profiles or {}).values()))
         known = await asyncio.to_thread(gather, self._file, text)
         return named(known, self._file, profiles or {})
 
