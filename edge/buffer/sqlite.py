@@ -1,22 +1,20 @@
 """The store-and-forward log in one SQLite file.
 
 A batch is encoded once, here, because its number is part of its bytes; what lies in the file is what goes
-over the link. `file.py` has the tables, `book.py` the numbering, `policy.py` what happens without room,
-`rescue.py` what happens to a damaged file, `settle.py` what happens to times recorded in doubt.
+over the link. `vault.py` opens and tends the file, `file.py` has the tables, `book.py` the numbering,
+`policy.py` what happens without room, `rescue.py` what happens to a damaged file, `settle.py` what happens
+to times recorded in doubt.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 import structlog
@@ -24,25 +22,15 @@ import structlog
 from edge.buffer.base import Aside, Buffer, Condition, Depth, Entry, Stored
 from edge.buffer.book import Doubt
 from edge.buffer.budget import MAX_GAP_S, Budget, Meter, Wear, written_bytes
-from edge.buffer.carve import PAGE
-from edge.buffer.file import FILE_NAME, Damaged, DiskFull, LogFile
+from edge.buffer.file import Damaged, DiskFull
 from edge.buffer.forecast import Inflow, left_in_words
 from edge.buffer.log import Log, Row
-from edge.buffer.policy import Ballast, Room
-from edge.buffer.rescue import (
-    KEPT_FILES,
-    carry_over,
-    carry_some,
-    carry_tail,
-    discard,
-    quarantine,
-    quarantined,
-)
-from edge.buffer.salvage import Salvage
+from edge.buffer.rescue import quarantined
 from edge.buffer.settle import Correct, settle_some
+from edge.buffer.vault import Vault
 from edge.config.keeping import StorageEntry
 from edge.timekeeping import Stamp
-from protocols.errors import StorageError, WireError
+from protocols.errors import WireError
 from protocols.model.clock import SECOND_US, Clock, now_us
 from protocols.model.command import CommandOutcome
 from protocols.model.order import Order
@@ -50,10 +38,7 @@ from protocols.wire.batch import Batch, encode, peek
 from protocols.wire.channels import STREAMS, Stream
 from protocols.wire.handshake import StorageStatus
 
-Result = TypeVar("Result")
 _COMMANDS_KEPT_US: Final = 30 * 86_400 * SECOND_US
-_TEND_S: Final = 10.0
-_TENDING_S: Final = 0.05
 _CHUNK: Final = 64
 _GATHERED_US: Final = 120 * SECOND_US
 """A batch is closed at most so long after its first reading."""
@@ -76,43 +61,34 @@ class SqliteBuffer(Buffer):
         meter: Meter = written_bytes,
     ) -> None:
         self._clock, self._stamp = clock, stamp
-        self._keeping = keeping or StorageEntry()
-        self._folder = folder
-        self._path = folder / FILE_NAME
         self._gate = threading.RLock()
         self._logger = structlog.get_logger("edge.buffer")
-        self.quarantined: Path | None = None
-        self._held: int | None = _hold(folder)
-        self._log: Log | None = None
-        self._salvage: Salvage | None = None
         self._unsaved: dict[str, bytes] = {}
         self._inflow = Inflow()
-        self._tended_s = 0.0
-        self._sent = Budget(self._keeping.uplink.bytes_per_day)
-        self._wear = Wear(Budget(self._keeping.write_bytes_per_day), meter)
-        try:
-            self._ballast = Ballast(folder)
-            self._room = Room(folder, self._keeping, self._ballast)
-            self._start()
-        except BaseException:
-            self.close()
-            raise
+        keeping = keeping or StorageEntry()
+        self._sent = Budget(keeping.uplink.bytes_per_day)
+        self._wear = Wear(Budget(keeping.write_bytes_per_day), meter)
+        self._vault = Vault(folder, clock, keeping, self._opened)
+
+    @property
+    def quarantined(self) -> Path | None:
+        """The file that was found damaged last."""
+        return self._vault.quarantined
 
     @property
     def boot(self) -> str:
-        return self._log.book.boot if self._log is not None else ""
+        return self._vault.log.book.boot if self._vault.log is not None else ""
 
     def keep(self, keeping: StorageEntry) -> None:
         with self._gate:
-            self._keeping = keeping
-            self._room = Room(self._folder, keeping, self._ballast)
+            self._vault.keep(keeping)
             self._sent.limit = keeping.uplink.bytes_per_day
             self._wear.budget.limit = keeping.write_bytes_per_day
 
     def append(self, entries: Sequence[Entry], state: Mapping[str, bytes] | None = None) -> list[int]:
         with self._gate:
-            numbers = self._do(lambda log: self._append(log, entries, state or {}))
-            self._tend()
+            numbers = self._vault.do(lambda log: self._append(log, entries, state or {}))
+            self._vault.tend()
             return numbers
 
     def _append(self, log: Log, entries: Sequence[Entry], state: Mapping[str, bytes]) -> list[int]:
@@ -120,7 +96,7 @@ class SqliteBuffer(Buffer):
         size = sum(len(row.data) for _, row in rows)
         readings = sum(len(row.data) for stream, row in rows if stream == "readings")
         if readings:
-            self._room.make(log, readings, sum(row.n for stream, row in rows if stream == "readings"))
+            self._vault.room.make(log, readings, sum(row.n for stream, row in rows if stream == "readings"))
 
         def write() -> list[int]:
             with log.change():
@@ -129,7 +105,7 @@ class SqliteBuffer(Buffer):
                     log.file.put_fact(f"state:{key}", value)
                 return [self._put(log, stream, row, stamp) for stream, row in rows]
 
-        numbers = self._with_ballast(write, urgent=not readings)
+        numbers = self._vault.with_ballast(write, urgent=not readings)
         now = self._clock()
         self._wear.note(size, now)
         self._inflow.note(readings, now)
@@ -173,7 +149,7 @@ class SqliteBuffer(Buffer):
                     self._bury(log, stream, row, reason)
 
         with self._gate:
-            return self._do(find) if self._log is not None else []
+            return self._vault.do(find) if self._vault.log is not None else []
 
     def _bury(self, log: Log, stream: Stream, row: Row, reason: str) -> None:
         """Take a batch whose bytes have changed on the disk out of the queue."""
@@ -187,7 +163,7 @@ class SqliteBuffer(Buffer):
         while True:
             with self._gate:
                 look = partial(_recent, since_us=since_us, after=after)
-                found = self._do(look) if self._log is not None else []
+                found = self._vault.do(look) if self._vault.log is not None else []
             for made_us, stored in found:
                 if made_us - _GATHERED_US > until_us:
                     return
@@ -202,7 +178,7 @@ class SqliteBuffer(Buffer):
                 log.acknowledge(stream, places)
 
         with self._gate:
-            self._do(lambda log: self._with_ballast(lambda: forget(log), urgent=True))
+            self._vault.do(lambda log: self._vault.with_ballast(lambda: forget(log), urgent=True))
 
     def set_aside(self, stream: Stream, place: int, reason: str) -> None:
         def put(log: Log) -> None:
@@ -210,7 +186,7 @@ class SqliteBuffer(Buffer):
                 self._aside(log, stream, place, reason)
 
         with self._gate:
-            self._do(lambda log: self._with_ballast(lambda: put(log), urgent=True))
+            self._vault.do(lambda log: self._vault.with_ballast(lambda: put(log), urgent=True))
 
     def _aside(self, log: Log, stream: Stream, place: int, reason: str) -> None:
         row = log.remove(stream, place)
@@ -233,34 +209,36 @@ class SqliteBuffer(Buffer):
             ]
 
         with self._gate:
-            return self._do(find) if self._log is not None else []
+            return self._vault.do(find) if self._vault.log is not None else []
 
     def depth(self) -> dict[Stream, Depth]:
         with self._gate:
-            if self._log is None:
+            if self._vault.log is None:
                 return {stream: Depth(0, 0, 0, None) for stream in STREAMS}
-            return self._do(
+            return self._vault.do(
                 lambda log: {stream: log.book.depth(stream, log.oldest_us(stream)) for stream in STREAMS}
             )
 
     def size_bytes(self) -> int:
-        return self._log.file.size_bytes() if self._log is not None else 0
+        return self._vault.log.file.size_bytes() if self._vault.log is not None else 0
 
     def forecast(self) -> StorageStatus:
         with self._gate:
             now = self._clock()
             used, left, kept, thinned, dropped = 0, 0, 0, 0, 0
-            if self._log is not None:
-                book = self._log.book
-                used = self._log.file.size_bytes() - self._do(lambda log: log.file.free_pages_bytes())
-                left = self._do(self._room.left)
+            if self._vault.log is not None:
+                book = self._vault.log.book
+                used = self._vault.log.file.size_bytes() - self._vault.do(
+                    lambda log: log.file.free_pages_bytes()
+                )
+                left = self._vault.do(self._vault.room.left)
                 kept = sum(stream.kept for stream in book.streams.values())
                 thinned, dropped = book.thinned, book.dropped
             rate = self._inflow.per_s(now)
             left_s = (left + kept) / rate if rate else None
             return StorageStatus(
                 used_bytes=used,
-                limit_bytes=self._keeping.max_bytes,
+                limit_bytes=self._vault.keeping.max_bytes,
                 free_bytes=left,
                 left_s=left_s,
                 thinned=thinned,
@@ -271,22 +249,22 @@ class SqliteBuffer(Buffer):
             )
 
     def condition(self) -> Condition:
-        if self._log is None or self._room.short:
+        if self._vault.log is None or self._vault.room.short:
             return "short"
-        return "damaged" if quarantined(self._folder) else "good"
+        return "damaged" if quarantined(self._vault.folder) else "good"
 
     def _why(self) -> str:
-        if self._log is None:
+        if self._vault.log is None:
             return "the disk has no room to begin the log; readings wait in memory"
-        if self._room.short:
+        if self._vault.room.short:
             return "there is little room; old readings are thinned or wait in memory"
-        if kept := quarantined(self._folder):
+        if kept := quarantined(self._vault.folder):
             return f"a damaged file is kept as {kept[-1].name}"
         return ""
 
     def rhythm_s(self) -> float:
         now = self._clock()
-        gap = max(self._keeping.sync_s, self._wear.budget.gap_s(now), self._sent.gap_s(now))
+        gap = max(self._vault.keeping.sync_s, self._wear.budget.gap_s(now), self._sent.gap_s(now))
         return min(gap, MAX_GAP_S)
 
     def sent(self, count: int) -> float:
@@ -298,10 +276,10 @@ class SqliteBuffer(Buffer):
         settled = 0
         while True:
             with self._gate:
-                if self._log is None:
+                if self._vault.log is None:
                     return settled
-                some = self._do(
-                    lambda log: self._with_ballast(lambda: settle_some(log, correct), urgent=True)
+                some = self._vault.do(
+                    lambda log: self._vault.with_ballast(lambda: settle_some(log, correct), urgent=True)
                 )
             if some is None:
                 return settled
@@ -312,7 +290,7 @@ class SqliteBuffer(Buffer):
             self._unsaved[declaration] = encoded
             # Without room it waits in memory, and goes with the next append.
             with suppress(DiskFull):
-                self._do(lambda log: self._with_ballast(lambda: self._change(log), urgent=True))
+                self._vault.do(lambda log: self._vault.with_ballast(lambda: self._change(log), urgent=True))
 
     def _change(self, log: Log) -> None:
         with log.change():
@@ -335,10 +313,10 @@ class SqliteBuffer(Buffer):
 
     def declaration(self, declaration: str) -> bytes | None:
         with self._gate:
-            if declaration in self._unsaved or self._log is None:
+            if declaration in self._unsaved or self._vault.log is None:
                 return self._unsaved.get(declaration)
             sql = "SELECT encoded FROM declaration WHERE hash = ?"
-            rows = self._do(lambda log: log.file.read(sql, (declaration,)))
+            rows = self._vault.do(lambda log: log.file.read(sql, (declaration,)))
             return rows[0][0] if rows else None
 
     def save_state(self, key: str, value: bytes) -> None:
@@ -347,13 +325,13 @@ class SqliteBuffer(Buffer):
                 log.file.put_fact(f"state:{key}", value)
 
         with self._gate:
-            self._do(lambda log: self._with_ballast(lambda: save(log), urgent=True))
+            self._vault.do(lambda log: self._vault.with_ballast(lambda: save(log), urgent=True))
 
     def load_state(self, key: str) -> bytes | None:
         with self._gate:
-            if self._log is None:
+            if self._vault.log is None:
                 return None
-            value = self._do(lambda log: log.file.fact(f"state:{key}"))
+            value = self._vault.do(lambda log: log.file.fact(f"state:{key}"))
             return value if isinstance(value, bytes) else None
 
     def begin(self, order: Order, number: int) -> bool:
@@ -372,7 +350,7 @@ class SqliteBuffer(Buffer):
                 return bool(first)
 
         with self._gate:
-            return self._do(lambda log: self._with_ballast(lambda: record(log), urgent=True))
+            return self._vault.do(lambda log: self._vault.with_ballast(lambda: record(log), urgent=True))
 
     def finish(self, outcome: CommandOutcome, declaration: str, made_us: int) -> int:
         def record(log: Log) -> int:
@@ -386,182 +364,32 @@ class SqliteBuffer(Buffer):
                 return self._put(log, *rows[0], stamp)
 
         with self._gate:
-            return self._do(lambda log: self._with_ballast(lambda: record(log), urgent=True))
+            return self._vault.do(lambda log: self._vault.with_ballast(lambda: record(log), urgent=True))
 
     def interrupted(self) -> list[Order]:
         sql = "SELECT asked FROM command WHERE outcome IS NULL ORDER BY begun_us"
         with self._gate:
-            rows = self._do(lambda log: log.file.read(sql)) if self._log is not None else []
+            rows = self._vault.do(lambda log: log.file.read(sql)) if self._vault.log is not None else []
         return [msgspec.json.decode(row[0], type=Order) for row in rows]
 
     def inbox_cursor(self) -> int:
         with self._gate:
-            return self._do(_cursor) if self._log is not None else 0
+            return self._vault.do(_cursor) if self._vault.log is not None else 0
 
     def close(self) -> None:
         with self._gate:
-            if self._salvage is not None:
-                self._salvage.close()
-                self._salvage = None
-            if self._log is not None:
-                self._log.file.close()
-                self._log = None
-            if self._held is not None:
-                os.close(self._held)
-                self._held = None
+            self._vault.close()
 
-    def _do(self, act: Callable[[Log], Result]) -> Result:
-        """Do something with the log, in the gate; where it proves to be damaged, again with its successor."""
-        log = self._ready()
-        try:
-            return act(log)
-        except Damaged as error:
-            self._rescue(str(error))
-        try:
-            return act(self._ready())
-        except Damaged as error:
-            raise StorageError(
-                f"{self._path}: the log is damaged again at once ({error}). Replace this disk."
-            ) from error
-
-    def _with_ballast(self, write: Callable[[], Result], *, urgent: bool) -> Result:
-        """Write; without room once more after the ballast has been let go, if this must not be lost."""
-        try:
-            return write()
-        except DiskFull:
-            if not urgent or not self._ballast.release():
-                raise
-        self._logger.error("the disk is full; the reserve is used for what must not be lost")
-        return write()
-
-    def _start(self) -> None:
-        try:
-            self._ready()
-        except DiskFull as error:
-            self._logger.warning("the log waits for room on the disk", reason=str(error))
-
-    def _ready(self) -> Log:
-        """Return the open log; opens it where there was no room so far. Raises StorageError."""
-        if self._held is None:
-            raise StorageError(f"{self._path}: the log is closed.")
-        if self._log is None:
-            try:
-                self._take(self._open())
-            except Damaged as error:
-                self._rescue(str(error))
-        if self._log is None:
-            raise StorageError(f"{self._path}: the log cannot be opened.")
-        return self._log
-
-    def _open(self) -> Log:
-        emptied = self._path.exists() and not self._path.stat().st_size
-        if emptied and (self._ballast.there or self._path.with_name(FILE_NAME + "-wal").exists()):
-            # SQLite would take it for a new one; the reserve beside it says that there was a log.
-            self.quarantined = quarantine(self._path, self._clock())
-            self._logger.error("the log has been emptied; a new one is begun", kept_as=str(self.quarantined))
-        kept = quarantined(self._folder)
-        file = self._connect()
-        try:
-            log = Log(file)
-            if log.fresh and kept:
-                file.close()
-                return carry_over(kept[-1], None, None, self._connect, "it was moved here and not searched")
-            if log.fresh:
-                log.begin()
-            if file.lost_tail:
-                self.quarantined = quarantine(self._path, self._clock(), copy_wal=True)
-                wal = Salvage(self._path, wal_only=True)
-                try:
-                    found = carry_tail(log, wal)
-                finally:
-                    wal.close()
-                self._logger.error("the end of the log was damaged; what is whole is kept", batches=found)
-        except BaseException:
-            file.close()
-            raise
-        return log
-
-    def _connect(self) -> LogFile:
-        """Open the file; without room after the ballast has been let go, at last without sharing it."""
-        try:
-            file = LogFile(self._path)
-        except DiskFull:
-            self._ballast.release()
-            try:
-                file = LogFile(self._path)
-            except DiskFull:
-                file = LogFile(self._path, alone=True)
-        disk = os.statvfs(self._folder)
-        total = disk.f_blocks * disk.f_frsize
-        file.limit_wal(min(1000, min(total, self._keeping.max_bytes or total) // (8 * PAGE)))
-        return file
-
-    def _take(self, log: Log) -> None:
-        self._log = log
-        day = log.book.day
-        now = self._clock()
+    def _opened(self, log: Log) -> None:
+        """Take up the day's figures where the last process left them."""
+        day, now = log.book.day, self._clock()
         for budget, on, used in (
             (self._wear.budget, day.day, day.written),
             (self._sent, day.sent_day, day.sent),
         ):
-            used_since = budget.today(now)
+            since = budget.today(now)
             if on == budget.day:
-                budget.used = used + used_since
-        self._ballast.take(self._room.floor)
-
-    def _rescue(self, reason: str) -> None:
-        """Go on in a new file."""
-        known = None
-        if self._salvage is not None:
-            self._salvage.close()
-            self._salvage = None
-        if self._log is not None:
-            known = (self._log.book, self._log.done)
-            self._log.file.close()
-            self._log = None
-        self.quarantined = quarantine(self._path, self._clock())
-        book, done = known or (None, None)
-        self._log = carry_over(self.quarantined, book, done, self._connect, reason)
-
-    def _tend(self) -> None:
-        """Do a little of what can wait: carry over, delete what is kept no longer, renew the reserve."""
-        log = self._log
-        if log is None:
-            return
-        now_s = time.monotonic()
-        try:
-            if log.book.salvages:
-                self._carry(log)
-            if now_s - self._tended_s >= _TEND_S:
-                before_us = self._clock() - round(self._keeping.keep_hours * 3600 * SECOND_US)
-                ends = now_s + _TENDING_S
-                gone = [log.forget_kept(stream, before_us, 4 * _CHUNK) for stream in STREAMS]
-                while any(gone) and time.monotonic() < ends:
-                    gone = [log.forget_kept(stream, before_us, 4 * _CHUNK) for stream in STREAMS]
-                self._tended_s = 0.0 if any(gone) else now_s
-                self._ballast.take(self._room.floor)
-                for path in quarantined(self._folder)[:-KEPT_FILES]:
-                    if all(name != path.name for name, _ in log.book.salvages):
-                        discard(path)
-        except Damaged as error:
-            self._rescue(str(error))
-        except StorageError as error:
-            self._logger.warning("the log cannot be tended now", reason=str(error))
-
-    def _carry(self, log: Log) -> None:
-        name, position = log.book.salvages[0]
-        if self._salvage is None or self._salvage.path.name != name:
-            self._salvage = Salvage(self._folder / name, position)
-        ends = time.monotonic() + _TENDING_S
-        while True:
-            carried = carry_some(log, self._salvage)
-            if carried:
-                self._logger.info("batches are carried over", batches=carried, left=self._salvage.left)
-            if self._salvage.done or time.monotonic() > ends:
-                break
-        if self._salvage.done:
-            self._salvage.close()
-            self._salvage = None
+                budget.used = used + since
 
 
 def _broken(log: Log, stream: Stream, row: Row) -> str:
@@ -588,7 +416,7 @@ def _first_since(log: Log, since_us: int) -> int:
     ends = log.file.read("SELECT min(place), max(place) FROM readings")[0]
     if ends[0] is None:
         return 0
-    low, high = ends
+    low, high = ends[0], ends[1] + 1
     while low < high:
         middle = (low + high) // 2
         sql = "SELECT place, made_us FROM readings WHERE place > ? ORDER BY place LIMIT 1"
@@ -602,24 +430,3 @@ def _first_since(log: Log, since_us: int) -> int:
 
 def _cursor(log: Log) -> int:
     return int(log.file.fact("inbox_cursor") or 0)
-
-
-def _hold(folder: Path) -> int:
-    """Lock the folder for this process: two gateways on one log would double every number."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # The folder itself, not a file in it: a full disk may have no room for one.
-        held = os.open(folder, os.O_RDONLY)
-    except OSError as error:
-        raise StorageError(
-            f"{folder}: {error.strerror}. Give the gateway a `state_dir` that it may write, "
-            f"or run: chown -R $(id -un) {folder}"
-        ) from error
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(held)
-        raise StorageError(
-            f"{folder}: another gateway is using this folder. Stop it, or give this one its own `state_dir`."
-        ) from error
-    return held
