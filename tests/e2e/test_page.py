@@ -18,11 +18,14 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 Open = Callable[..., Page]
 PHONE: ViewportSize = {"width": 390, "height": 844}
-PAGES = (
-    "/", "/devices", "/devices/pump1", "/devices/pump1?point=bearing-temp", "/devices/_gateway", "/alarms",
-    "/config", "/config/edit", "/config/1", "/tools", "/tools/scan", "/tools/decode", "/tools/logs",
-    "/tools/queue", "/no-such-page",
-)  # fmt: skip
+PAGES = {
+    "/": "overview", "/devices": "devices", "/devices/pump1": "device",
+    "/devices/pump1?point=bearing-temp": "trend", "/devices/_gateway": "device", "/alarms": "alarms",
+    "/config": "config", "/config/edit": "edit", "/config/1": "version-page", "/tools": "tools",
+    "/tools/scan": "scan", "/tools/decode": "decode", "/tools/logs": "logs", "/tools/queue": "queue",
+    "/no-such-page": "missing",
+}  # fmt: skip
+"""Every address, and what is on its page and on none before it."""
 EXPECTED_ERRORS = re.compile(r"\b(401|422|429)\b|net::ERR_")
 """The browser itself logs refused requests; the page says them in words, and the tests look at those."""
 expect.set_options(timeout=SLOW_MS)
@@ -108,9 +111,11 @@ def test_the_language_switches_every_page_and_is_kept(visit: Open) -> None:
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_on_a_phone_nothing_is_cut_small_or_left_in_the_other_language(visit: Open, language: str) -> None:
     page = visit(language=language)
-    for path in PAGES:
+    for path, mark in PAGES.items():
+        page.goto("/#/tools")
+        page.get_by_test_id("tools").wait_for()
         page.goto(f"/#{path}")
-        page.locator("main.page").wait_for()
+        page.get_by_test_id(mark).wait_for()
         expect(page.get_by_role("status").filter(has_text=re.compile("Loading|加载中"))).to_have_count(0)
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], path
         assert page.evaluate(SMALL_TARGETS) == [], path
