@@ -317,8 +317,8 @@ class Gateway:
 
     async def _act(self, act: AlarmAct, offset_us: int) -> None:
         """Do what a person at the centre asks of an alarm, and answer when it is on the disk."""
-        if act.until_us is not None:
-            act = msgspec.structs.replace(act, until_us=act.until_us - offset_us)
+        until_us = None if act.until_us is None else act.until_us - offset_us
+        act = msgspec.structs.replace(act, at_us=act.at_us - offset_us, until_us=until_us)
         commands, pipeline = self.house.commands, self.house.pipeline
         try:
             steps = pipeline.act(act)

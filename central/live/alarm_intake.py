@@ -35,6 +35,8 @@ from protocols.model.clock import SECOND_US, to_datetime
 
 LATE_US = 60 * SECOND_US
 """A transition that arrives so long after it happened came out of a backlog: it is marked late."""
+SETTLED_US = 60 * SECOND_US
+"""An act from here that is so much older than a step of the gateway has arrived there, or was refused."""
 SUPERSEDED = "superseded"
 
 
@@ -81,8 +83,10 @@ class Intake:
                 row.number = transition.number
                 if await self._known(transition, row.id):
                     await self._agree(row, transition)
-                elif counts:
-                    await self._advance(row, transition)
+                else:
+                    if counts:
+                        await self._advance(row, transition)
+                    await self._heal(row, transition)
             self.applied.changed[row.id] = None
         await self._session.flush()
 
@@ -192,6 +196,32 @@ class Intake:
         before = AlarmState(row.state)
         stepped(row, before, state, transition)
         if state is not AlarmState.NORM:
+            row.closed_at = None
+        row.state = state.value
+        self._record(row, transition, before, state, comment="as the gateway has it", late=False)
+
+    async def _heal(self, row: AlarmRow, transition: AlarmTransition) -> None:
+        """Take over where the alarm stands at the gateway, unless an act from here may be on its way."""
+        state, overlays = transition.state, [overlay.value for overlay in transition.overlays]
+        over = state is AlarmState.NORM
+        if state is None or (row.state == state.value and (over or row.overlays == overlays)):
+            return
+        since = to_datetime(max(transition.event_us - SETTLED_US, 0))
+        acts = select(JournalRow.id).where(
+            JournalRow.alarm == row.id,
+            JournalRow.act != "",
+            JournalRow.number.is_(None),
+            JournalRow.recorded_at > since,
+        )
+        if await self._session.scalar(acts.limit(1)) is not None:
+            return
+        before = AlarmState(row.state)
+        for overlay in Overlay:
+            if overlay.value in row.overlays and overlay.value not in overlays:
+                alarm_overlays.take(row, overlay)
+        row.overlays = overlays
+        uncovered(row, before, state, to_datetime(transition.event_us))
+        if not over:
             row.closed_at = None
         row.state = state.value
         self._record(row, transition, before, state, comment="as the gateway has it", late=False)

@@ -49,13 +49,18 @@ def _shelve(machine: Machine, i: int, rule: Rule, act: AlarmAct, now_us: int, by
     until_us = act.until_us
     if until_us is None and act.one_shot:
         until_us = longest_us
-    if until_us is None or not now_us < until_us <= longest_us:
+    # It was right when it was asked for, and long on its way: at the centre it has been shelved and is back.
+    late = until_us is not None and act.at_us < until_us <= now_us
+    if until_us is None or not (late or now_us < until_us <= longest_us):
         raise Rejected(
             "shelving-time",
             f"alarm {rule.id!r} is shelved until a time in the next {rule.max_shelve_s / 60:g} minutes",
         )
     cover = Cover(now_us, act.actor, act.comment, until_us, act.one_shot)
     machine.cover(i, AlarmEvent.SHELVE, Overlay.SHLVD, cover, by)
+    if late:
+        over = By(comment="its time was over when the order came")
+        machine.uncover(i, AlarmEvent.UNSHELVE, now_us, over)
 
 
 def _current(machine: Machine, i: int, act: AlarmAct) -> None:

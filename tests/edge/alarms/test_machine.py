@@ -138,6 +138,15 @@ def test_what_is_never_shelved_and_what_is_not_known() -> None:
     assert refused(alarms, "ack", 3, rule_id="tank.none") == "unknown-alarm"
 
 
+def test_an_order_to_shelve_that_came_too_late_calls_again() -> None:
+    """At the centre it was shelved meanwhile, and is back: both sides come to the same state."""
+    alarms = engine()
+    take(alarms, (1, 11))
+    act(alarms, "ack", 2)
+    late = act(alarms, "shelve", 100, at_us=at(10), until_us=at(70))
+    assert told(late) == ["high SHELVE ACKED SHLVD", "high UNSHELVE UNACK"]
+
+
 def test_one_shot_ends_with_the_alarm_or_at_the_longest_time() -> None:
     alarms = engine()
     take(alarms, (1, 11))
