@@ -123,10 +123,11 @@ class Vault:
         if self.log is None:
             try:
                 self.log = self._open()
-                self._opened(self.log)
-                self._ballast.take(self.room.floor)
             except Damaged as error:
                 self._rescue(str(error))
+            if self.log is not None:
+                self._opened(self.log)
+                self._ballast.take(self.room.floor)
         if self.log is None:
             raise StorageError(f"{self._path}: the log cannot be opened.")
         return self.log
