@@ -17,7 +17,7 @@ from edge.cli import app
 PROGRAMS = Path(sys.executable).parent
 
 
-def typed(*words: object, folder: Path, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+def typed(*words: object, folder: Path, timeout: float = 180) -> subprocess.CompletedProcess[str]:
     """Run `citynerve-edge` with these words; nobody sits at its standard input."""
     return subprocess.run(
         [str(PROGRAMS / "citynerve-edge"), *(str(word) for word in words)],
@@ -47,7 +47,7 @@ def beside(folder: Path, *words: object, until: Callable[[], bool]) -> Iterator[
             cwd=folder, stdout=out, stderr=out, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         try:
-            ends = time.monotonic() + 60
+            ends = time.monotonic() + 180
             while not until():
                 assert process.poll() is None, log.read_text()
                 assert time.monotonic() < ends, log.read_text()
@@ -55,7 +55,7 @@ def beside(folder: Path, *words: object, until: Callable[[], bool]) -> Iterator[
             yield process
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(60)
 
 
 @pytest.fixture(scope="session")
