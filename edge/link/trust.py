@@ -21,14 +21,15 @@ import ssl
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from types import ModuleType
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
-
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from protocols.errors import Rejected
 from protocols.model.clock import Clock, now_us, to_datetime
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 PIN: Final = re.compile(r"^sha256:[0-9a-f]{64}\Z")
 Stamp = tuple[int, int, int]
@@ -73,7 +74,7 @@ class Trust:
         if self._ca_file is not None:
             pinned = [found for found in self._authorities() if pin_of(found) == self._pin]
             if pinned:
-                text = "".join(found.public_bytes(Encoding.PEM).decode() for found in pinned)
+                text = "".join(ssl.DER_cert_to_PEM_cert(_der(found)) for found in pinned)
                 context = ssl.create_default_context(cadata=text)
                 # It is believed by itself, also where it is not the root of the operator's authorities.
                 context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
@@ -98,9 +99,10 @@ class Trust:
     def _authorities(self) -> list[x509.Certificate]:
         assert self._ca_file is not None  # noqa: S101 - asked by the caller
         try:
-            return x509.load_pem_x509_certificates(self._ca_file.read_bytes())
+            found: list[x509.Certificate] = _x509().load_pem_x509_certificates(self._ca_file.read_bytes())
         except (OSError, ValueError) as error:
             raise self._unusable(str(error)) from error
+        return found
 
     def _unusable(self, reason: str) -> Rejected:
         return Rejected(
@@ -110,7 +112,7 @@ class Trust:
     def _judge(self, der: bytes | None) -> None:
         if der is None:
             raise UntrustedKey("pin-mismatch", "the server showed no certificate")
-        certificate = x509.load_der_x509_certificate(der)
+        certificate = _x509().load_der_x509_certificate(der)
         shown = pin_of(certificate)
         if shown != self._pin:
             raise UntrustedKey(
@@ -142,8 +144,23 @@ class _PinnedObject(ssl.SSLObject):
         context.judge(self.getpeercert(binary_form=True))
 
 
+def _x509() -> ModuleType:
+    """Load what reads certificates: eight megabytes, which only a gateway with a pin shall pay for."""
+    from cryptography import x509  # noqa: PLC0415
+
+    return x509
+
+
+def _der(certificate: x509.Certificate) -> bytes:
+    from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415
+
+    return certificate.public_bytes(Encoding.DER)
+
+
 def pin_of(certificate: x509.Certificate) -> str:
     """Return the pin of a certificate's public key: `sha256:` and 64 hexadecimal digits."""
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat  # noqa: PLC0415
+
     key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return f"sha256:{hashlib.sha256(key).hexdigest()}"
 

@@ -13,9 +13,6 @@ from email.parser import HeaderParser
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from protocols.errors import Rejected
 from protocols.model.order import Update
 
@@ -30,6 +27,10 @@ def check_signature(order: Update, public_key: str) -> None:
 
     public_key: 64 hexadecimal digits. Raises Rejected: `bad-signature`, `bad-version`.
     """
+    # Eight megabytes that a gateway needs once in its life.
+    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415
+
     if not VERSION.match(order.version):
         raise Rejected("bad-version", f"{order.version!r} is no version of this product")
     try:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter, defaultdict
+from collections.abc import Collection
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -111,28 +113,29 @@ def good(quality: int) -> bool:
     return quality < Quality.UNCERTAIN
 
 
-def check_every_answer(
-    centre: FakeCentre, field: CountingField, *, first: dict[int, int] | None = None
-) -> int:
+def check_every_answer(centre: FakeCentre, field: CountingField, *, ends: Collection[int] = ()) -> int:
     """Fail where an answer of a device is not at the centre, exactly once, in order; return how many were.
 
-    first: where each unit's count began for this comparison (all up to it are not asked for).
+    ends: how many a unit had answered as a gateway was told to stop: one answer more may have been under way.
     """
     compared = 0
     for unit in range(1, field.units + 1):
-        begin = (first or {}).get(unit, 0)
-        expected = list(range(begin + 1, field.answered(unit) + 1))
-        found = [count for count in counts(centre, unit) if count > begin]
-        # The last answer may be under way in the line as the gateway is told to stop.
-        assert found in (expected, expected[:-1]), _difference(unit, expected, found)
+        found = counts(centre, unit)
+        last = field.answered(unit)
+        under_way = {number + more for number in (*ends, last - 1) for more in (0, 1)} - set(found)
+        expected = [number for number in range(1, last + 1) if number not in under_way]
+        assert found == expected, _difference(unit, expected, found)
         compared += len(found)
     return compared
 
 
 def _difference(unit: int, expected: list[int], found: list[int]) -> str:
     lost, doubled = set(expected) - set(found), [n for n, times in Counter(found).items() if times > 1]
-    order = "in order" if found == sorted(found) else "out of order"
-    return f"unit {unit}: lost {sorted(lost)[:20]} ({len(lost)}), doubled {doubled[:20]}, {order}"
+    swapped = [pair for pair in pairwise(found) if pair[0] > pair[1]]
+    return (
+        f"unit {unit}: lost {sorted(lost)[:20]} ({len(lost)}), doubled {doubled[:20]}, "
+        f"out of order {swapped[:20]} of {len(expected)}"
+    )
 
 
 assert any(point["key"] == COUNT and point["modbus"]["address"] == 40 for point in PROFILE["points"])
