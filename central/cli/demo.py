@@ -145,7 +145,7 @@ async def _start(plan: Plan, crew: Crew) -> Sequence[Path]:
     async with open_database(plan.centre, migrate=False, attach=True) as database:
         await _add_accounts(database)
         codes = await _codes(database, [file.stem for file in found])
-    password = {"CITYNERVE_PAGE_PASSWORD": PASSWORD}
+    password = {"DEMO_PAGE_PASSWORD": PASSWORD}
     enrol = ("-m", "edge", "enrol", "--page-password-env", *password)
     await asyncio.gather(*(crew.call(*enrol, str(file), codes[file.stem], env=password) for file in found))
     for file in found:

@@ -39,8 +39,7 @@ def check_signature(order: Update, public_key: str) -> None:
     except (InvalidSignature, ValueError) as error:
         raise Rejected(
             "bad-signature",
-            f"version {order.version} is not signed with the key in `updates.public_key`; "
-            "it was not fetched",
+            f"version {order.version} is not signed with the key in `updates.public_key`; it was not fetched",
         ) from error
 
 
