@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from edge.app import open_plan, read_tasks
-from edge.buffer.glance import glance
+from edge.buffer.glance import glance, tables
 from edge.cli.check import describe
 from edge.cli.control import SOCKET_NAME, Control
 from edge.cli.terminal import GatewayFile, reported
@@ -40,7 +40,7 @@ Support bundle of a CityNerve gateway, made {when}.
 Passwords, tokens, hashes and private keys are replaced by ***; look through it before you send it on.
 gateway.yaml    the gateway file; profiles/ its own device profiles
 check.txt       what `citynerve-edge check` says
-queue.json      what waits in the buffer; files.txt the files of the state folder
+queue.json      what waits in the buffer; tables.json its tables; files.txt the files of the state folder
 audit.txt       number and seal of the newest entry of the local audit
 *.json          what the gateway said, where it was running
 versions.txt system.txt journal.txt clock.txt addresses.txt   this machine
@@ -118,6 +118,7 @@ def _parts(file: Path, plan: Plan | None) -> Iterator[tuple[str, str]]:
     state = _state(file, plan)
     yield "files.txt", support.files(state)
     yield "queue.json", _told(lambda: _queue(state))
+    yield "tables.json", _told(lambda: json.dumps(tables(state), indent=1))
     yield "audit.txt", _told(lambda: _audit(state))
     yield "versions.txt", support.versions()
     yield "system.txt", support.system(state)

@@ -86,3 +86,4 @@ def test_a_running_gateway_tells_more(station: Path, tmp_path: Path) -> None:
     assert '"pump1"' in parts["devices.json"]
     assert "gateway starts" in parts["log.json"]
     assert '"batches"' in parts["queue.json"]
+    assert '"table": "readings"' in parts["tables.json"]
