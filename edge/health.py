@@ -6,9 +6,11 @@ Every device gets two more (`_online`, `_latency`), and the gateway is a device 
 
 from __future__ import annotations
 
+import ctypes
 import os
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -214,6 +216,15 @@ class Process:
         cpu = 100 * (used - self._used) / max(now - self._looked, 1e-9)
         self._looked, self._used = now, used
         return cpu, resident_mb(), now - self.started
+
+
+def give_back() -> None:
+    """Return memory that is not in use to the system; where the C library cannot, it stays as it is.
+
+    glibc keeps what a start or a change of configuration needed for a moment: several megabytes, for ever.
+    """
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def resident_mb() -> float:
