@@ -74,7 +74,8 @@ class Settings:
         self._since_us = clock()
         self._log = structlog.get_logger("edge.versions")
         well = self._well.last()
-        beginning.settle(sorted(well.devices), uplink=well.uplink)
+        with self._store.patiently():
+            beginning.settle(sorted(well.devices), uplink=well.uplink)
         remember_place(self._file, self._store.state_dir)
         if beginning.replaces_file:
             with suppress(StorageError):  # then the file goes on to be what is wanted, and is shown as that
@@ -238,6 +239,7 @@ class Settings:
                     await self._trying.judge()
                 if now - looked >= _FILE_S:
                     looked = now
+                    await self._catch_up()
                     await self._look_at_file()
                 if now - kept >= _WELL_S and self.left_s is None:
                     kept = now
@@ -245,6 +247,15 @@ class Settings:
             except StorageError as error:
                 self._log.error("the versions cannot be written; tried again", reason=str(error))
                 await asyncio.sleep(_FILE_S)
+
+    async def _catch_up(self) -> None:
+        """Write what the disk has not taken at the start; it is tried as long as that takes."""
+        if not self._store.owes:
+            return
+        with suppress(StorageError):
+            async with self._busy:
+                await asyncio.to_thread(self._store.catch_up)
+            self._log.info("the versions are on the disk")
 
     def ended(self) -> None:
         """Note that the gateway was stopped in order: a start after it is no sign of a failure."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -97,8 +97,26 @@ class Versions:
         self.state_dir = state_dir
         self.folder = state_dir / "versions"
         self._clock = clock
+        self._patient = False
+        self._unwritten: dict[int, bytes] = {}
+        self.owes = False
+        """Whether the index, or a version, is only in memory: see `patiently`."""
         self._log = structlog.get_logger("edge.versions")
-        self.index = self._durable = self._read_index()
+        self.index = self._settled = self._read_index()
+
+    @contextmanager
+    def patiently(self) -> Iterator[None]:
+        """Keep in memory what the disk does not take, until `catch_up`: a full disk must not stop a start."""
+        self._patient = True
+        try:
+            yield
+        finally:
+            self._patient = False
+
+    def catch_up(self) -> None:
+        """Write what is only in memory. Raises StorageError."""
+        if self.owes:
+            self.settle()
 
     def add(
         self, texts: Texts, source: Source, actor: str, note: str, state: VersionState, order: str = ""
@@ -125,7 +143,13 @@ class Versions:
             file=texts.file,
             profiles=dict(texts.profiles),
         )
-        write(self._path(number), msgspec.json.format(msgspec.json.encode(whole)))
+        data = msgspec.json.format(msgspec.json.encode(whole))
+        try:
+            write(self._path(number), data)
+        except StorageError:
+            if not self._patient:
+                raise
+            self._unwritten[number] = data
         self.index = msgspec.structs.replace(self.index, versions=(*self.index.versions, version))
         return version
 
@@ -147,16 +171,23 @@ class Versions:
 
     def settle(self, **changes: Any) -> None:
         """Change fields of the index and make it durable, all or nothing; then delete what is too old."""
-        before, index = self._durable, msgspec.structs.replace(self.index, **changes)
+        before, index = self._settled, msgspec.structs.replace(self.index, **changes)
         kept = _newest(index)
         versions = tuple(version for version in index.versions if version.number in kept)
         index = msgspec.structs.replace(index, versions=versions)
         try:
+            for number in tuple(self._unwritten):
+                write(self._path(number), self._unwritten[number])
+                del self._unwritten[number]
             write(self.folder / "index.json", msgspec.json.format(msgspec.json.encode(index)))
-        except StorageError:
-            self.index = before
-            raise
-        self.index = self._durable = index
+        except StorageError as error:
+            if not self._patient:
+                self.index = before
+                raise
+            self.owes, self.index, self._settled = True, index, index
+            self._log.warning("the versions are kept in memory until the disk has room", reason=str(error))
+            return
+        self.owes, self.index, self._settled = False, index, index
         for number in self._numbers():
             if number not in kept:
                 self._path(number).unlink(missing_ok=True)
@@ -173,7 +204,8 @@ class Versions:
         """Return the texts of a version. Raises Rejected `unknown-version`, StorageError if damaged."""
         version, path = self.version(number), self._path(number)
         try:
-            whole = msgspec.json.decode(path.read_bytes(), type=_Whole)
+            data = self._unwritten.get(number) or path.read_bytes()
+            whole = msgspec.json.decode(data, type=_Whole)
         except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
             raise StorageError(f"{path}: {error}. This version is lost; choose another one.") from error
         texts = Texts(whole.file, whole.profiles)
@@ -185,7 +217,8 @@ class Versions:
         return self.folder / f"{number:06}.json"
 
     def _numbers(self) -> list[int]:
-        return [int(path.stem) for path in self.folder.glob("[0-9]*.json") if path.stem.isdecimal()]
+        kept = self.folder.glob("[0-9]*.json")
+        return [*(int(path.stem) for path in kept if path.stem.isdecimal()), *self._unwritten]
 
     def _read_index(self) -> Index:
         path = self.folder / "index.json"
@@ -250,6 +283,8 @@ def write(path: Path, data: bytes, mode: int = 0o600) -> None:
         fresh.replace(path)
         sync_folder(path.parent)
     except OSError as error:
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
         raise StorageError(
             f"{path}: {error.strerror or error}. Free some space, or let the gateway's user write there."
         ) from error

@@ -15,6 +15,7 @@ import pytest
 from edge.buffer.file import FILE_NAME
 from edge.buffer.glance import glance
 from edge.link.credentials import save
+from edge.versions.store import Versions
 from protocols.model.alarm import AlarmEvent
 from protocols.wire.handshake import Credentials
 from tests.edge.centre import TOKEN, FakeCentre
@@ -95,6 +96,7 @@ async def test_a_full_disk(tmp_path: Path, *, full_at_start: bool) -> None:
                     assert check_alarms(centre) >= 1
                     steps = [step.event for step in centre.alarms() if step.rule == "pump1.level-high"]
                     assert steps == [AlarmEvent.ACT, AlarmEvent.CLR]
+        assert Versions(state, read_only=True).index.running == 1, "the versions were never written"
     assert "no space" in _log(tmp_path) or "full" in _log(tmp_path), "it said nothing of the full disk"
 
 

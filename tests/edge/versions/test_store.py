@@ -155,3 +155,24 @@ def test_a_difference_names_lines_and_devices() -> None:
     assert difference(new, Texts(new.file, {"p": "version: 2\n"}), "x").devices.changed == ("a",)
     assert difference(old, old, "x").unified == ""
     assert difference(Texts("]["), old, "x").devices.added == ("a", "b", "c")
+
+
+def test_what_a_full_disk_does_not_take_at_the_start_is_written_later(tmp_path: Path) -> None:
+    store = Versions(tmp_path)
+    store.folder.write_text("a file where the folder should be: nothing can be written")
+    with store.patiently():
+        version = store.add(texts(1), "start", "start", "", "running")
+        store.settle(running=version.number, good=version.number)
+    assert store.owes
+    assert store.texts(1) == texts(1)
+    assert store.version(1).state == "running"
+    with pytest.raises(StorageError):
+        store.catch_up()
+    with pytest.raises(StorageError):
+        store.add(texts(2), "page", "a", "", "probation")
+    assert store.index.running == 1, "a refusal takes nothing back that runs"
+    store.folder.unlink()
+    store.catch_up()
+    assert not store.owes
+    again = Versions(tmp_path)
+    assert (again.index.running, again.texts(1)) == (1, texts(1))
