@@ -26,7 +26,7 @@ from edge.config.change import Inlet
 from edge.config.load import load
 from edge.config.texts import Texts
 from edge.console import serve
-from edge.health import DEVICE_POINTS, give_back, own_points
+from edge.health import DEVICE_POINTS, hold_little, own_points
 from edge.house import House
 from edge.house.changing import Changer
 from edge.house.vitals import Vitals
@@ -212,7 +212,6 @@ class Gateway:
         # What is alive now lives as long as the process: no collection needs to look at it again.
         gc.collect()
         gc.freeze()
-        give_back()
         self._log.info(
             "gateway starts",
             gateway=plan.gateway,
@@ -393,6 +392,7 @@ class Gateway:
 
 async def run_gateway(file: Path) -> None:
     """Run the gateway that a file describes, until a signal ends it. SystemExit(75): start it again."""
+    hold_little()
     gateway = Gateway(file)
     await gateway.run()
     if gateway.again:

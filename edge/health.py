@@ -20,6 +20,11 @@ from numpy.typing import NDArray
 from protocols.model.device import AlarmDefault, PointProfile, Text
 from protocols.model.quality import Quality
 
+_M_TRIM_THRESHOLD: Final = -1
+_M_MMAP_THRESHOLD: Final = -3
+_M_ARENA_MAX: Final = -8
+_LARGE_BYTES: Final = 128 * 1024
+
 
 def _point(
     key: str, zh: str, en: str, unit: str = "1", *, decimals: int | None = 0, deadband: float = 0.0
@@ -218,13 +223,17 @@ class Process:
         return cpu, resident_mb(), now - self.started
 
 
-def give_back() -> None:
-    """Return memory that is not in use to the system; where the C library cannot, it stays as it is.
+def hold_little() -> None:
+    """Ask glibc to keep no more free memory than it needs; another C library keeps its own ways.
 
-    glibc keeps what a start or a change of configuration needed for a moment: several megabytes, for ever.
+    By itself it makes an arena for each thread, and learns from one large block to keep all later ones: on a
+    gateway of 10,000 points a tenth of its memory, used by nobody (mallopt(3)).
     """
     with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_ARENA_MAX, 1)
+        libc.mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
+        libc.mallopt(_M_TRIM_THRESHOLD, _LARGE_BYTES)
 
 
 def resident_mb() -> float:

@@ -20,6 +20,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -91,10 +92,16 @@ def kernel_run() -> str:
         return ""
 
 
+@cache
+def _libc() -> ctypes.CDLL:
+    """Load the C library once: each load makes a class of its own."""
+    return ctypes.CDLL(None)
+
+
 def disciplined() -> bool:
     """Return whether the kernel's clock is kept by NTP or PTP: adjtimex(2), or systemd-timesyncd's mark."""
     try:
-        state = int(ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(512)))
+        state = int(_libc().adjtimex(ctypes.create_string_buffer(512)))
     except (OSError, AttributeError):
         state = -1
     return 0 <= state < _TIME_ERROR or (state < 0 and _TIMESYNC.exists())
