@@ -173,6 +173,10 @@ class Pipeline:
                     outcomes = cast(tuple[CommandOutcome, ...], payload)
                     changed = await self._outbox.apply(session, arrival.gateway, outcomes)
                     told.commands |= dict.fromkeys(changed)
+                    settled = await self._alarms.answered(
+                        session, arrival.gateway, outcomes, arrival.received_us
+                    )
+                    told.alarms |= dict.fromkeys(settled)
             now = to_datetime(self._clock())
             told.events = await alarms_raised(session, [_raised(row) for row in raised], now=now)
             await session.flush()

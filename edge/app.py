@@ -323,6 +323,8 @@ class Gateway:
         try:
             steps = pipeline.act(act)
         except Rejected as error:
+            # The centre takes a refusal as the last word on the alarm: what was judged before goes first.
+            await pipeline.settled()
             await commands.refuse(act.id, error.reason, str(error))
             return
         await pipeline.settled()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from central.live import alarm_overlays
 from central.live.alarm_rows import AlarmRow
-from protocols.model.alarm import AlarmEvent, AlarmState, AlarmTransition
+from protocols.model.alarm import UNACKED_STATES, AlarmEvent, AlarmState, AlarmTransition, Overlay
 from protocols.model.clock import to_datetime
 
 UNHIDDEN = "auto-unhidden"
@@ -47,3 +48,18 @@ def uncovered(row: AlarmRow, before: AlarmState, after: AlarmState, at: datetime
             row.acked_at, row.acked_by = at, UNHIDDEN
         row.closed_at = at
         alarm_overlays.bare(row)
+
+
+def taken_over(row: AlarmRow, state: AlarmState, overlays: Sequence[str], at: datetime) -> None:
+    """Bring an occurrence to where it stands at its gateway."""
+    before = AlarmState(row.state)
+    for overlay in Overlay:
+        if overlay.value in row.overlays and overlay.value not in overlays:
+            alarm_overlays.take(row, overlay)
+    row.overlays = list(overlays)
+    if state is not AlarmState.NORM:
+        row.closed_at = None
+        if state in UNACKED_STATES:
+            row.acked_at = row.acked_by = None
+    uncovered(row, before, state, at)
+    row.state = state.value

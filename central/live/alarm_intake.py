@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from central.live import alarm_overlays
-from central.live.alarm_effects import stepped, uncovered
+from central.live.alarm_effects import stepped, taken_over, uncovered
 from central.live.alarm_rows import AlarmRow, JournalRow
 from central.live.alarm_rules import Rules
 from central.store.registry import Device, Point
@@ -81,6 +81,9 @@ class Intake:
                 await self._late(row, transition)
             else:
                 row.number = transition.number
+                if transition.state is not None:
+                    row.told_state = transition.state.value
+                    row.told_overlays = [overlay.value for overlay in transition.overlays]
                 if await self._known(transition, row.id):
                     await self._agree(row, transition)
                 else:
@@ -216,14 +219,7 @@ class Intake:
         if await self._session.scalar(acts.limit(1)) is not None:
             return
         before = AlarmState(row.state)
-        for overlay in Overlay:
-            if overlay.value in row.overlays and overlay.value not in overlays:
-                alarm_overlays.take(row, overlay)
-        row.overlays = overlays
-        uncovered(row, before, state, to_datetime(transition.event_us))
-        if not over:
-            row.closed_at = None
-        row.state = state.value
+        taken_over(row, state, overlays, to_datetime(transition.event_us))
         self._record(row, transition, before, state, comment="as the gateway has it", late=False)
 
     async def _interval(self, transition: AlarmTransition) -> bool:

@@ -49,6 +49,8 @@ class AlarmRow(Base):
     last_value: Mapped[float | None]
     late: Mapped[bool]
     overlays: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
+    told_state: Mapped[str | None]
+    told_overlays: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
     group_key: Mapped[str] = mapped_column(default="")
     first_out: Mapped[bool] = mapped_column(default=False)
     realarms: Mapped[int] = mapped_column(default=0)

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from central.kernel.shapes import decode_cursor, encode_cursor
 from central.live.alarm_answers import Answers, Forward
 from central.live.alarm_intake import Applied, Intake
+from central.live.alarm_outcomes import settle
 from central.live.alarm_rows import AlarmRow, JournalRow
 from central.live.alarm_views import (
     AlarmCounts,
@@ -29,6 +30,7 @@ from central.live.alarm_views import (
 from central.store.registry import RuleRow
 from protocols.model.alarm import ACTIVE_STATES, UNACKED_STATES, AlarmTransition
 from protocols.model.clock import from_datetime, to_datetime
+from protocols.model.command import CommandOutcome
 
 __all__ = [
     "AlarmBoard",
@@ -152,6 +154,12 @@ class AlarmBoard(Answers):
         intake = Intake(session, gateway, received_us)
         await intake.apply(transitions)
         return intake.applied
+
+    async def answered(
+        self, session: AsyncSession, gateway: str, outcomes: Sequence[CommandOutcome], received_us: int
+    ) -> Sequence[str]:
+        """Take over what a gateway answered to acts from here, inside the caller's transaction."""
+        return await settle(session, gateway, outcomes, received_us)
 
     async def publish(self, alarm_ids: Sequence[str]) -> None:
         """Tell the bus the present state of these occurrences; called after the commit."""

@@ -15,6 +15,7 @@ should not trust them.
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, get_args
 
@@ -24,7 +25,7 @@ import numpy as np
 import zstandard
 
 from protocols.errors import WireError
-from protocols.model.alarm import ENTERS, LEAVES, AlarmTransition
+from protocols.model.alarm import ACTIVE_STATES, ENTERS, LEAVES, AlarmEvent, AlarmState, AlarmTransition
 from protocols.model.clock import LATEST_US
 from protocols.model.command import FINAL_STATES, CommandOutcome
 from protocols.model.reading import Readings
@@ -42,6 +43,14 @@ MAX_NAME = 200
 MAX_SAID = 1000
 """Characters of what a person says to an alarm."""
 MAX_STEPS = 1 << 31
+_AFTER: Mapping[AlarmEvent, Collection[AlarmState]] = {
+    AlarmEvent.ACT: ACTIVE_STATES,
+    AlarmEvent.CLR: frozenset(AlarmState) - ACTIVE_STATES,
+    AlarmEvent.ACK: frozenset({AlarmState.ACKED, AlarmState.NORM, AlarmState.LTACK}),
+    AlarmEvent.RESET: frozenset({AlarmState.NORM}),
+    AlarmEvent.REALARM: frozenset({AlarmState.UNACK}),
+}
+"""Base states that a step of the base state can lead to (alarms.md section 2)."""
 Payload = Readings | tuple[AlarmTransition, ...] | tuple[CommandOutcome, ...]
 
 _LEVEL = 3
@@ -223,6 +232,12 @@ def _of_transition(row: AlarmTransition) -> str | None:
         return f"a name is empty, longer than {MAX_NAME} characters, or holds a zero character"
     if not row.occurrence and not (row.event in ENTERS or row.event in LEAVES):
         return f"{row.event} without an occurrence; only a step of an overlay has none"
+    if row.occurrence and row.number == 1 and row.event is not AlarmEvent.ACT:
+        return f"{row.event} as the first step of an occurrence, which begins with ACT"
+    if not row.occurrence and row.number != 1:
+        return f"step number {row.number} of no occurrence"
+    if row.state is not None and row.state not in _AFTER.get(row.event, frozenset(AlarmState)):
+        return f"the alarm is {row.state} after {row.event}, which no step of the machine leads to"
     if not _said(row.actor, row.comment, row.act, row.group):
         return f"its words are longer than {MAX_SAID} characters, or hold a zero character"
     if row.until_us is not None and not 0 <= row.until_us < LATEST_US:

@@ -13,7 +13,7 @@ import numpy as np
 
 from central.security.roles import Role
 from central.store.rollups import Roller
-from protocols.model.alarm import AlarmEvent, AlarmTransition
+from protocols.model.alarm import AlarmEvent, AlarmState, AlarmTransition
 from protocols.model.command import CommandOutcome, CommandState
 from protocols.model.manifest import declaration_hash
 from protocols.model.reading import Readings
@@ -51,6 +51,16 @@ IMPOSSIBLE_STEPS: list[dict[str, Any]] = [
     {"number": 1 << 40},
     {"event": AlarmEvent.ACK},
     {"event": AlarmEvent.RESET},
+    {"event": AlarmEvent.CLR},
+    {"event": AlarmEvent.SHELVE},
+    {"event": AlarmEvent.SHELVE, "occurrence": "", "number": 2},
+    {"state": AlarmState.NORM},
+    {"number": 2, "event": AlarmEvent.CLR, "state": AlarmState.UNACK},
+    {"number": 2, "event": AlarmEvent.ACK, "state": AlarmState.RTNUN},
+    {"number": 2, "event": AlarmEvent.RESET, "state": AlarmState.ACKED},
+    {"number": 2, "event": AlarmEvent.REALARM, "state": AlarmState.ACKED},
+    {"until_us": CENTURY},
+    {"actor": "x" * 1001},
     {"quality": -1},
     {"occurrence": ""},
     {"occurrence": "a\0b"},
