@@ -104,12 +104,12 @@ class Limiter:
 
     def wait_s(self, address: str, now: float) -> float:
         """Return how long this address has to wait before it may guess again; 0 where it need not."""
-        _, until = self._failed.get(_network(address), (0, 0.0))
+        _, until = self._failed.get(network(address), (0, 0.0))
         return max(until - now, 0.0)
 
     def failed(self, address: str, now: float) -> None:
         """Count a wrong guess: before it is judged, so that guesses side by side count too."""
-        key = _network(address)
+        key = network(address)
         times = self._failed.pop(key, (0, 0.0))[0] + 1
         self._failed[key] = (times, now + _pause_s(times))
         while len(self._failed) > _MAX_ADDRESSES:
@@ -117,13 +117,13 @@ class Limiter:
 
     def judged(self, address: str, now: float) -> None:
         """Let the pause begin now, when the guess has turned out wrong: judging it took its time too."""
-        key = _network(address)
+        key = network(address)
         times, _ = self._failed.get(key, (0, 0.0))
         self._failed[key] = (times, now + _pause_s(times))
 
     def succeeded(self, address: str) -> None:
         """Forget the wrong guesses of an address that knew the password."""
-        self._failed.pop(_network(address), None)
+        self._failed.pop(network(address), None)
 
 
 class Gatekeeper:
@@ -192,9 +192,13 @@ def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
 
 
-def _network(address: str) -> str:
+def network(address: str) -> str:
+    """Return what counts as one asker: an IPv4 address, also one mapped into IPv6, or an IPv6 /64."""
     try:
         known = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return address
-    return str(known) if known.version == 4 else str(ipaddress.ip_network((known, 64), strict=False))
+    if isinstance(known, ipaddress.IPv6Address):
+        mapped = known.ipv4_mapped
+        return str(mapped or ipaddress.ip_network((known, 64), strict=False))
+    return str(known)

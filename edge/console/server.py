@@ -16,25 +16,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import h11
 import structlog
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from edge.config.serving import PageEntry
 from edge.console.app import LocalApi
+from edge.console.connections import BACKLOG, MOST, Gate, Protocol
 from edge.console.guard import Door
-from edge.console.sockets import SOCKET_NAME, control_socket, is_loopback, page_url, peer_user, tcp_socket
+from edge.console.sockets import SOCKET_NAME, control_socket, is_loopback, page_url, tcp_socket
 from edge.house import House
 from protocols.errors import Rejected
 
-FIRST_REQUEST_S: Final = 15.0
-"""A connection that has not asked for anything by then is closed."""
 _GRACE_S: Final = 1
 _LOOK_S: Final = 1.0
 RETRY_S: Final = 10.0
 """Pause before a port that was taken is tried again."""
-_CONNECTIONS: Final = 64
 
 
 class _Wanted(NamedTuple):
@@ -69,21 +65,6 @@ class _Log(logging.Handler):
         level = logging.WARNING if record.levelno >= logging.ERROR else logging.DEBUG
         said = record.getMessage().strip()
         structlog.get_logger("edge.console").log(level, "web server", said=said, exc_info=record.exc_info)
-
-
-class _Protocol(H11Protocol):
-    """HTTP/1.1 as uvicorn speaks it; a connection that asks for nothing is closed, a local one has a name."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self.loop.call_later(FIRST_REQUEST_S, self._idle)
-        sock: socket.socket = transport.get_extra_info("socket")
-        if sock.family == socket.AF_UNIX:
-            self.client = (peer_user(sock), 0)
-
-    def _idle(self) -> None:
-        if self.conn.their_state is h11.IDLE:
-            self.transport.close()
 
 
 class _Server(uvicorn.Server):
@@ -150,7 +131,9 @@ async def _page(api: LocalApi, house: House) -> None:
                 if reason != told:
                     log.error("the page is not served", reason=reason)
                 told = reason
-                await asyncio.sleep(RETRY_S)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(RETRY_S):
+                        await _until_other(house, wanted)
             else:
                 told = ""
         finally:
@@ -158,9 +141,9 @@ async def _page(api: LocalApi, house: House) -> None:
             await asyncio.wait([door])
 
 
-async def _until_other(house: House, wanted: _Wanted, door: asyncio.Task[str]) -> None:
+async def _until_other(house: House, wanted: _Wanted, door: asyncio.Task[str] | None = None) -> None:
     """Return when the page is wanted otherwise, or its door has been closed by a failure."""
-    while not (door.done() and door.result()) and _Wanted.of(house) == wanted:  # noqa: ASYNC110
+    while not (door and door.done() and door.result()) and _Wanted.of(house) == wanted:  # noqa: ASYNC110
         await asyncio.sleep(_LOOK_S)
 
 
@@ -179,7 +162,7 @@ async def _listen(api: LocalApi, wanted: _Wanted) -> str:
     config = uvicorn.Config(door, **_SETTINGS, **files)
     try:
         config.load()
-        sock = tcp_socket(page.host, page.port)
+        sock = tcp_socket(page.host, page.port, Gate)
     except Rejected as error:
         return str(error)
     except OSError as error:  # ssl.SSLError is one
@@ -218,14 +201,15 @@ async def _run(config: uvicorn.Config, sock: socket.socket, door: Door) -> None:
 
 
 _SETTINGS: Final[dict[str, Any]] = {
-    "http": _Protocol,
+    "http": Protocol,
     "ws": "none",
     "lifespan": "off",
     "log_config": None,
     "access_log": False,
     "server_header": False,
     "proxy_headers": False,
-    "limit_concurrency": _CONNECTIONS,
+    "limit_concurrency": MOST + 1,
+    "backlog": BACKLOG,
     "timeout_graceful_shutdown": _GRACE_S,
     "timeout_keep_alive": 30,
 }

@@ -45,13 +45,13 @@ def control_socket(folder: Path) -> socket.socket:
     return sock
 
 
-def tcp_socket(host: str, port: int) -> socket.socket:
-    """Return a socket bound to `host:port`. Raises Rejected where it is in use or not ours."""
+def tcp_socket(host: str, port: int, kind: type[socket.socket] = socket.socket) -> socket.socket:
+    """Return a socket of `kind` bound to `host:port`. Raises Rejected where it is in use or not ours."""
     try:
-        family, kind, proto, _, address = socket.getaddrinfo(
+        family, stream, proto, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        sock = socket.socket(family, kind, proto)
+        sock = kind(family, stream, proto)
     except OSError as error:
         raise Rejected("page-host", f"{host!r} is no address of this machine: {error.strerror}") from error
     try:

@@ -110,6 +110,26 @@ async def test_a_port_that_becomes_free_is_taken(tmp_path: Path, monkeypatch: py
     assert f"127.0.0.1:{port}" in told[0]
 
 
+async def test_another_port_need_not_wait_for_the_one_that_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "RETRY_S", 3600.0)
+    async with ModbusField() as field:
+        with socket.socket() as other, structlog.testing.capture_logs() as lines:
+            other.bind(("127.0.0.1", 0))
+            other.listen()
+            port, free = other.getsockname()[1], free_port()
+            file = gateway_file(tmp_path, field.port, page={"port": port})
+            async with running(file) as gateway:
+                await until(lambda: any(line["event"] == "the page is not served" for line in lines))
+                await gateway.house.settings.apply(
+                    file.read_text().replace(str(port), str(free)), {}, source="page", actor="page:x", note=""
+                )
+                await until(lambda: any(line["event"] == "page is served" for line in lines))
+                async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{free}") as page:
+                    assert (await page.get("/api/session")).status_code == 200
+
+
 async def test_beyond_loopback_without_tls_it_warns(tmp_path: Path) -> None:
     async with ModbusField() as field:
         with structlog.testing.capture_logs() as lines:
@@ -165,19 +185,6 @@ async def test_a_client_that_takes_nothing_is_cut_off(tmp_path: Path) -> None:
         assert streams.open == 0, "its place is free again"
     assert taken == ["http.response.start"] + ["http.response.body"] * 3
     assert [line["by"] for line in lines if "cut off" in line["event"]] == ["page:192.0.2.1"]
-
-
-async def test_a_connection_that_asks_for_nothing_is_closed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(server, "FIRST_REQUEST_S", 0.2)
-    async with ModbusField() as field, doors(tmp_path, field.port) as opened:
-        port = int(opened.url.rpartition(":")[2])
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(b"GET /api/ses")
-        async with asyncio.timeout(10):
-            assert await reader.read() == b"", "half a request is none"
-        writer.close()
 
 
 def test_the_url_is_one_that_a_browser_here_can_open() -> None:
