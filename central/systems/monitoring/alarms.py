@@ -91,6 +91,22 @@ class AlarmDesk:
             raise not_found("alarm", alarm_id) from None
         return (await self.show([view]))[0]
 
+    async def suspend(self, alarm_id: str, actor: str, permit: str) -> schemas.Alarm:
+        """Take out of service (停用)."""
+        try:
+            view = await self._board.suspend(alarm_id, actor, permit)
+        except KeyError:
+            raise not_found("alarm", alarm_id) from None
+        return (await self.show([view]))[0]
+
+    async def return_to_service(self, alarm_id: str, actor: str, comment: str) -> schemas.Alarm:
+        """Return to service (恢复使用)."""
+        try:
+            view = await self._board.return_to_service(alarm_id, actor, comment)
+        except KeyError:
+            raise not_found("alarm", alarm_id) from None
+        return (await self.show([view]))[0]
+
     async def _links(self, found: Sequence[AlarmView]) -> dict[str, Link]:
         if not found:
             return {}

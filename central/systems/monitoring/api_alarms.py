@@ -1,4 +1,4 @@
-"""Routes of alarms: list, whole story, acknowledge, shelve."""
+"""Routes of alarms: list, whole story, acknowledge, shelve, take out of service."""
 
 from __future__ import annotations
 
@@ -88,3 +88,25 @@ async def shelve_alarm(alarm_id: str, asked: schemas.Shelve, who: MayShelve, roo
 async def unshelve_alarm(alarm_id: str, who: MayShelve, room: Room) -> schemas.Alarm:
     """End the shelving of an alarm; an active one annunciates again."""
     return await room.alarms.unshelve(alarm_id, who.username)
+
+
+@router.post(
+    "/alarms/{alarm_id}/suspend",
+    operation_id="suspendAlarm",
+    responses=problems(401, 403, 404, 409, 422, 503),
+)
+async def suspend_alarm(alarm_id: str, asked: schemas.Suspend, who: MayShelve, room: Room) -> schemas.Alarm:
+    """Take an alarm out of service (停用) under a permit, until somebody returns it."""
+    return await room.alarms.suspend(alarm_id, who.username, asked.permit)
+
+
+@router.post(
+    "/alarms/{alarm_id}/return",
+    operation_id="returnAlarm",
+    responses=problems(401, 403, 404, 409, 422, 503),
+)
+async def return_alarm(
+    alarm_id: str, who: MayShelve, room: Room, asked: schemas.Acknowledge | None = None
+) -> schemas.Alarm:
+    """Return an alarm to service (恢复使用); an active one annunciates again."""
+    return await room.alarms.return_to_service(alarm_id, who.username, asked.comment if asked else "")

@@ -255,6 +255,12 @@ class Shelve(Asked):
     reason: str = Field(min_length=1, max_length=1000)
 
 
+class Suspend(Asked):
+    """By which permit (工作票) somebody works on the instrument."""
+
+    permit: str = Field(min_length=1, max_length=1000)
+
+
 class NewGateway(Asked):
     """A gateway to expect."""
 

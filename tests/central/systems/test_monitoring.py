@@ -225,6 +225,27 @@ async def test_shelving_takes_an_alarm_off_the_screen_and_brings_it_back(
     assert "检修" in journal[1]["comment"]
 
 
+async def test_out_of_service_is_for_operators_and_stands_in_the_history(
+    city: Running, gateway: FieldGateway
+) -> None:
+    await gateway.alarm("a1", 1, AlarmEvent.ACT, at_us=city.clock(), value=3.3)
+    await city.post("/alarms/a1/suspend", {"permit": "17"}, Role.VIEWER, expect=403)
+    await city.post("/alarms/a1/return", role=Role.VIEWER, expect=403)
+    await city.post("/alarms/a1/suspend", {"permit": ""}, expect=422)
+    await city.post("/alarms/nothing/suspend", {"permit": "17"}, expect=404)
+    assert (await city.post("/alarms/a1/suspend", {"permit": "工作票 17"}))["overlays"] == ["OOSRV"]
+    again = await city.post("/alarms/a1/suspend", {"permit": "18"}, expect=409)
+    assert again["type"] == "/problems/already-out-of-service"
+    back = await city.post("/alarms/a1/return", {"comment": "transmitter changed"})
+    assert (back["overlays"], back["state"]) == ([], "UNACK")
+    assert (await city.post("/alarms/a1/return", expect=409))["type"] == "/problems/not-out-of-service"
+    journal = (await city.get("/alarms/a1"))["journal"]
+    assert [(step["event"], step["actor"], step["comment"]) for step in journal][1:] == [
+        ("SUSPEND", "test-operator", "工作票 17"),
+        ("RETURN", "test-operator", "transmitter changed"),
+    ]
+
+
 async def test_a_latched_alarm_is_acknowledged_before_it_is_reset(
     city: Running, gateway: FieldGateway
 ) -> None:
