@@ -39,6 +39,9 @@ class Window:
         self._left = 0
         self._n = 0
         self._sums = [0.0] * 4
+        self._low: float | None = None
+        self._high: float | None = None
+        """Of all parts; None: not known, one that held it has left."""
 
     def __len__(self) -> int:
         return self._n
@@ -48,6 +51,10 @@ class Window:
         if not self._parts:
             self._base_us = time_us
         self._last_us = time_us
+        if self._low is not None and value < self._low:
+            self._low = value
+        if self._high is not None and value > self._high:
+            self._high = value
         last = self._parts[-1] if self._parts else None
         if last is not None and time_us - last.start_us < self._part_us:
             self._sum(last, -1)
@@ -68,7 +75,12 @@ class Window:
         """Forget what is older than the window that ends at `time_us`."""
         oldest = time_us - self.length_us
         while self._parts and self._parts[0].start_us < oldest:
-            self._sum(self._parts.popleft(), -1)
+            gone = self._parts.popleft()
+            self._sum(gone, -1)
+            if gone.low == self._low:
+                self._low = None
+            if gone.high == self._high:
+                self._high = None
             self._left += 1
         if self._left >= _REFRESH or not self._parts:
             self._refresh()
@@ -76,6 +88,7 @@ class Window:
     def clear(self) -> None:
         """Forget everything."""
         self._parts.clear()
+        self._low = self._high = None
         self._refresh()
 
     def covered(self) -> bool:
@@ -92,11 +105,15 @@ class Window:
 
     def low(self) -> float | None:
         """Return the least sample, None without any."""
-        return min([part.low for part in self._parts], default=None)
+        if self._low is None:
+            self._low = min([part.low for part in self._parts], default=None)
+        return self._low
 
     def high(self) -> float | None:
         """Return the greatest sample, None without any."""
-        return max([part.high for part in self._parts], default=None)
+        if self._high is None:
+            self._high = max([part.high for part in self._parts], default=None)
+        return self._high
 
     def slope(self) -> float | None:
         """Return the least-squares slope per microsecond; None for fewer than three or too close samples."""
