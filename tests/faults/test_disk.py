@@ -5,18 +5,26 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from edge.app import open_plan
+from edge.buffer.base import Entry
+from edge.buffer.carve import PAGE
 from edge.buffer.file import FILE_NAME
-from edge.buffer.glance import glance
+from edge.buffer.sqlite import SqliteBuffer
 from edge.link.credentials import save
 from edge.versions.store import Versions
 from protocols.model.alarm import AlarmEvent
+from protocols.model.clock import SECOND_US, now_us
+from protocols.model.reading import Readings
+from protocols.wire.batch import decode
 from protocols.wire.handshake import Credentials
 from tests.edge.centre import TOKEN, FakeCentre
 from tests.edge.house import until
@@ -105,6 +113,7 @@ SAYS = (
     "a batch is damaged on the disk",
     "batch is set aside",
 )
+BEFORE, ROWS = 400, 20
 SEEDS = range(int(os.environ.get("CITYNERVE_TEST_ROT", "4")))
 
 
@@ -118,11 +127,11 @@ async def test_a_file_rots(tmp_path: Path, seed: int) -> None:
         async with CountingField() as field:
             path = counting_gateway(tmp_path, field.port, f"http://127.0.0.1:{port}", storage=ROOMY)
             field.set(1, 0, 3500)
+            field.set(1, 41, _begun_before(path))
             with ended(ancestor.live(path)) as life:
-                await until(lambda: field.answered(1) > 5 * READS)
+                await until(lambda: field.answered(1) > BEFORE * ROWS + READS)
                 await asyncio.to_thread(life.stop)
-            stored = glance(tmp_path / "state").depth["readings"].batches
-            damaged = _rot(tmp_path / "state" / FILE_NAME, chance, truncate=bool(seed % 2))
+            damaged, hit = _rot(tmp_path / "state" / FILE_NAME, chance, truncate=bool(seed % 2))
             with ended(ancestor.live(path)) as life:
                 async with FakeCentre(port) as centre:
                     begin = field.answered(1)
@@ -136,24 +145,57 @@ async def test_a_file_rots(tmp_path: Path, seed: int) -> None:
                     assert set(range(begin + 1, field.answered(1))) <= set(found), "lost after the repair"
                     lost = set(range(1, begin + 1)) - set(found)
                     assert not lost or any(said(tmp_path, event) for event in SAYS), f"{damaged}: silent loss"
-                    # One page holds a few batches: what is lost lay there, or behind the cut.
-                    assert len(lost) <= begin / 2, f"{damaged}: {len(lost)} of {begin} lost, {stored} batches"
+                    assert lost <= hit, f"{damaged}: {sorted(lost - hit)[:20]} lay elsewhere"
 
 
-def _rot(path: Path, chance: random.Random, *, truncate: bool) -> str:
-    size = path.stat().st_size
+def _begun_before(path: Path) -> int:
+    """Fill the log with what an earlier life had counted, over many pages; return how far it came."""
+    plan = open_plan(path)
+    buffer = SqliteBuffer(path.parent / "state")
+    buffer.remember(plan.declaration, plan.declared)
+    start_us = now_us() - 600 * SECOND_US
+    for batch in range(BEFORE):
+        number = np.arange(batch * ROWS, (batch + 1) * ROWS) + 1
+        point = np.full(ROWS, plan.indexes["pump1.count"], np.int32)
+        good = np.zeros(ROWS, np.uint32)
+        readings = Readings(point, start_us + number * 10_000, number.astype(np.float64), good)
+        buffer.append([Entry("readings", plan.declaration, start_us, readings)])
+    buffer.close()
+    return BEFORE * ROWS
+
+
+def _rot(path: Path, chance: random.Random, *, truncate: bool) -> tuple[str, set[int]]:
+    """Damage a log that was closed in order; return how, and which counts lay in pages that were hit."""
+    size, where = path.stat().st_size, _lies_at(path)
     with path.open("r+b") as file:
         if truncate:
             at = chance.randrange(size // 2, size)
             file.truncate(at)
-            return f"cut at {at} of {size}"
+            gone = set(range(at // PAGE, size // PAGE + 1))
+            return f"cut at {at} of {size}", {n for n, pages in where.items() if pages & gone}
         spots = [chance.randrange(size) for _ in range(3)]
         for spot in spots:
             file.seek(spot)
             byte = file.read(1)[0]
             file.seek(spot)
             file.write(bytes([byte ^ 1 << chance.randrange(8)]))
-        return f"bits turned at {spots} of {size}"
+        hit = {spot // PAGE for spot in spots}
+        return f"bits turned at {spots} of {size}", {n for n, pages in where.items() if pages & hit}
+
+
+def _lies_at(path: Path) -> dict[int, set[int]]:
+    """Return for each count the pages of the file in which its batch is found."""
+    raw = path.read_bytes()
+    where: dict[int, set[int]] = {}
+    with closing(sqlite3.connect(path)) as log:
+        for (data,) in log.execute("SELECT data FROM readings").fetchall():
+            at = raw.find(data)
+            assert at >= 0, "a batch of this test lies in one page"
+            payload = decode(data).payload
+            assert isinstance(payload, Readings)
+            pages = {at // PAGE, (at + len(data) - 1) // PAGE}
+            where.update((int(value), pages) for value in payload.value.tolist())
+    return where
 
 
 def _log(folder: Path) -> str:
