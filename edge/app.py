@@ -109,7 +109,8 @@ class Gateway:
         clock = timekeeper.now_us
         buffer = SqliteBuffer(loaded.state_dir, clock, loaded.entry.storage, stamp=timekeeper.stamp)
         self._quarantined = buffer.quarantined
-        pipeline = Pipeline(plan, buffer, clock, self._stored)
+        pipeline = Pipeline(plan, buffer, clock, self._stored, timekeeper.stamp)
+        timekeeper.on_step = pipeline.stepped
         sessions = {
             connection.key: Session(connection, pipeline.put, clock) for connection in plan.connections
         }

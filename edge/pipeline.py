@@ -23,13 +23,16 @@ from edge.alarms.engine import AlarmEngine
 from edge.alarms.rates import Rates
 from edge.alarms.view import AlarmView
 from edge.buffer.base import Buffer, Entry
+from edge.buffer.moved import moved_alarms, moved_entry, moved_readings
 from edge.config.bind import HEARTBEAT_S, Plan
 from edge.shaping import Shaper
+from edge.timekeeping import Stamp
 from protocols.errors import StorageError
 from protocols.model.alarm import AlarmTransition
 from protocols.model.clock import SECOND_US, Clock, now_us
 from protocols.model.order import AlarmAct
 from protocols.model.reading import PointIndexes, Readings
+from protocols.model.step import Step
 
 OnSteps = Callable[[Sequence[AlarmTransition]], None]
 """Is told the steps of alarms as they are judged; never blocks and never raises."""
@@ -38,6 +41,8 @@ TICK_S: Final = 0.1
 MAX_WAITING: Final = 500_000
 """Readings that may wait in memory for shaping, and again for the disk."""
 _RETRY_S: Final = 1.0
+_LATE_US: Final = 5 * SECOND_US
+"""So long after a step of the clock, readings come in that were taken before it."""
 _SLICE: Final = 65_536
 
 
@@ -61,6 +66,7 @@ class Pipeline:
         buffer: Buffer,
         clock: Clock = now_us,
         stored: Callable[[], None] = lambda: None,
+        stamp: Callable[[], Stamp | None] = lambda: None,
     ) -> None:
         self._urgent = asyncio.Event()
         self._written = asyncio.Event()
@@ -73,6 +79,13 @@ class Pipeline:
         self._buffer = buffer
         self._clock = clock
         self._stored = stored
+        self._stamp = stamp
+        self._stepped: deque[int] = deque()
+        self._owed: list[int] = []
+        """Steps of the clock that batches under way to the disk have not followed yet."""
+        self._late = (0, 0)
+        """The last step, and until when readings from before it may still come."""
+        self._writing = False
         self._begin(plan, _shaper(plan), buffer.load_state(ALARM_STATE))
         self._waiting: deque[Readings] = deque()
         self._waiting_rows = 0
@@ -136,6 +149,40 @@ class Pipeline:
         if not self._urgent.is_set() and self._urgent_points[readings.point].any():
             self._urgent.set()
 
+    def stepped(self, by_us: int) -> None:
+        """Hear from any thread that the clock was stepped: what is in hand moves along, and no alarm."""
+        self._stepped.append(by_us)
+
+    def _now(self) -> int:
+        """Return the time, once all that is in hand has followed the clock's steps."""
+        now = self._clock()
+        while self._stepped:
+            by_us = self._stepped.popleft()
+            now = self._clock()
+            self._follow(by_us, now)
+        return now
+
+    def _follow(self, by_us: int, now: int) -> None:
+        self._late = (by_us, now + _LATE_US)
+        if self._open:
+            step = Step(by_us, now, max(now - by_us - self._opened_us, 0) + SECOND_US)
+            self._open = [moved_readings(part, step) for part in self._open]
+            self._opened_us += by_us
+        if self._transitions:
+            self._transitions = list(moved_alarms(self._transitions, Step(by_us, now, _LATE_US)))
+        self._engine.stepped(by_us, now)
+        self._owed.append(by_us)
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Let closed batches follow the steps, but for those that a thread is writing at this moment."""
+        if self._writing:
+            return
+        span_us = max(self._batch_us, round(self._buffer.rhythm_s() * SECOND_US)) + SECOND_US
+        for by_us in self._owed:
+            self._closed = [moved_entry(entry, by_us, span_us, self._stamp()) for entry in self._closed]
+        self._owed = []
+
     def watch(self, points: Iterable[int], on_steps: OnSteps) -> None:
         """Tell `on_steps` every step of an alarm, and judge readings of these points without waiting."""
         self._urgent_points[list(points)] = True
@@ -143,7 +190,7 @@ class Pipeline:
 
     def act(self, act: AlarmAct) -> list[AlarmTransition]:
         """Do what a person asks of an alarm; empty where it changes nothing. Raises Rejected with a code."""
-        steps = self._engine.act(act, self._clock())
+        steps = self._engine.act(act, self._now())
         self._judged(steps)
         self._urgent.set()
         return steps
@@ -191,10 +238,15 @@ class Pipeline:
 
     def step(self, now: int) -> None:
         """Shape and judge what waits, and let the alarm delays run on."""
+        if self._stepped:
+            now = self._now()
         if self._waiting:
             parts, self._waiting = self._waiting, deque()
             self._waiting_rows = 0
             raw = Readings.concat(list(parts))
+            by_us, until_us = self._late
+            if now < until_us:
+                raw = moved_readings(raw, Step(by_us, now, SECOND_US))
             self.received += len(raw)
             for start in range(0, len(raw), _SLICE):
                 self._shape(raw if len(raw) <= _SLICE else _part(raw, start), now)
@@ -234,10 +286,10 @@ class Pipeline:
         self._close()
         if not self._closed:
             return
-        error = await self._append(self._closed)
+        error = await self._written_of(self._closed)
         if error is not None:
             urgent = [entry for entry in self._closed if entry.stream != "readings"]
-            if 0 < len(urgent) < len(self._closed) and await self._append(urgent) is None:
+            if 0 < len(urgent) < len(self._closed) and await self._written_of(urgent) is None:
                 # What must not be lost finds room where readings do not.
                 self._stored()
             self._refused(error)
@@ -247,6 +299,14 @@ class Pipeline:
             self._log.info("storage works again")
             self.storage_error = None
         self._stored()
+
+    async def _written_of(self, entries: list[Entry]) -> StorageError | None:
+        self._writing = True
+        try:
+            return await self._append(entries)
+        finally:
+            self._writing = False
+            self._catch_up()
 
     async def _append(self, entries: list[Entry]) -> StorageError | None:
         """Write some of what is closed; return why the disk refused."""
@@ -286,18 +346,19 @@ class Pipeline:
         self._kept_changes = changes
 
     def _close(self) -> None:
-        now, name = self._clock(), self._plan.declaration
+        now, name = self._now(), self._plan.declaration
+        stamp = self._stamp()
         if self._transitions:
             steps, self._transitions = tuple(self._transitions), []
             self.alarms_open = self._engine.counts()[0]
-            self._closed.append(Entry("alarms", name, now, steps))
+            self._closed.append(Entry("alarms", name, now, steps, stamp))
             for step in steps:
                 self._log.info("alarm", rule=step.rule, step=step.event.value, value=step.value)
         if self._open:
             whole, self._open, self._open_rows = Readings.concat(self._open), [], 0
             for start in range(0, len(whole), self._batch_rows):
                 rows = whole if len(whole) <= self._batch_rows else _part(whole, start, self._batch_rows)
-                self._closed.append(Entry("readings", name, now, rows))
+                self._closed.append(Entry("readings", name, now, rows, stamp))
 
     def _refused(self, error: StorageError) -> None:
         if self.storage_error is None:

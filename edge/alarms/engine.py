@@ -30,6 +30,7 @@ from protocols.model.clock import SECOND_US
 from protocols.model.order import AlarmAct
 from protocols.model.quality import Quality
 from protocols.model.reading import Readings
+from protocols.model.step import Step
 
 GRACE_US: Final = 500_000
 
@@ -170,6 +171,27 @@ class AlarmEngine:
                 self._change(i, at_us, last)
         self.rates.tick(now_us)
         return self._steps()
+
+    def stepped(self, by_us: int, now_us: int) -> None:
+        """The clock was stepped, to `now_us`: nothing is over, and nothing is silent, because of it.
+
+        Times that sensors told are moved only where they were told by our clock: see `Step`.
+        """
+        step = Step(by_us, now_us)
+        self._now_us = now_us
+        self._good_us += by_us
+        self._last_us = step.column(self._last_us)
+        self._machine.stepped(step)
+        self.rates.step_back(-by_us)
+        for judge in self._table.judges.values():
+            judge.forget()
+        for timer in self._timers.values():
+            timer.due_us += by_us
+            timer.since_us = step.time(timer.since_us)
+            timer.sample = (step.time(timer.sample[0]), *timer.sample[1:])
+            timer.held_us = None if timer.held_us is None else step.time(timer.held_us)
+        self._soonest_us = 0
+        self.changes += 1
 
     def _look_at_timers(self, now_us: int) -> None:
         for i, timer in list(self._timers.items()):

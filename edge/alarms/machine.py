@@ -32,6 +32,7 @@ from protocols.model.alarm import (
     unhidden,
 )
 from protocols.model.clock import SECOND_US
+from protocols.model.step import Step
 
 AUTO: Final = "auto"
 UNHIDDEN: Final = "auto-unhidden"
@@ -225,6 +226,20 @@ class Machine:
             if standing.realarm_us is not None:
                 standing.realarm_us -= back_us
         self._soonest_us = 0
+
+    def stepped(self, step: Step) -> None:
+        """The clock was stepped: what runs by it runs on, and what it told is what it tells now."""
+        self.step_back(-step.by_us)
+        for standing in self.standings.values():
+            standing.event_us, standing.sample_us = (
+                step.time(standing.event_us),
+                step.time(standing.sample_us),
+            )
+            standing.raised_us = step.time(standing.raised_us)
+            standing.cleared_us = None if standing.cleared_us is None else step.time(standing.cleared_us)
+            standing.acked_us = None if standing.acked_us is None else step.time(standing.acked_us)
+            for cover in standing.covers.values():
+                cover.since_us = step.time(cover.since_us)
 
     def restore(self, standings: Iterable[Standing], places: dict[str, int], now_us: int) -> None:
         """Take up alarms of the process or configuration before; end those whose rule is gone."""

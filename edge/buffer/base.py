@@ -32,12 +32,16 @@ from protocols.wire.handshake import StorageStatus
 
 
 class Entry(NamedTuple):
-    """What is to be appended: the payload of one batch, and the declaration that explains it."""
+    """What is to be appended: the payload of one batch, and the declaration that explains it.
+
+    stamp: under which clock it was made, where the time was in doubt then; else it is asked as it is stored.
+    """
 
     stream: Stream
     declaration: str
     made_us: int
     payload: Payload
+    stamp: Stamp | None = None
 
 
 class Stored(NamedTuple):

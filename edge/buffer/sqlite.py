@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -65,6 +65,8 @@ class SqliteBuffer(Buffer):
         self._logger = structlog.get_logger("edge.buffer")
         self._unsaved: dict[str, bytes] = {}
         self._inflow = Inflow()
+        self._correct: Correct | None = None
+        """How times in doubt are put right, since it is known."""
         keeping = keeping or StorageEntry()
         self._sent = Budget(keeping.uplink.bytes_per_day)
         self._wear = Wear(Budget(keeping.write_bytes_per_day), meter)
@@ -92,36 +94,41 @@ class SqliteBuffer(Buffer):
             return numbers
 
     def _append(self, log: Log, entries: Sequence[Entry], state: Mapping[str, bytes]) -> list[int]:
-        rows, stamp = self._encoded(log, entries)
-        size = sum(len(row.data) for _, row in rows)
-        readings = sum(len(row.data) for stream, row in rows if stream == "readings")
+        rows = self._encoded(log, entries)
+        size = sum(len(row.data) for _, row, _ in rows)
+        readings = sum(len(row.data) for stream, row, _ in rows if stream == "readings")
         if readings:
-            self._vault.room.make(log, readings, sum(row.n for stream, row in rows if stream == "readings"))
+            self._vault.room.make(
+                log, readings, sum(row.n for stream, row, _ in rows if stream == "readings")
+            )
 
         def write() -> list[int]:
-            with log.change():
-                self._flush(log)
+            with self._change(log):
                 for key, value in state.items():
                     log.file.put_fact(f"state:{key}", value)
-                return [self._put(log, stream, row, stamp) for stream, row in rows]
+                return [self._put(log, stream, row, stamp) for stream, row, stamp in rows]
 
         numbers = self._vault.with_ballast(write, urgent=not readings)
+        if log.book.doubts and self._correct is not None and self._stamp() is None:
+            # Made in doubt, stored after it had ended: put right before anybody can send it.
+            self._settle(log, self._correct)
         now = self._clock()
         self._wear.note(size, now)
         self._inflow.note(readings, now)
         return numbers
 
-    def _encoded(self, log: Log, entries: Sequence[Entry]) -> tuple[list[tuple[Stream, Row]], Stamp | None]:
+    def _encoded(self, log: Log, entries: Sequence[Entry]) -> list[tuple[Stream, Row, Stamp | None]]:
         taken: Counter[Stream] = Counter()
         rows = []
         boot = log.book.boot
-        for stream, declaration, made_us, payload in entries:
+        now = self._stamp()
+        for stream, declaration, made_us, payload, stamp in entries:
             place = log.book.streams[stream].next + taken[stream]
             taken[stream] += 1
             seq = place - log.book.era(place)[0]
             data = encode(Batch(stream, boot, seq, declaration, made_us, payload))
-            rows.append((stream, Row(place, len(payload), made_us, data)))
-        return rows, self._stamp()
+            rows.append((stream, Row(place, len(payload), made_us, data), stamp or now))
+        return rows
 
     @staticmethod
     def _put(log: Log, stream: Stream, row: Row, stamp: Stamp | None) -> int:
@@ -276,25 +283,39 @@ class SqliteBuffer(Buffer):
         settled = 0
         while True:
             with self._gate:
+                self._correct = correct
                 if self._vault.log is None:
                     return settled
-                some = self._vault.do(
-                    lambda log: self._vault.with_ballast(lambda: settle_some(log, correct), urgent=True)
-                )
+                some = self._vault.do(lambda log: self._settle_some(log, correct))
             if some is None:
                 return settled
             settled += some
+
+    def _settle_some(self, log: Log, correct: Correct) -> int | None:
+        return self._vault.with_ballast(lambda: settle_some(log, correct), urgent=True)
+
+    def _settle(self, log: Log, correct: Correct) -> None:
+        while self._settle_some(log, correct) is not None:
+            pass
 
     def remember(self, declaration: str, encoded: bytes) -> None:
         with self._gate:
             self._unsaved[declaration] = encoded
             # Without room it waits in memory, and goes with the next append.
             with suppress(DiskFull):
-                self._vault.do(lambda log: self._vault.with_ballast(lambda: self._change(log), urgent=True))
+                self._vault.do(lambda log: self._vault.with_ballast(lambda: self._saved(log), urgent=True))
 
-    def _change(self, log: Log) -> None:
+    def _saved(self, log: Log) -> None:
+        with self._change(log):
+            pass
+
+    @contextmanager
+    def _change(self, log: Log) -> Iterator[None]:
+        """One transaction that takes along what is only in memory."""
         with log.change():
             self._flush(log)
+            yield
+        self._unsaved = {}
 
     def _flush(self, log: Log) -> None:
         """Write what is only in memory along with a transaction."""
@@ -305,7 +326,6 @@ class SqliteBuffer(Buffer):
                 " SET encoded = excluded.encoded WHERE encoded IS NOT excluded.encoded",
                 (name, encoded),
             )
-        self._unsaved = {}
         day = log.book.day
         now = self._clock()
         day.written, day.sent = self._wear.budget.today(now), self._sent.today(now)
@@ -354,14 +374,13 @@ class SqliteBuffer(Buffer):
 
     def finish(self, outcome: CommandOutcome, declaration: str, made_us: int) -> int:
         def record(log: Log) -> int:
-            rows, stamp = self._encoded(log, [Entry("outcomes", declaration, made_us, (outcome,))])
-            with log.change():
-                self._flush(log)
+            (row,) = self._encoded(log, [Entry("outcomes", declaration, made_us, (outcome,))])
+            with self._change(log):
                 log.file.write(
                     "UPDATE command SET outcome = ? WHERE id = ?",
                     (msgspec.json.encode(outcome), outcome.command),
                 )
-                return self._put(log, *rows[0], stamp)
+                return self._put(log, *row)
 
         with self._gate:
             return self._vault.do(lambda log: self._vault.with_ballast(lambda: record(log), urgent=True))
