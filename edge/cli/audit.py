@@ -14,6 +14,7 @@ from edge.app import open_plan
 from edge.audit.proof import REPAIR, verify
 from edge.audit.trail import entries
 from edge.cli.terminal import FAILED, WRONG, AsJson, GatewayFile, reported
+from edge.cli.words import plain
 from protocols.model.clock import to_datetime
 
 app = typer.Typer(help="The local audit trail: what was done at this gateway, by whom.", no_args_is_help=True)
@@ -36,7 +37,8 @@ def show(
         return
     for entry in found:
         when = to_datetime(entry.time_us).isoformat(timespec="seconds")
-        typer.echo(f"{entry.n:>6} {when} {entry.actor} {entry.what} {entry.subject}: {entry.detail}")
+        told = f"{entry.n:>6} {when} {entry.actor} {entry.what} {entry.subject}: {entry.detail}"
+        typer.echo(plain(told))
 
 
 @app.command("verify")
@@ -70,7 +72,7 @@ def verify_(
         if proof.torn:
             typer.echo("the last line was cut short, as a power cut does; the next entry replaces it")
         for place in proof.tampering:
-            typer.echo(str(place), err=True)
+            typer.echo(plain(str(place)), err=True)
         typer.echo(f"not whole. {REPAIR}" if proof.tampering else "whole", err=bool(proof.tampering))
     if proof.tampering:
         raise typer.Exit(FAILED)

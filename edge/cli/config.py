@@ -15,6 +15,7 @@ import typer
 
 from edge.cli.control import Control, Place
 from edge.cli.terminal import FAILED, AsJson, GatewayFile, reported
+from edge.cli.words import plain
 from edge.config.texts import Texts, gather
 from edge.versions.difference import difference
 from edge.versions.rules import publish
@@ -62,7 +63,7 @@ def show(file: GatewayFile, as_json: AsJson = False) -> None:
         )
         typer.echo(f"state   {status['state']}")
         if status["why"]:
-            typer.echo(f"why     {status['why']}")
+            typer.echo(f"why     {plain(status['why'])}")
         if status["state"] == "probation":
             typer.echo(f"        citynerve-edge config confirm {file}  keeps it at once")
     if status["state"] in {"edited", "refused", "rolled-back"}:
@@ -90,7 +91,7 @@ def versions(file: GatewayFile, as_json: AsJson = False) -> None:
         when = to_datetime(version.made_us).strftime("%Y-%m-%d %H:%M:%S")
         words = "; ".join(part for part in (version.note, version.why) if part)
         made = f"{when}  {version.source:<8}  {version.actor:<24}"
-        typer.echo(f"{version.number:>5}  {version.state:<11}  {made}  {words}".rstrip())
+        typer.echo(f"{version.number:>5}  {version.state:<11}  {made}  {plain(words)}".rstrip())
     if not found:
         typer.echo("no version is kept yet; the first one is when the gateway starts")
 
@@ -123,7 +124,8 @@ def diff(
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
         return
-    typer.echo(found["unified"] or "nothing is different", nl=not found["unified"])
+    unified = plain(found["unified"], keep="\n\t")
+    typer.echo(unified or "nothing is different", nl=not unified)
     for what in ("added", "removed", "changed"):
         if found["devices"][what]:
             typer.echo(f"devices {what}: {', '.join(found['devices'][what])}")

@@ -35,9 +35,9 @@ def health(file: GatewayFile, as_json: AsJson = False) -> None:
         typer.echo(json.dumps(record, ensure_ascii=False, indent=2))
     else:
         for line in described(overview, devices):
-            typer.echo(line)
+            typer.echo(words.plain(line))
         for complaint in found:
-            typer.echo(f"ILL: {complaint}", err=True)
+            typer.echo(words.plain(f"ILL: {complaint}"), err=True)
     if found:
         raise typer.Exit(FAILED)
 

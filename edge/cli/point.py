@@ -103,7 +103,8 @@ def write(
     if as_json:
         typer.echo(json.dumps({"point": point, "written": wanted, "read_back": shown}, ensure_ascii=False))
     else:
-        typer.echo(f"{point}: wrote {wanted}, reads back {'nothing' if shown is None else shown}")
+        back = "nothing" if shown is None else words.plain(str(shown))
+        typer.echo(f"{point}: wrote {wanted}, reads back {back}")
 
 
 def _done(outcome: dict[str, Any]) -> float | str | None:

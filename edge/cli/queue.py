@@ -14,7 +14,7 @@ from edge.buffer.glance import glance
 from edge.cli.control import Control
 from edge.cli.health import forecast
 from edge.cli.terminal import AsJson, GatewayFile, reported
-from edge.cli.words import size
+from edge.cli.words import plain, size
 from edge.config.load import Loaded
 from protocols.errors import Rejected
 from protocols.model.clock import SECOND_US, now_us, to_datetime
@@ -52,7 +52,7 @@ def queue(
     typer.echo(f"  set aside {len(seen.asides)} batches")
     for aside in seen.asides[-reasons:] if reasons > 0 else []:
         when = to_datetime(aside.aside_us).isoformat(timespec="seconds")
-        typer.echo(f"    {when} {aside.stream} {aside.seq} ({aside.n} rows): {aside.reason}")
+        typer.echo(f"    {when} {aside.stream} {aside.seq} ({aside.n} rows): {plain(aside.reason)}")
 
 
 def _forecast(loaded: Loaded, now: int) -> str:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import structlog
 import typer
 
+from edge.cli.words import plain
 from edge.console.ring import Ring
 from protocols.errors import CityNerveError, ConfigError
 
@@ -29,12 +30,12 @@ def reported() -> Iterator[None]:
         yield
     except ConfigError as error:
         for mistake in error.mistakes:
-            typer.echo(str(mistake), err=True)
+            typer.echo(plain(str(mistake), keep="\n"), err=True)
         n = len(error.mistakes)
         typer.echo(f"{n} mistake{'s' if n != 1 else ''}; nothing was started", err=True)
         raise typer.Exit(WRONG) from error
     except CityNerveError as error:
-        typer.echo(str(error), err=True)
+        typer.echo(plain(str(error), keep="\n"), err=True)
         raise typer.Exit(FAILED) from error
 
 

@@ -38,7 +38,7 @@ def size(count: float) -> str:
 def value(point: dict[str, Any], unit: str = "") -> str:
     """Return a point's value as the local API tells it, with its word and unit."""
     if point.get("text") is not None:
-        return str(point["text"])
+        return plain(str(point["text"]))
     if point.get("value") is None:
         return "-"
     shown = f"{point['value']:.10g}" + (f" {unit}" if unit and unit != "1" else "")
@@ -46,13 +46,17 @@ def value(point: dict[str, Any], unit: str = "") -> str:
     return f"{shown} ({label['zh']} / {label['en']})" if label else shown
 
 
-def plain(text: str) -> str:
-    """Return a stranger's text without what a terminal would obey."""
-    return "".join(c if c.isprintable() else "?" for c in text)
+def plain(text: str, keep: str = "") -> str:
+    """Return a stranger's text without what a terminal would obey, but for the characters in `keep`.
+
+    Devices, the centre and whoever signs in to the page write texts that a technician reads on a terminal.
+    """
+    return "".join(c if c.isprintable() or c in keep else "?" for c in text)
 
 
 def table(rows: Sequence[tuple[str, ...]]) -> list[str]:
     """Return rows as lines with aligned columns."""
+    rows = [tuple(plain(cell) for cell in row) for row in rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
