@@ -10,7 +10,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -182,6 +182,13 @@ class LogFile:
         self.put_fact("inbox_cursor", str(meta.get("inbox_cursor", "0")))
         for key, value in self._db.execute("SELECT key, value FROM state").fetchall():
             self.put_fact(f"state:{key}", value)
+        # There was one kind of order, which did not say what it was.
+        for name, asked in self._db.execute("SELECT id, asked FROM command").fetchall():
+            with suppress(msgspec.DecodeError):
+                known = {"type": "command", **msgspec.json.decode(asked, type=dict[str, Any])}
+                self._db.execute(
+                    "UPDATE command SET asked = ? WHERE id = ?", (msgspec.json.encode(known), name)
+                )
         self._db.execute("DROP TABLE meta")
         self._db.execute("DROP TABLE state")
         self._db.execute("COMMIT")

@@ -386,10 +386,17 @@ class SqliteBuffer(Buffer):
             return self._vault.do(lambda log: self._vault.with_ballast(lambda: record(log), urgent=True))
 
     def interrupted(self) -> list[Order]:
-        sql = "SELECT asked FROM command WHERE outcome IS NULL ORDER BY begun_us"
+        sql = "SELECT id, asked FROM command WHERE outcome IS NULL ORDER BY begun_us"
         with self._gate:
             rows = self._vault.do(lambda log: log.file.read(sql)) if self._vault.log is not None else []
-        return [msgspec.json.decode(row[0], type=Order) for row in rows]
+        orders = []
+        for name, asked in rows:
+            try:
+                orders.append(msgspec.json.decode(asked, type=Order))
+            except (msgspec.DecodeError, TypeError) as error:
+                # It stays begun, so that it is never repeated; the centre ends it when its time is over.
+                self._logger.warning("an order that had begun cannot be read", order=name, reason=str(error))
+        return orders
 
     def inbox_cursor(self) -> int:
         with self._gate:
