@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -182,10 +183,12 @@ def _node(tree: Tree[Any] | Token, depth: int) -> Node:
             return Compared(_place(sign), found, _node(left, depth + 1), _node(right, depth + 1))
         case "call":
             return _call(cast("Token", children[0]), children[1:], depth)
-    result = _node(children[0], depth + 1)
+    # A chain is calculated from the left: each of its signs is a level of the tree.
+    depth += len(children) // 2
+    result = _node(children[0], depth)
     for sign, child in zip(children[1::2], children[2::2], strict=True):
         arithmetic = cast(Arithmetic, str(sign))
-        result = Calculated(_place(sign), arithmetic, result, _node(child, depth + 1))
+        result = Calculated(_place(sign), arithmetic, result, _node(child, depth))
     return result
 
 
@@ -193,6 +196,10 @@ def _leaf(token: Token) -> Node:
     place = _place(token)
     match token.type:
         case "NUMBER":
+            if not math.isfinite(float(token)):
+                raise ExpressionError(
+                    place, "a number without end", "a number below 1e308", "write a smaller one"
+                )
             return Number(place, float(token))
         case "TRUE" | "FALSE":
             return Truth(place, token.type == "TRUE")

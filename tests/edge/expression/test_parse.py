@@ -147,3 +147,21 @@ def _check(text: str) -> list[ExpressionError]:
     checker = Checker(POINTS, nearest)
     checker.condition(parse(text))
     return checker.mistakes
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("+".join(["well.level"] * 180) + " > 1", "nested too deeply"),
+        ("1 > " + " * ".join(["pump1.speed"] * 100), "nested too deeply"),
+        ("well.level > 1e999", "without end"),
+        ("well.level > " + "9" * 1900, "without end"),
+    ],
+)
+def test_what_no_tree_and_no_number_can_hold(text: str, said: str) -> None:
+    with pytest.raises(ExpressionError, match=said):
+        parse(text)
+
+
+def test_a_sum_of_fifty_points() -> None:
+    assert _check(" + ".join(["well.level"] * 50) + " > 1") == []
