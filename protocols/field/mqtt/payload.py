@@ -59,10 +59,10 @@ def find(document: Any, path: Path) -> Any:
 
 
 def parse(payload: bytes) -> Any:
-    """Return the JSON document of a payload, or MISSING where it is none."""
+    """Return the JSON document of a payload, or MISSING where it is none, or nested without an end."""
     try:
         return msgspec.json.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return MISSING
 
 

@@ -27,6 +27,8 @@ _ANSWER_S: Final = 5.0
 _TICK_S: Final = 0.5
 _TIME_WORD: Final = re.compile(r"(^|[._])(ts|time|timestamp|datetime|date)$", re.IGNORECASE)
 _SAMPLE_BYTES: Final = 64 * 1024
+_DEEPEST: Final = 16
+"""Levels of a JSON document that are looked into; a real device's telegram has three or four."""
 
 
 @dataclass(slots=True)
@@ -132,15 +134,17 @@ def describe(topic: str, heard: Heard) -> Found:
     return Found("topic", topic, title, detail, {"points": points} if points else {})
 
 
-def _fields(document: Any, path: str) -> Iterator[tuple[str, Any]]:
+def _fields(document: Any, path: str, depth: int = 0) -> Iterator[tuple[str, Any]]:
     """Yield every scalar of a JSON document with its dotted path, as profiles write it."""
+    if depth > _DEEPEST:
+        return
     if isinstance(document, dict):
         for key, value in document.items():
             if re.fullmatch(r"[^.\[\]]+", str(key)):
-                yield from _fields(value, f"{path}.{key}".lstrip("."))
+                yield from _fields(value, f"{path}.{key}".lstrip("."), depth + 1)
     elif isinstance(document, list):
         for number, value in enumerate(document):
-            yield from _fields(value, f"{path}[{number}]")
+            yield from _fields(value, f"{path}[{number}]", depth + 1)
     elif path:
         yield path, document
 

@@ -24,6 +24,7 @@ from protocols.field.mqtt.payload import (
     source_time,
 )
 from protocols.field.mqtt.routes import Routes, covers
+from protocols.field.mqtt.scan import Heard, describe
 from protocols.model.clock import from_datetime
 from protocols.model.quality import Quality
 from protocols.model.reading import Readings
@@ -214,3 +215,12 @@ def test_a_retained_value_keeps_its_own_time_or_is_uncertain() -> None:
 def test_addresses_that_cannot_match_are_mistakes(mqtt: dict[str, str]) -> None:
     with pytest.raises(ConfigError, match="device1"):
         routes({"key": "a", "mqtt": mqtt})
+
+
+@pytest.mark.parametrize("levels", [900, 3_000, 100_000])
+def test_a_payload_nested_without_an_end_harms_nobody(levels: int) -> None:
+    made = routes({"key": "value", "mqtt": {"topic": "t", "json_path": "a.b"}})
+    for payload in (b"[" * levels + b"]" * levels, b'{"a":' * levels + b"1" + b"}" * levels):
+        ((_, quality),) = rows(say(made, "t", payload)).values()
+        assert quality != Quality.GOOD
+        assert describe("t", Heard(1, False, payload)).detail["bytes"] == len(payload)
