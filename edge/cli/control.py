@@ -75,7 +75,11 @@ class Control:
 
     def _call(self, method: str, path: str, **arguments: Any) -> Any:
         with self._client(read_s=_TIMEOUT_S) as client:
-            response = client.request(method, path, **arguments)
+            try:
+                request = client.build_request(method, path, **arguments)
+            except ValueError as error:
+                raise Rejected("number", f"{error}; give a number that is finite") from error
+            response = client.send(request)
         if not response.is_success:
             raise _problem(response)
         return response.json() if response.content else None

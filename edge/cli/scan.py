@@ -18,7 +18,7 @@ from edge.cli.progress import Bar
 from edge.cli.terminal import FAILED, AsJson, reported
 from edge.cli.words import plain
 from edge.tools.profiles import known_profiles
-from edge.tools.scan import Events, scan_cameras, scan_modbus, scan_mqtt, scan_opcua
+from edge.tools.scan import Events, host_name, scan_cameras, scan_modbus, scan_mqtt, scan_opcua
 from protocols.errors import Rejected
 from protocols.field.scanning import Found
 
@@ -99,8 +99,6 @@ def opcua(
     Example: citynerve-edge scan opcua opc.tcp://192.0.2.10:4840
     """
     with reported():
-        if not url.startswith("opc.tcp://"):
-            raise Rejected("url", f"{url!r} is no OPC UA address; write it like opc.tcp://192.0.2.10:4840")
         events = scan_opcua(
             url, username=username, password_file=password_file, nodes=nodes, most=most,
             profiles=known_profiles(profiles).values(),
@@ -154,8 +152,6 @@ def cameras(
     Example: citynerve-edge scan cameras --seconds 10
     """
     with reported():
-        if url is not None and not url.startswith(("http://", "https://")):
-            raise Rejected("url", f"{url!r} is no address; write it like http://192.0.2.64")
         events = scan_cameras(
             url, paths=tuple(path or ()), seconds=seconds, username=username, password_file=password_file,
             target=address(target, 3702) if target else None,
@@ -174,7 +170,7 @@ def address(text: str, port: int) -> tuple[str, int]:
     host = host.strip("[]")
     if not host or not number.isdecimal() or not 0 < int(number) < 65_536:
         raise Rejected("address", f"{text!r} is no address; write it like 192.0.2.10:{port}")
-    return host, int(number)
+    return host_name(host), int(number)
 
 
 def unit_ids(text: str) -> tuple[int, ...]:

@@ -52,8 +52,8 @@ def tcp_socket(host: str, port: int, kind: type[socket.socket] = socket.socket) 
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         sock = kind(family, stream, proto)
-    except OSError as error:
-        raise Rejected("page-host", f"{host!r} is no address of this machine: {error.strerror}") from error
+    except (OSError, UnicodeError) as error:
+        raise Rejected("page-host", f"{host!r} is no address of this machine: {error}") from error
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(address)

@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from edge.tools.naming import with_profile
+from protocols.errors import Rejected
 from protocols.field.scanning import Found, Progress
 from protocols.model.device import Limits, Profile
 
@@ -43,6 +45,28 @@ def through(take: Take, *, timeout_s: float = 0.5) -> Ask:
     return ask
 
 
+def host_name(text: str) -> str:
+    """Return a host that can be looked up. Raises Rejected (`address`): resolvers answer odd ones oddly."""
+    try:
+        if text and text.isprintable() and text.encode("idna"):
+            return text
+    except UnicodeError:
+        pass
+    raise Rejected("address", f"{text[:80]!r} is no host; give a name or an address such as 192.0.2.10")
+
+
+def web_address(text: str, example: str) -> str:
+    """Return a URL of `example`'s kind with a host in it. Raises Rejected (`address`)."""
+    kinds = {"http", "https"} if example.startswith("http") else {urlsplit(example).scheme}
+    try:
+        parts = urlsplit(text)
+        if parts.scheme in kinds and (parts.port is None or parts.port) and host_name(parts.hostname or ""):
+            return text
+    except (ValueError, Rejected):
+        pass
+    raise Rejected("address", f"{text[:80]!r} is no address; write it like {example}")
+
+
 async def scan_modbus(
     host: str,
     port: int = 502,
@@ -62,7 +86,7 @@ async def scan_modbus(
     from protocols.field.modbus import scan  # noqa: PLC0415 - pymodbus is loaded when it is needed
 
     if ask is None:
-        async with scan.OwnLine(host, port, timeout_s=timeout_s, pause_s=pause_s) as own:
+        async with scan.OwnLine(host_name(host), port, timeout_s=timeout_s, pause_s=pause_s) as own:
             async for event in scan_modbus(
                 host, port, units=units, profiles=profiles, thorough=thorough, ask=own
             ):
@@ -124,7 +148,7 @@ async def scan_opcua(
     """Yield servers, endpoints with their security, and with `nodes` the variables. Raises ConnectionLost."""
     from protocols.field.opcua import scan  # noqa: PLC0415 - asyncua weighs 90 MB
 
-    async for event in scan.discover(url):
+    async for event in scan.discover(web_address(url, "opc.tcp://192.0.2.10:4840")):
         yield event
     if nodes:
         known = list(profiles)
@@ -149,7 +173,7 @@ async def scan_mqtt(
     known = list(profiles)
     connection = {"protocol": "mqtt", "settings": {"host": host, "port": port}}
     async for event in scan.listen(
-        host, port, topic=topic, seconds=seconds, username=username, password_file=password_file
+        host_name(host), port, topic=topic, seconds=seconds, username=username, password_file=password_file
     ):
         yield with_profile(event, connection, known) if isinstance(event, Found) else event
 
@@ -172,7 +196,7 @@ async def scan_cameras(
         from protocols.field.camera import scan  # noqa: PLC0415 - Pillow is loaded when it is needed
 
         found = scan.probe(
-            base_url,
+            web_address(base_url, "http://192.0.2.64"),
             paths=paths or scan.PATHS,
             username=username,
             password_file=password_file,
