@@ -13,6 +13,7 @@ nothing. Steps of different rules come in the order of their samples' times, the
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -58,7 +59,9 @@ class AlarmEngine:
         self._grace_us = grace_us
         self._now_us = now_us
         self._table = RuleTable(rules, indexes, len(indexes))
-        self._machine = Machine(gateway, rules, declaration, self._annunciated)
+        # Weakly: a ring of the two would keep a whole engine in memory after each change of configuration.
+        mine = weakref.proxy(self)
+        self._machine = Machine(gateway, rules, declaration, lambda i: mine._annunciated(i))  # noqa: PLW0108 - its method holds it
         self._places = {rule.id: i for i, rule in enumerate(rules)}
         targets = len(self._table)
         self._ranks = np.concatenate([self._machine.hiding.ranks, np.full(targets - len(rules), -1)])

@@ -56,7 +56,8 @@ class Changer:
             added=sorted(change.added),
             removed=sorted(change.removed),
         )
-        # Not collected first, as at the start: that would hold up the polling for a tenth of a second.
+        # Not collected wholly, as at the start: that would hold up the polling for a tenth of a second.
+        gc.collect(1)
         gc.freeze()
         return change
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from itertools import pairwise
 from typing import Any
 
@@ -274,3 +276,16 @@ def test_a_restart_anywhere_doubles_and_forgets_nothing(
             alarms = engine(one, now=row[0], restored=alarms.state())
         steps += alarms.evaluate(columns([row]), START + round(row[0] * S))
     assert steps == _journal(one, rows)
+
+
+def test_an_engine_that_nobody_uses_is_gone_at_once() -> None:
+    """After a change of configuration no collection looks at what lived before: a ring would stay."""
+    gc.disable()
+    try:
+        used = engine()
+        assert feed(used, (1, 12)) == ["ACT@1"]
+        gone = weakref.ref(used)
+        del used
+        assert gone() is None
+    finally:
+        gc.enable()
