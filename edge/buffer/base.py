@@ -1,7 +1,8 @@
 """The seam of the store-and-forward log. Promises, tested by `tests/edge/buffer/contract.py`:
 
 - What `append` has returned survives kill -9 and a power cut, and keeps its number for ever.
-- Numbers of a stream rise by one from 1 within one `boot`; a new file has a new boot. A log that was
+- Numbers of a stream rise by one from 1 within one `boot`; a new file has a new boot, and so has what is
+  recorded after the machine has started again: its disk may have forgotten numbers. A log that was
   damaged goes on under a new boot and keeps what could be saved under the boots it was made in.
 - A `place` names a batch within this log and is never given twice; (boot, stream, seq) names it for ever.
 - A batch leaves the queue by `acknowledge` (the centre has committed it) or `set_aside` (the centre

@@ -66,6 +66,8 @@ class Book(msgspec.Struct):
     salvages: list[tuple[str, int]] = msgspec.field(default_factory=list)
     """Damaged files that are being searched, and the page that comes next in each."""
     doubts: list[Doubt] = msgspec.field(default_factory=list)
+    kernel: str = ""
+    """The run of the kernel in which the present era numbers; empty where that is not known."""
 
     @property
     def boot(self) -> str:

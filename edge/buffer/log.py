@@ -54,6 +54,33 @@ class Log:
         with self.change(done=True):
             self.book.begin(uuid.uuid4().hex)
 
+    def number_under(self, kernel: str) -> None:
+        """Begin a new era where the machine was started since: a disk can forget what it had promised.
+
+        The numbers of what it forgot may be at the centre already, and must never name anything else.
+        Raises StorageError; no batch is to be numbered then.
+        """
+        if not kernel or kernel == self.book.kernel:
+            return
+        with self.change():
+            if self.book.kernel:
+                self.book.begin(uuid.uuid4().hex)
+                self._forget_eras()
+            self.book.kernel = kernel
+
+    def _forget_eras(self) -> None:
+        """Drop the eras of which nothing lies here any more; what a rescue finds makes its own again."""
+        eras = self.book.eras
+        ends = [base for base, _ in eras[1:]]
+        self.book.eras = [
+            era for era, end in zip(eras, ends, strict=False) if self._used(era[0], end)
+        ] + eras[-1:]
+
+    def _used(self, base: int, end: int) -> bool:
+        between = "place > ? AND place <= ? LIMIT 1"
+        tables = (*STREAMS, "aside")
+        return any(self.file.read(f"SELECT 1 FROM {table} WHERE {between}", (base, end)) for table in tables)  # noqa: S608
+
     @contextmanager
     def change(self, *, durable: bool = True, done: bool = False) -> Iterator[None]:
         """Change the file and the book together, or neither. `done` says that places become done."""

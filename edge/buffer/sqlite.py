@@ -29,7 +29,7 @@ from edge.buffer.rescue import quarantined
 from edge.buffer.settle import Correct, settle_some
 from edge.buffer.vault import Vault
 from edge.config.keeping import StorageEntry
-from edge.timekeeping import Stamp
+from edge.timekeeping import Stamp, kernel_run
 from protocols.errors import WireError
 from protocols.model.clock import SECOND_US, Clock, now_us
 from protocols.model.command import CommandOutcome
@@ -48,7 +48,8 @@ class SqliteBuffer(Buffer):
     """The log of one gateway in `folder`, which it locks for itself, kept as `keeping` says.
 
     stamp: tells under which clock something is recorded while the time is in doubt. meter: bytes that the
-    disk has taken. `quarantined` names a damaged file that was found at the start.
+    disk has taken. kernel: the present run of the kernel, see `Log.number_under`. `quarantined` names a
+    damaged file that was found at the start.
     """
 
     def __init__(
@@ -59,7 +60,9 @@ class SqliteBuffer(Buffer):
         *,
         stamp: Callable[[], Stamp | None] = lambda: None,
         meter: Meter = written_bytes,
+        kernel: str | None = None,
     ) -> None:
+        self._kernel = kernel_run() if kernel is None else kernel
         self._clock, self._stamp = clock, stamp
         self._gate = threading.RLock()
         self._logger = structlog.get_logger("edge.buffer")
@@ -94,6 +97,8 @@ class SqliteBuffer(Buffer):
             return numbers
 
     def _append(self, log: Log, entries: Sequence[Entry], state: Mapping[str, bytes]) -> list[int]:
+        urgent = all(entry.stream != "readings" for entry in entries)
+        self._vault.with_ballast(lambda: log.number_under(self._kernel), urgent=urgent)
         rows = self._encoded(log, entries)
         size = sum(len(row.data) for _, row, _ in rows)
         readings = sum(len(row.data) for stream, row, _ in rows if stream == "readings")
@@ -374,6 +379,7 @@ class SqliteBuffer(Buffer):
 
     def finish(self, outcome: CommandOutcome, declaration: str, made_us: int) -> int:
         def record(log: Log) -> int:
+            log.number_under(self._kernel)
             (row,) = self._encoded(log, [Entry("outcomes", declaration, made_us, (outcome,))])
             with self._change(log):
                 log.file.write(

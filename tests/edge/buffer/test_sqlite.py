@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -100,3 +101,48 @@ def test_kill_9_loses_nothing_that_append_returned(tmp_path: Path) -> None:
         # One append may have reached the disk without being told.
         assert told <= len(stored) <= told + 1
         assert all(decode(batch.data).seq == batch.seq for batch in stored)
+
+
+def test_numbers_that_the_disk_forgot_in_a_power_cut_name_nothing_else(tmp_path: Path) -> None:
+    """The card drops its last writes and the wal-index: two batches are at the centre, and here no more."""
+    buffer = SqliteBuffer(tmp_path / "log", kernel="run-1")
+    buffer.append([entry(1.0)])
+    shutil.copytree(tmp_path / "log", tmp_path / "after")
+    (tmp_path / "after" / f"{FILE_NAME}-shm").unlink()
+    assert buffer.append([entry(2.0), entry(3.0)]) == [2, 3]
+    sent = {(stored.boot, stored.seq): stored.data for stored in buffer.pending("readings")}
+    buffer.close()
+
+    after = SqliteBuffer(tmp_path / "after", kernel="run-2")
+    assert after.append([entry(4.0)]) == [1]
+    for stored in after.pending("readings"):
+        assert sent.get((stored.boot, stored.seq), stored.data) == stored.data
+    assert after.append([entry(5.0)]) == [2], "once for each start of the machine"
+    boot = after.boot
+    after.close()
+    same = SqliteBuffer(tmp_path / "after", kernel="run-2")
+    assert (same.boot, same.append([entry(6.0)])) == (boot, [3]), "a restart of the gateway alone goes on"
+    same.close()
+
+
+def test_a_machine_that_starts_every_day_for_years(tmp_path: Path) -> None:
+    """Boots of which nothing lies here are forgotten; one that still waits is not."""
+    names = set()
+    for day in range(40):
+        buffer = SqliteBuffer(tmp_path, kernel=f"run-{day}")
+        buffer.append([entry(float(day))])
+        newest = buffer.pending("readings", newest=True, limit=1)[0]
+        names.add((newest.boot, newest.seq))
+        if day != 3:
+            buffer.acknowledge("readings", [newest.place])
+        log = buffer._vault.log
+        assert log is not None
+        log.forget_kept("readings", None, 1000)
+        assert len(log.book.eras) <= 4
+        buffer.close()
+    assert len(names) == 40, "no name was given twice"
+    buffer = SqliteBuffer(tmp_path, kernel="run-40")
+    (waiting,) = buffer.pending("readings")
+    assert (waiting.boot, waiting.seq) in names
+    assert decode(waiting.data).seq == waiting.seq
+    buffer.close()
