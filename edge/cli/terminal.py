@@ -13,7 +13,7 @@ import structlog
 import typer
 
 from edge.cli.words import plain
-from edge.console.ring import Ring
+from edge.console.ring import Ring, masking
 from protocols.errors import CityNerveError, ConfigError
 
 FAILED = 1
@@ -49,6 +49,7 @@ def logs(level: str = "info") -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
             Ring(),  # the newest lines, for the page
             *([] if terminal else [structlog.processors.format_exc_info]),
+            masking,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),

@@ -19,6 +19,7 @@ from starlette.routing import Route
 from edge.console.answers import Problem, answer, body, nothing, whole
 from edge.console.guard import Caller, caller
 from edge.console.profiles import profiles_of
+from edge.console.ring import masked
 from edge.console.scans import ScanRequest, begin
 from edge.console.worker import Worker
 from edge.house import House
@@ -90,14 +91,14 @@ class Job:
                         break
             self.state = "done"
         except CityNerveError as error:
-            self.state, self._error = "failed", str(error)
+            self.state, self._error = "failed", masked(str(error))
         except TimeoutError:
             self.state, self._error = "failed", f"not done after {MAX_SECONDS / 60:g} minutes; scan less"
         except asyncio.CancelledError:
             self.state = "stopped"
             raise
         except Exception as error:
-            self.state, self._error = "failed", f"the scan failed: {error!r}"
+            self.state, self._error = "failed", masked(f"the scan failed: {error!r}")
             self._log.exception("scan failed; report this")
         finally:
             self._log.info("scan ends", state=self.state, found=len(self._found), reason=self._error)

@@ -92,6 +92,14 @@ def masked(text: str) -> str:
     return _SECRET_TEXT.sub(lambda found: (found["user"] or found["scheme"] or found["name"]) + MASK, text)
 
 
+def masking(_: Any, __: str, event_dict: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Mask the texts of a line on its way to the journal: a structlog processor, before the renderer."""
+    for name, value in event_dict.items():
+        if isinstance(value, str):
+            event_dict[name] = masked(value)
+    return event_dict
+
+
 def shown(name: str, value: object) -> str | int | float | bool | None:
     """Return a field's value as plain data of bounded size, masked where its name says that it is secret."""
     if _SECRET_FIELD.search(name):

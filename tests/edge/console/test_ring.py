@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -94,3 +97,23 @@ def test_it_is_found_in_the_configured_processors() -> None:
     finally:
         structlog.configure(**before)
     assert installed() is not ring
+
+
+def test_the_journal_gets_no_secret_either() -> None:
+    """A real process: the lines go to standard error, also that of a traceback."""
+    program = """if True:
+        import structlog
+        from edge.cli.terminal import logs
+        logs()
+        log = structlog.get_logger()
+        try:
+            raise OSError("opc.tcp://user:hunter22@10.0.0.1:4840 cannot be used")
+        except OSError as error:
+            log.warning("lost", reason=str(error), seconds=3, exc_info=error)
+    """
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stderr
+    assert "hunter22" not in said
+    line = json.loads(said)
+    assert line["reason"] == f"opc.tcp://user:{MASK}@10.0.0.1:4840 cannot be used"
+    assert line["seconds"] == 3
+    assert "Traceback" in line["exception"]
