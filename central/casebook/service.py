@@ -62,8 +62,13 @@ async def alarms_raised(
     for alarm_id in known:
         del urgent[alarm_id]
     changed: dict[str, Event] = {}
+    joined: dict[tuple[str, str], Event] = {}
+    """In a storm hundreds join one event: it is looked up, with all its alarms, only once."""
     for alarm in sorted(urgent.values(), key=lambda item: item.raised_us):
-        event = await _event_for(session, alarm, now)
+        place = (alarm.site, alarm.category)
+        if place not in joined:
+            joined[place] = await _event_for(session, alarm, now)
+        event = joined[place]
         event.alarms.append(
             EventAlarm(
                 alarm=alarm.id,
@@ -78,7 +83,7 @@ async def alarms_raised(
         )
         event.level = min(event.level, alarm.priority)
         changed[event.id] = event
-        await session.flush()
+    await session.flush()
     return [views.event(event) for event in changed.values()]
 
 

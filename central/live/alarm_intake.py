@@ -7,15 +7,16 @@ shelving (both have a clock) the second finds nothing to do.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Row, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from central.live import alarm_overlays
 from central.live.alarm_effects import stepped, taken_over, uncovered
-from central.live.alarm_rows import AlarmRow, JournalRow
+from central.live.alarm_rows import AlarmRow, JournalRow, OverlayRow
 from central.live.alarm_rules import Rules
 from central.store.registry import Device, Point
 from protocols.errors import Rejected, WireError
@@ -57,19 +58,38 @@ class Intake:
         self._received_us = received_us
         self._now = to_datetime(received_us)
         self._rows: dict[str, AlarmRow] = {}
+        self._by_rule: defaultdict[str, list[AlarmRow]] = defaultdict(list)
+        self._journal: list[JournalRow] = []
         self._rules = Rules(session, gateway)
+        self._points: dict[str, Row[int, str, str, str] | None] = {}
+        self._laid: dict[str, list[OverlayRow]] = {}
+        """What lies over a rule, as long as no step of this batch changes it."""
         self.applied = Applied()
 
     async def apply(self, transitions: Sequence[AlarmTransition]) -> None:
         """Apply transitions. WireError(`shape`): a rule, point or occurrence that is not this gateway's."""
         ids = {transition.occurrence for transition in transitions if transition.occurrence}
+        raised = {transition.rule for transition in transitions if transition.event is AlarmEvent.ACT}
+        # Locked in one order, so that nothing waits crosswise: what is named, and what it may supersede.
         known = await self._session.scalars(
-            select(AlarmRow).where(AlarmRow.id.in_(ids)).order_by(AlarmRow.id).with_for_update()
+            select(AlarmRow)
+            .where(or_(AlarmRow.id.in_(ids), and_(AlarmRow.rule_id.in_(raised), *self._returned())))
+            .order_by(AlarmRow.id)
+            .with_for_update()
         )
         self._rows = {row.id: row for row in known}
         for row in self._rows.values():
             if row.gateway != self._gateway:
                 raise WireError("shape", f"occurrence {row.id} belongs to another gateway")
+            self._by_rule[row.rule_id].append(row)
+        with self._session.no_autoflush:
+            await self._apply(transitions)
+        # Rows first, then their history: in a storm two statements write what hundreds of steps have done.
+        await self._session.flush()
+        self._session.add_all(self._journal)
+        await self._session.flush()
+
+    async def _apply(self, transitions: Sequence[AlarmTransition]) -> None:
         for transition in transitions:
             overlay = transition.event in ENTERS or transition.event in LEAVES
             counts = not overlay or await self._interval(transition)
@@ -91,7 +111,14 @@ class Intake:
                         await self._advance(row, transition)
                     await self._heal(row, transition)
             self.applied.changed[row.id] = None
-        await self._session.flush()
+
+    def _returned(self) -> tuple[ColumnElement[bool], ...]:
+        """Occurrences of this gateway that returned to normal and are not acknowledged."""
+        return (
+            AlarmRow.gateway == self._gateway,
+            AlarmRow.state == AlarmState.RTNUN.value,
+            AlarmRow.closed_at.is_(None),
+        )
 
     async def _open(self, transition: AlarmTransition) -> AlarmRow:
         """Make the occurrence that a first transition belongs to, still in NORM."""
@@ -101,13 +128,7 @@ class Intake:
                 "shape", f"rule {transition.rule!r} is in no declaration of gateway {self._gateway!r}"
             )
         point_id = f"{self._gateway}.{transition.point}"
-        found = (
-            await self._session.execute(
-                select(Point.series, Point.device, Point.unit, Device.site)
-                .join(Device, Device.id == Point.device)
-                .where(Point.id == point_id)
-            )
-        ).one_or_none()
+        found = await self._point(point_id)
         if found is None:
             raise WireError("shape", f"point {transition.point!r} was never declared by {self._gateway!r}")
         row = AlarmRow(
@@ -138,17 +159,31 @@ class Intake:
             realarms=0,
             reactivations=0,
         )
-        for laid in await alarm_overlays.in_force(self._session, self._gateway, rule.id):
+        if rule.id not in self._laid:
+            in_force = alarm_overlays.in_force(self._session, self._gateway, rule.id)
+            self._laid[rule.id] = await in_force
+        for laid in self._laid[rule.id]:
             overlay = Overlay(laid.overlay)
             alarm_overlays.put(row, overlay, until=laid.until_at, actor=laid.entered_by, reason=laid.reason)
         self._session.add(row)
-        await self._session.flush()
         self._rows[row.id] = row
+        self._by_rule[row.rule_id].append(row)
         if not row.overlays:
             self.applied.raised.append(row)
         if transition.event is AlarmEvent.ACT:
-            await self._supersede(row, transition)
+            self._supersede(row, transition)
         return row
+
+    async def _point(self, point_id: str) -> Row[int, str, str, str] | None:
+        """Return series, device, unit and site of a point, read once; None: never declared."""
+        if point_id not in self._points:
+            found = await self._session.execute(
+                select(Point.series, Point.device, Point.unit, Device.site)
+                .join(Device, Device.id == Point.device)
+                .where(Point.id == point_id)
+            )
+            self._points[point_id] = found.one_or_none()
+        return self._points[point_id]
 
     async def _advance(self, row: AlarmRow, transition: AlarmTransition) -> None:
         rule = await self._rules.get(row.declaration, row.rule_id)
@@ -233,6 +268,7 @@ class Intake:
             return True
         if await self._known(transition):
             return False
+        self._laid.pop(transition.rule, None)
         actor = transition.actor or self._gateway
         if left is not None:
             return await alarm_overlays.leave(
@@ -289,27 +325,16 @@ class Intake:
         state = AlarmState(row.state)
         self._record(row, transition, state, state, comment="arrived out of order", late=True)
 
-    async def _supersede(self, row: AlarmRow, transition: AlarmTransition) -> None:
+    def _supersede(self, row: AlarmRow, transition: AlarmTransition) -> None:
         """Close what returned to normal unacknowledged: the same rule has raised anew (table row 11)."""
-        old_rows: Iterable[AlarmRow] = await self._session.scalars(
-            select(AlarmRow)
-            .where(
-                AlarmRow.gateway == self._gateway,
-                AlarmRow.rule_id == row.rule_id,
-                AlarmRow.state == AlarmState.RTNUN.value,
-                AlarmRow.closed_at.is_(None),
-                AlarmRow.id != row.id,
-            )
-            .order_by(AlarmRow.id)
-            .with_for_update()
-        )
-        for old in old_rows:
-            # Its own row of this batch, where it has one, is the same object: one session, one identity.
+        for old in self._by_rule[row.rule_id]:
+            if old is row or old.state != AlarmState.RTNUN.value or old.closed_at is not None:
+                continue
             old.state = AlarmState.NORM.value
             old.acked_by = SUPERSEDED
             old.acked_at = old.closed_at = to_datetime(transition.event_us)
             alarm_overlays.bare(old)
-            self._session.add(
+            self._journal.append(
                 JournalRow(
                     alarm=old.id,
                     at=to_datetime(transition.event_us),
@@ -334,7 +359,7 @@ class Intake:
         comment: str,
         late: bool,
     ) -> None:
-        self._session.add(
+        self._journal.append(
             JournalRow(
                 alarm=row.id,
                 at=to_datetime(transition.event_us),
