@@ -299,7 +299,7 @@ class Commands:
                 self._memory.commanded[admitted.name] = self._monotonic()
 
         async with self._turns[admitted.control.group]:
-            back = await self._writer.write(command, admitted, offset_us, written)
+            back = await self._writer.write(command, admitted, origin, offset_us, written)
             self._watch()
         if origin.kind != "action" or admitted.control.guard.timed:
             await self._try_remember()

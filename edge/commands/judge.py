@@ -1,7 +1,7 @@
 """May this be written? Every rule that needs no answer of the device, in the order in which it is asked.
 
 before its turn   point → time → limits → local manual → selection → precedence
-in its turn       time → interlock
+in its turn       time → local manual → precedence → interlock
 """
 
 from __future__ import annotations
@@ -87,6 +87,16 @@ class Judge:
         self._memory.saw({point: self._present.number(point) for point in timed}, now)
         guard = self._controls.of(name).guard
         guard.check(value, self._present.number, self._memory.runs.get(name), now)
+
+    def turn(self, command: Command, origin: Origin, offset_us: int) -> None:
+        """Judge once more what may have changed while it waited; raise Rejected with the reason."""
+        name = self.name(command.point)
+        self.in_time(command, offset_us)
+        if origin.kind != "local":
+            self._not_by_hand(self.point(name))
+        if origin.kind == "action":
+            self._gives_way(name, origin)
+        self.guarded(name, command.value)
 
     def in_time(self, command: Command, offset_us: int) -> None:
         """Raise Rejected where the command's time is over; `offset_us` is its clock minus ours."""

@@ -14,6 +14,7 @@ import numpy as np
 
 from edge.commands.judge import Admitted, Judge
 from edge.commands.ledger import ended
+from edge.commands.origin import Origin
 from edge.commands.present import Present
 from edge.session import Session
 from edge.shaping import engineering, resolution
@@ -55,7 +56,12 @@ class Writer:
         self._sink = sink
 
     async def write(
-        self, command: Command, admitted: Admitted, offset_us: int, written: Callable[[], None]
+        self,
+        command: Command,
+        admitted: Admitted,
+        origin: Origin,
+        offset_us: int,
+        written: Callable[[], None],
     ) -> Written | CommandOutcome:
         """Take the line, judge once more, write; return what is read back, or how it failed.
 
@@ -68,8 +74,7 @@ class Writer:
             nonlocal sent
             # Looked up again: by now another plan may be in force, with other numbers and rules.
             point = self._judge.point(name)
-            self._judge.in_time(command, offset_us)
-            self._judge.guarded(name, command.value)
+            self._judge.turn(command, origin, offset_us)
             if command.expected is not None:
                 await self._expect(driver, point, command.expected)
             sent = True

@@ -14,6 +14,7 @@ import yaml
 from edge.app import Gateway
 from edge.audit import entries, verify
 from edge.buffer.base import Buffer
+from edge.commands.origin import Origin
 from protocols.errors import Rejected, StorageError
 from protocols.model.command import Command, CommandOutcome, CommandState, CommandStep, Reason
 from protocols.wire.batch import decode
@@ -303,6 +304,39 @@ async def test_a_command_that_waits_past_its_time_is_not_written(tmp_path: Path)
         outcomes = await asyncio.gather(first, second)
     assert [o.reason for o in outcomes] == [Reason.VERIFIED, Reason.EXPIRED]
     assert written(field) == [1]
+
+
+async def test_a_command_that_waits_while_somebody_takes_the_device_by_hand_is_not_written(
+    tmp_path: Path,
+) -> None:
+    async with ModbusField() as field, station(tmp_path, field) as gateway:
+        field.delay_writes = asyncio.Event()
+        first = asyncio.create_task(send(gateway, "st.pump1", 1))
+        await until(lambda: field.writes)
+        second = asyncio.create_task(send(gateway, "st.pump1", 0))
+        await asyncio.sleep(0.05)
+        await gateway.house.commands.manual("st", True, "page:here", "belt is changed")
+        field.delay_writes.set()
+        outcomes = await asyncio.gather(first, second)
+    assert [o.reason for o in outcomes] == [Reason.VERIFIED, Reason.LOCAL_MANUAL]
+    assert written(field) == [1]
+
+
+async def test_an_action_that_waits_behind_a_persons_command_gives_way_to_it(tmp_path: Path) -> None:
+    async with ModbusField() as field, station(tmp_path, field) as gateway:
+        field.delay_writes = asyncio.Event()
+        commands, action = gateway.house.commands, Origin("action", hold_us=60_000_000)
+        line = asyncio.create_task(send(gateway, "st.pump2", 1))
+        await until(lambda: field.writes)
+        person = asyncio.create_task(commands.local("st.pump1", 0, "page:here"))
+        await asyncio.sleep(0.05)
+        drain = commands.compose("drain", "st.pump1", 1, "action:drain", 30)
+        second = asyncio.create_task(commands.attempt(drain, action))
+        await asyncio.sleep(0.05)
+        field.delay_writes.set()
+        outcomes = await asyncio.gather(line, person, second)
+    assert [o.reason for o in outcomes] == [Reason.VERIFIED, Reason.VERIFIED, Reason.HELD]
+    assert written(field) == [0]
 
 
 async def test_a_command_that_waits_while_the_configuration_changes_meets_its_own_point(
