@@ -44,6 +44,8 @@ _RETRY_S: Final = 1.0
 _LATE_US: Final = 5 * SECOND_US
 """So long after a step of the clock, readings come in that were taken before it."""
 _SLICE: Final = 65_536
+_STEPS: Final = 200
+"""Steps of alarms in one batch: the centre applies each by itself, and has to answer in time in a storm."""
 
 
 class _Next(NamedTuple):
@@ -351,7 +353,8 @@ class Pipeline:
         if self._transitions:
             steps, self._transitions = tuple(self._transitions), []
             self.alarms_open = self._engine.counts()[0]
-            self._closed.append(Entry("alarms", name, now, steps, stamp))
+            for start in range(0, len(steps), _STEPS):
+                self._closed.append(Entry("alarms", name, now, steps[start : start + _STEPS], stamp))
             for step in steps:
                 self._log.info("alarm", rule=step.rule, step=step.event.value, value=step.value)
         if self._open:
