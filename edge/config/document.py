@@ -16,6 +16,9 @@ Path_ = tuple[str | int, ...]
 ALIASED: Final = 20_000
 """So many values more than characters a file may have: only aliases (`*name`), written out, make any more."""
 
+DEEPEST: Final = 50
+"""So many lists and maps inside one another a file may have; the settings need eight."""
+
 
 class _TooLargeError(Exception):
     """Too many values through aliases; its argument is the path where the count ran over."""
@@ -111,6 +114,11 @@ def parse(path: Path, text: str) -> Document:
     """Read YAML text that lies, or will lie, at `path`; mistakes name that file."""
     document = Document(str(path))
     try:
+        deep = _too_deep(text)
+        if deep is not None:
+            document.places[()] = (deep.line + 1, deep.column + 1)
+            _say_deep(document, ())
+            return document
         root = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -145,6 +153,31 @@ def parse(path: Path, text: str) -> Document:
     return document
 
 
+def _too_deep(text: str) -> yaml.Mark | None:
+    """Return where a text goes deeper than `DEEPEST`: composing it would overrun the stack, and no `except`
+    would see that. Events come one by one, however deep it is.
+    """
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > DEEPEST:
+                mark: yaml.Mark = event.start_mark
+                return mark
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+    return None
+
+
+def _say_deep(document: Document, path: Path_) -> None:
+    document.mistake(
+        path,
+        f"more than {DEEPEST} lists and maps lie inside one another here",
+        "the settings of docs/configuration.md",
+        "close the brackets, or write out what aliases (`*name`) put inside one another",
+    )
+
+
 def _repair(error: OSError, path: Path) -> str:
     """Return what to do about a file that the system does not give."""
     if isinstance(error, IsADirectoryError):
@@ -159,6 +192,9 @@ def _build(document: Document, node: yaml.Node, path: Path_, above: frozenset[in
     document.places[path] = place
     if len(document.places) > document.most:
         raise _TooLargeError(path)
+    if len(path) > DEEPEST:
+        _say_deep(document, path)
+        return None
     if id(node) in above:
         document.mistake(path, "an alias that contains itself", "a value", "write the value out")
         return None

@@ -51,3 +51,22 @@ def test_a_folder_is_told_from_a_missing_file(tmp_path: Path) -> None:
     assert f"name the file, not its folder: {tmp_path / 'gateway.yaml'}" in folder.repair
     (missing,) = read(tmp_path / "none.yaml").mistakes
     assert "check that" in missing.repair
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: " + "[" * 200_000,
+        "a: " + "[" * 60 + "]" * 60,
+        "- " * 3_000 + "x",
+        "? " * 3_000 + "x",
+        "{a: " * 3_000 + "}" * 3_000,
+        "a0: &a0 x\n" + "".join(f"a{i + 1}: &a{i + 1} {'[' * 40}*a{i}{']' * 40}\n" for i in range(30)),
+    ],
+)
+def test_a_file_nested_without_an_end_is_refused_and_kills_nobody(tmp_path: Path, text: str) -> None:
+    """Composed, the first of them overran the stack: the whole gateway was gone, without a word."""
+    path = tmp_path / "deep.yaml"
+    path.write_text(text)
+    mistakes = read(path).mistakes
+    assert any("inside one another" in mistake.problem for mistake in mistakes), mistakes[:2]
