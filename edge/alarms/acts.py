@@ -11,6 +11,7 @@ from protocols.errors import Rejected
 from protocols.model.alarm import AlarmEvent, Overlay, Rule
 from protocols.model.clock import SECOND_US
 from protocols.model.order import AlarmAct
+from protocols.wire.batch import MAX_SAID
 
 
 def carry_out(machine: Machine, i: int | None, rules: Sequence[Rule], act: AlarmAct, now_us: int) -> None:
@@ -19,6 +20,7 @@ def carry_out(machine: Machine, i: int | None, rules: Sequence[Rule], act: Alarm
         raise Rejected(
             "unknown-alarm", f"this gateway has no alarm {act.rule!r}; its configuration may have changed"
         )
+    _sayable(act)
     by = By(act.actor, act.comment, act.id)
     match act.verb:
         case "ack":
@@ -75,6 +77,16 @@ def _covered(machine: Machine, i: int, overlay: Overlay, code: str, sentence: st
     standing = machine.standings.get(i)
     if standing is None or overlay not in standing.covers:
         raise Rejected(code, sentence)
+
+
+def _sayable(act: AlarmAct) -> None:
+    """Refuse words that no batch can hold: the centre would refuse it whole, with other alarms in it."""
+    for words in (act.actor, act.comment, act.id):
+        odd = "\0" in words or any("\ud800" <= letter <= "\udfff" for letter in words)
+        if odd or len(words) > MAX_SAID:
+            raise Rejected(
+                "not-storable", f"say it in at most {MAX_SAID} characters, without U+0000 or lone surrogates"
+            )
 
 
 def _reasoned(act: AlarmAct, sentence: str) -> None:
