@@ -116,7 +116,7 @@ def parse(path: Path, text: str) -> Document:
     try:
         deep = _too_deep(text)
         if deep is not None:
-            document.places[()] = (deep.line + 1, deep.column + 1)
+            document.places[()] = deep
             _say_deep(document, ())
             return document
         root = yaml.compose(text, Loader=_Loader)
@@ -153,7 +153,7 @@ def parse(path: Path, text: str) -> Document:
     return document
 
 
-def _too_deep(text: str) -> yaml.Mark | None:
+def _too_deep(text: str) -> tuple[int, int] | None:
     """Return where a text goes deeper than `DEEPEST`: composing it would overrun the stack, and no `except`
     would see that. Events come one by one, however deep it is.
     """
@@ -162,8 +162,8 @@ def _too_deep(text: str) -> yaml.Mark | None:
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > DEEPEST:
-                mark: yaml.Mark = event.start_mark
-                return mark
+                mark = event.start_mark
+                return (mark.line + 1, mark.column + 1) if mark else (1, 1)
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
     return None
