@@ -19,6 +19,9 @@ ALIASED: Final = 20_000
 DEEPEST: Final = 50
 """So many lists and maps inside one another a file may have; the settings need eight."""
 
+_MOST_DIGITS: Final = 40
+"""Python refuses to read thousands of them, by an error that is no mistake in a file."""
+
 
 class _TooLargeError(Exception):
     """Too many values through aliases; its argument is the path where the count ran over."""
@@ -235,6 +238,9 @@ def _scalar(document: Document, node: yaml.Node, path: Path_) -> Any:
             return None
         case "bool":
             return text.lower() == "true"
+        case "int" if len(text) > _MOST_DIGITS:
+            document.mistake(path, f"a number of {len(text)} digits", "a number", "write fewer digits")
+            return None
         case "int":
             return int(text, 16 if "0x" in text else 10)
         case "float":

@@ -209,3 +209,9 @@ def test_the_gateway_file_changes_adds_and_disables_rules(tmp_path: Path) -> Non
     }
     assert (periods["pump1.count"], periods["pump1.speed"]) == ("fast", "slow")
     assert periods["pump2.count"] == "slow"
+
+
+def test_a_number_of_too_many_digits_is_a_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.yaml"
+    path.write_text("sites: " + "9" * 5_000, encoding="utf-8")
+    assert "5000 digits" in str(read(path).mistakes[0])
