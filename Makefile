@@ -21,7 +21,7 @@ demo: setup ## start the simulated city, its gateways and the centre; Ctrl-C end
 	@$(BIN)/citynerve demo $(ARGS)
 
 test: setup ## run the whole test suite, browser tests included
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -n 2 $(ARGS)
 
 check: setup ## format, lint, types and import contracts, Python and both consoles
 	$(BIN)/ruff format --check .

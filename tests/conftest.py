@@ -14,15 +14,39 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
 from pathlib import Path
+from typing import Any, Final
 
 import psycopg
 import pytest
+from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 from central.store.base import Database
 from central.store.embedded import embedded_server
 from central.store.migrate import upgrade
 
+# A deadline for each example measures how busy the machine is, not how right the code is.
+settings.register_profile("citynerve", deadline=None)
+settings.load_profile("citynerve")
+
 _numbers = count(1)
+CITY: Final = ("tests/e2e/", "tests/central/cli/test_demo.py")
+"""Tests that run a whole city, or a browser: one after the other on one worker, whatever the others do."""
+
+
+class OneCity(LoadScopeScheduling):  # type: ignore[misc]
+    """Test by test to whoever is free, but for those of `CITY`.
+
+    xdist's own `loadgroup` writes its groups where pytest 9.2 does not read them any more.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "city" if nodeid.startswith(CITY) else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneCity:
+    """Let xdist spread the tests our way."""
+    return OneCity(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from edge.versions.store import Source, Version
 from protocols.errors import Mistake
 from protocols.wire.handshake import ConfigStatus
 
-MAX_BYTES: Final = 4 * 1024 * 1024
+MAX_BYTES: Final = 3 * 1024 * 1024
 """Of a request with a configuration in it: some thousand devices."""
 Note = Annotated[str, msgspec.Meta(max_length=500)]
 

@@ -13,7 +13,7 @@ from edge.config.texts import Texts, own_profiles
 from edge.versions.store import Source, sync_folder, write
 from protocols.errors import ConfigError, Rejected, StorageError
 
-MAX_TEXT: Final = 16_000_000
+MAX_TEXT: Final = 2_000_000
 _AT_HOME: Final = ("updates",)
 """Sections that say whom the gateway trusts: never changed by the one who is trusted."""
 

@@ -14,7 +14,7 @@ from tests.e2e.conftest import SLOW_MS, screenshot
 from tests.e2e.field_gateway import PASSWORD, FieldGateway, field_gateway
 
 # In the group of the other browser tests: two browsers and their gateways are too much for two cores.
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 Open = Callable[..., Page]
 PHONE: ViewportSize = {"width": 390, "height": 844}

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from tests.e2e.conftest import SLOW_MS, City, screenshot
 
 # One group: a second worker would start a second city.
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 Visit = Callable[..., Page]
 STORM_MS = 150_000
