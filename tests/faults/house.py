@@ -10,10 +10,9 @@ import asyncio
 import json
 import os
 import signal
-import sqlite3
 import sys
 from asyncio.subprocess import Process
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -25,7 +24,7 @@ from psycopg.rows import tuple_row
 from central.config import Config
 from central.kernel.leash import leashed
 from central.store.open import open_database
-from edge.buffer.file import FILE_NAME
+from edge.buffer.glance import glance
 from edge.buffer.sqlite import SqliteBuffer
 from protocols.model.alarm import AlarmTransition
 from protocols.model.clock import from_datetime
@@ -150,9 +149,7 @@ class House:
                 await asyncio.sleep(0.1)
 
     def _waiting(self) -> int:
-        with closing(sqlite3.connect(f"file:{self.folder / 'state' / FILE_NAME}?mode=ro", uri=True)) as log:
-            counts = [log.execute(f"SELECT count(*) FROM {stream}").fetchone()[0] for stream in STREAMS]  # noqa: S608
-        return sum(counts)
+        return sum(depth.batches for depth in glance(self.folder / "state").depth.values())
 
     async def _start(self, module: str, *arguments: str) -> Process:
         log = self.folder / f"{module}.log"
