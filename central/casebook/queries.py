@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, TypeVar
+from typing import Literal
 
-from sqlalchemy import Select, func, select, tuple_
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import InstrumentedAttribute, selectinload
+from sqlalchemy.orm import selectinload
 
 from central.casebook import schemas, views
 from central.casebook.lifecycle import FINAL_CASE_STATES, EventState, TaskState
 from central.casebook.models import Case, Event, EventAlarm, Task, Unit
 from central.kernel.problem import not_found
-from central.kernel.shapes import decode_cursor, encode_cursor
-from protocols.model.clock import from_datetime, to_datetime
+from central.store.paging import newest_first
 
-Row = TypeVar("Row", Event, Case, Task)
 OpenOrClosed = Literal["open", "closed", "all"]
 
 
@@ -64,7 +62,7 @@ async def events(
         statement = statement.where(Event.state == state)
     if site is not None:
         statement = statement.where(Event.site == site)
-    shown, following = await _newest_first(session, statement, Event.opened_at, Event.id, limit, cursor)
+    shown, following = await newest_first(session, statement, Event.opened_at, Event.id, limit, cursor)
     return schemas.EventPage(items=[views.event(row) for row in shown], next_cursor=following)
 
 
@@ -96,7 +94,7 @@ async def cases(
         statement = statement.where(Case.site == site)
     if unit is not None:
         statement = statement.where(Case.unit == unit)
-    shown, following = await _newest_first(session, statement, Case.opened_at, Case.id, limit, cursor)
+    shown, following = await newest_first(session, statement, Case.opened_at, Case.id, limit, cursor)
     return schemas.CasePage(items=[views.case(row, now) for row in shown], next_cursor=following)
 
 
@@ -115,7 +113,7 @@ async def tasks(
         statement = statement.where(Task.unit == unit)
     if state is not None:
         statement = statement.where(Task.state == state)
-    shown, following = await _newest_first(session, statement, Task.assigned_at, Task.id, limit, cursor)
+    shown, following = await newest_first(session, statement, Task.assigned_at, Task.id, limit, cursor)
     return schemas.TaskPage(items=[views.task(row, row.case, now) for row in shown], next_cursor=following)
 
 
@@ -140,23 +138,3 @@ async def counts(session: AsyncSession, now: datetime) -> Counts:
     )
     total, overdue = (await session.execute(statement)).one()
     return Counts(total, overdue)
-
-
-async def _newest_first(
-    session: AsyncSession,
-    statement: Select[Row],
-    at: InstrumentedAttribute[datetime],
-    key: InstrumentedAttribute[str],
-    limit: int,
-    cursor: str | None,
-) -> tuple[Sequence[Row], str | None]:
-    """Return a page ordered by (at, key) downwards, and the cursor of the next; None at the end."""
-    statement = statement.order_by(at.desc(), key.desc()).limit(limit + 1)
-    if cursor is not None:
-        time_us, last = decode_cursor(cursor, int, str)
-        statement = statement.where(tuple_(at, key) < tuple_(to_datetime(time_us), last))
-    rows = list(await session.scalars(statement))
-    if len(rows) <= limit:
-        return rows, None
-    end = rows[limit - 1]
-    return rows[:limit], encode_cursor(from_datetime(getattr(end, at.key)), getattr(end, key.key))

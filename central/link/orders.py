@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import select, tuple_, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from central.kernel.shapes import decode_cursor, encode_cursor
 from central.link.order_rows import (
     OrderKind,
     OrderPage,
@@ -25,9 +24,10 @@ from central.link.order_rows import (
     view,
 )
 from central.store.base import Database
+from central.store.paging import newest_first
 from central.store.registry import Gateway
 from protocols.errors import Rejected
-from protocols.model.clock import Clock, from_datetime, to_datetime
+from protocols.model.clock import Clock, to_datetime
 from protocols.model.command import CommandOutcome, CommandState
 from protocols.model.order import ConfigPush, Update
 
@@ -104,16 +104,11 @@ class Orders:
         page = select(OrderRow).where(OrderRow.gateway == gateway)
         if kind is not None:
             page = page.where(OrderRow.kind == kind)
-        if cursor is not None:
-            issued_us, last = decode_cursor(cursor, int, str)
-            page = page.where(tuple_(OrderRow.issued_at, OrderRow.id) < (to_datetime(issued_us), last))
-        page = page.order_by(OrderRow.issued_at.desc(), OrderRow.id.desc()).limit(limit + 1)
         async with self._database.session() as session:
-            rows = (await session.scalars(page)).all()
-        following = None
-        if len(rows) > limit:
-            following = encode_cursor(from_datetime(rows[limit - 1].issued_at), rows[limit - 1].id)
-        return OrderPage([view(row) for row in rows[:limit]], following)
+            rows, following = await newest_first(
+                session, page, OrderRow.issued_at, OrderRow.id, limit, cursor
+            )
+        return OrderPage([view(row) for row in rows], following)
 
     async def waiting(
         self, session: AsyncSession, gateway: str, after: int, limit: int

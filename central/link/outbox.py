@@ -10,17 +10,17 @@ from datetime import timedelta
 from typing import cast
 
 import structlog
-from sqlalchemy import select, tuple_, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from central.kernel.bus import Bus
-from central.kernel.shapes import decode_cursor, encode_cursor
 from central.link import order_rows
 from central.link.command_rows import CommandPage, CommandRow, CommandView, view
 from central.link.local_commands import keep_local, storable
 from central.link.order_rows import OrderRow, OrderView, Standing
 from central.link.orders import Orders
 from central.store.base import Database
+from central.store.paging import newest_first
 from central.store.registry import Gateway, Point
 from protocols.errors import Rejected
 from protocols.model.clock import Clock, from_datetime, to_datetime
@@ -154,16 +154,11 @@ class Outbox:
             page = page.where(CommandRow.device == device)
         if point is not None:
             page = page.where(CommandRow.point == point)
-        if cursor is not None:
-            issued_us, last = decode_cursor(cursor, int, str)
-            page = page.where(tuple_(CommandRow.issued_at, CommandRow.id) < (to_datetime(issued_us), last))
-        page = page.order_by(CommandRow.issued_at.desc(), CommandRow.id.desc()).limit(limit + 1)
         async with self._database.session() as session:
-            rows = (await session.scalars(page)).all()
-        following = None
-        if len(rows) > limit:
-            following = encode_cursor(from_datetime(rows[limit - 1].issued_at), rows[limit - 1].id)
-        return CommandPage([view(row) for row in rows[:limit]], following)
+            rows, following = await newest_first(
+                session, page, CommandRow.issued_at, CommandRow.id, limit, cursor
+            )
+        return CommandPage([view(row) for row in rows], following)
 
     async def fetch(self, gateway: str, after: int, wait_s: float) -> Sequence[InboxItem]:
         """Return what waits for a gateway beyond `after`, at once or as soon as there is something.

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, and_, case, func, select, tuple_
+from sqlalchemy import ColumnElement, and_, case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from central.kernel.shapes import decode_cursor, encode_cursor
 from central.live.alarm_answers import Answers, Forward
 from central.live.alarm_intake import Applied, Intake
 from central.live.alarm_outcomes import settle
@@ -27,9 +26,9 @@ from central.live.alarm_views import (
     entry,
     view,
 )
+from central.store.paging import newest_first
 from central.store.registry import RuleRow
 from protocols.model.alarm import ACTIVE_STATES, UNACKED_STATES, AlarmTransition
-from protocols.model.clock import from_datetime, to_datetime
 from protocols.model.command import CommandOutcome
 
 __all__ = [
@@ -76,18 +75,12 @@ class AlarmBoard(Answers):
         if query.shelved is not None:
             where.append(_SHELVED if query.shelved else ~_SHELVED)
         page = select(AlarmRow).where(*where)
-        if query.cursor is not None:
-            raised_us, last = decode_cursor(query.cursor, int, str)
-            page = page.where(tuple_(AlarmRow.raised_at, AlarmRow.id) < (to_datetime(raised_us), last))
-        page = page.order_by(AlarmRow.raised_at.desc(), AlarmRow.id.desc()).limit(query.limit + 1)
         async with self._database.session() as session:
-            rows = (await session.scalars(page)).all()
+            rows, cursor = await newest_first(
+                session, page, AlarmRow.raised_at, AlarmRow.id, query.limit, query.cursor
+            )
             total = await session.scalar(select(func.count()).select_from(AlarmRow).where(*where))
-        cursor = None
-        if len(rows) > query.limit:
-            last_row = rows[query.limit - 1]
-            cursor = encode_cursor(from_datetime(last_row.raised_at), last_row.id)
-        return AlarmPage([view(row) for row in rows[: query.limit]], cursor, total or 0)
+        return AlarmPage([view(row) for row in rows], cursor, total or 0)
 
     async def get(self, alarm_id: str) -> AlarmView | None:
         """Return one occurrence, or None."""
