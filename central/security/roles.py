@@ -19,6 +19,13 @@ class Permission(StrEnum):
     MANAGE_USERS = "user.manage"
     MANAGE_GATEWAYS = "gateway.manage"
     READ_AUDIT = "audit.read"
+    EXPORT = "data.export"
+    SUPPRESS = "alarm.suppress"
+    EDIT_REGISTRY = "registry.edit"
+    EDIT_WALL = "wall.edit"
+    MANAGE_NOTICES = "notice.manage"
+    MANAGE_HOOKS = "webhook.manage"
+    OPERATE = "centre.operate"
 
 
 class Role(StrEnum):
@@ -29,12 +36,13 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
-_VIEWER: Final = frozenset({Permission.READ, Permission.OWN_TOKENS})
+_VIEWER: Final = frozenset({Permission.READ, Permission.OWN_TOKENS, Permission.EXPORT})
 _OPERATOR: Final = _VIEWER | {
     Permission.ACKNOWLEDGE,
     Permission.SHELVE,
     Permission.HANDLE_CASES,
     Permission.COMMAND,
+    Permission.SUPPRESS,
 }
 
 PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {

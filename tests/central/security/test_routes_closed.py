@@ -28,6 +28,11 @@ ADMINS_ONLY = {
     Permission.MANAGE_USERS,
     Permission.MANAGE_GATEWAYS,
     Permission.READ_AUDIT,
+    Permission.EDIT_REGISTRY,
+    Permission.EDIT_WALL,
+    Permission.MANAGE_NOTICES,
+    Permission.MANAGE_HOOKS,
+    Permission.OPERATE,
 }
 
 

@@ -49,5 +49,7 @@ export async function signOut(): Promise<void> {
 
 export function useSession() {
   const may = (role: Role) => user.value !== null && RANK[user.value.role] >= RANK[role]
-  return { user, operator: computed(() => may('operator')), admin: computed(() => may('admin')) }
+  /** Say whether a permission, such as `registry.edit`, is among the person's. */
+  const can = (permission: string) => user.value?.permissions.some((held) => held === permission) ?? false
+  return { user, can, operator: computed(() => may('operator')), admin: computed(() => may('admin')) }
 }

@@ -3,10 +3,18 @@ import { computed } from 'vue'
 import { createI18n, useI18n } from 'vue-i18n'
 import type { Name } from '@/api/types'
 import en from './en'
+import type { Words } from './words'
 import zh from './zh'
 
 export type Locale = 'zh' | 'en'
 const KEY = 'citynerve.locale'
+
+const parts = import.meta.glob<{ zh: Words; en: Words }>('./parts/*.ts', { eager: true, import: 'default' })
+const named = Object.entries(parts).map(([path, both]) => [path.replace(/^.*\/|\.ts$/g, ''), both] as const)
+const messages = {
+  zh: { ...zh, ...Object.fromEntries(named.map(([part, both]) => [part, both.zh])) },
+  en: { ...en, ...Object.fromEntries(named.map(([part, both]) => [part, both.en])) },
+}
 
 function preferred(): Locale {
   const kept = localStorage.getItem(KEY)
@@ -14,7 +22,7 @@ function preferred(): Locale {
   return navigator.language.toLowerCase().startsWith('zh') ? 'zh' : 'en'
 }
 
-export const i18n = createI18n({ legacy: false, locale: preferred(), fallbackLocale: 'en', messages: { zh, en }, missingWarn: false, fallbackWarn: false })
+export const i18n = createI18n({ legacy: false, locale: preferred(), fallbackLocale: 'en', messages, missingWarn: false, fallbackWarn: false })
 
 function mark(locale: Locale): void {
   document.documentElement.lang = locale === 'zh' ? 'zh-CN' : 'en'

