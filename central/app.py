@@ -15,6 +15,7 @@ from psycopg import Error as DatabaseError
 from psycopg_pool import PoolTimeout
 
 from central import console
+from central.city.registry import Registry
 from central.config import Config
 from central.kernel import openapi, problem
 from central.kernel.bus import Bus
@@ -108,6 +109,7 @@ async def _running(app: FastAPI, config: Config, database: Database, clock: Cloc
         clock=clock,
         database=database,
         bus=bus,
+        registry=Registry(database),
         latest=latest,
         alarms=alarms,
         feed=feed,

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from central.city.registry import Registry
 from central.config import Config
 from central.kernel.bus import Bus
 from central.link.gateways import Gateways
@@ -30,6 +31,7 @@ class Centre:
     clock: Clock
     database: Database
     bus: Bus
+    registry: Registry
     latest: LatestBoard
     alarms: AlarmBoard
     feed: Feed

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from central.casebook.queries import Link, links
+from central.city.registry import Registry
 from central.kernel.problem import not_found
 from central.live.alarms import AlarmBoard, AlarmQuery, AlarmView
 from central.store.base import Database
 from central.store.history import History
 from central.systems.monitoring import schemas, views
 from central.systems.monitoring.past import evidence
-from central.systems.monitoring.registry import Registry
 from protocols.model.clock import from_datetime
 
 

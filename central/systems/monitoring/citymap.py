@@ -8,9 +8,9 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from central.city.registry import SiteRecord
 from central.kernel.shapes import Name
 from central.systems.monitoring import schemas
-from central.systems.monitoring.registry import SiteRecord
 from protocols.errors import ConfigError, Mistake
 
 LAYERS: Final = ("districts", "roads", "water", "parks")

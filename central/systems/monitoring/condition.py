@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from central.city.registry import City
 from central.live.latest import NEVER, LatestBoard
-from central.systems.monitoring.registry import City
 from central.systems.monitoring.schemas import DeviceState
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from typing import Final
 
-from central.systems.monitoring.registry import City, PointRecord
+from central.city.registry import City, PointRecord
 
 DEFAULT_PATTERNS: Final = ("*level*", "*flow*", "*depth*", "*pm2*5*", "*rain*", "*power*")
 """Patterns of point keys, the more important first."""

@@ -8,6 +8,7 @@ from typing import Final
 from pydantic import BaseModel
 
 from central.casebook.schemas import Case, Event
+from central.city.registry import PointRecord
 from central.kernel.bus import KINDS, Kind, Message
 from central.kernel.problem import Problem
 from central.kernel.shapes import Shape
@@ -19,7 +20,6 @@ from central.live.alarms import AlarmView
 from central.live.feed import MAX_CLIENTS, Feed, FeedItem, Lagged, Ping, ReadingsChanged
 from central.systems.monitoring import schemas, views
 from central.systems.monitoring.alarms import AlarmDesk
-from central.systems.monitoring.registry import PointRecord
 from protocols.model.clock import SECOND_US, Clock, to_datetime
 
 FEED_KINDS: Final = frozenset({"readings", *KINDS})

@@ -9,6 +9,7 @@ from typing import Final
 from sqlalchemy import func, select
 
 from central.casebook import queries
+from central.city.registry import City, Registry
 from central.kernel.bus import Bus
 from central.kernel.shapes import Name, QualityOut
 from central.link.gateways import Gateways
@@ -18,7 +19,6 @@ from central.store.base import Database
 from central.systems.monitoring import schemas
 from central.systems.monitoring.condition import judge_devices
 from central.systems.monitoring.figures import DEFAULT_PATTERNS, choose
-from central.systems.monitoring.registry import City, Registry
 from protocols.model.alarm import ACTIVE_STATES
 from protocols.model.clock import SECOND_US, Clock, to_datetime
 

@@ -9,6 +9,7 @@ from typing import Annotated, Self
 
 from fastapi import Depends, FastAPI, Request
 
+from central.city.registry import Registry
 from central.kernel.bus import Bus
 from central.link.gateways import Gateways
 from central.link.outbox import Outbox
@@ -21,7 +22,6 @@ from central.systems.monitoring import citymap
 from central.systems.monitoring.alarms import AlarmDesk
 from central.systems.monitoring.figures import DEFAULT_PATTERNS
 from central.systems.monitoring.overview import OverviewDesk
-from central.systems.monitoring.registry import Registry
 from central.systems.monitoring.schemas import CityMap
 from central.systems.monitoring.service import Monitoring
 from protocols.model.clock import Clock
@@ -49,7 +49,7 @@ class Parts:
     @classmethod
     def build(cls, centre: Centre) -> Self:
         """Put the room together."""
-        registry = Registry(centre.database)
+        registry = centre.registry
         return cls(
             registry=registry,
             monitoring=Monitoring(

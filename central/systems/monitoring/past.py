@@ -9,11 +9,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from central.city.registry import PointRecord
 from central.kernel.problem import Problem
 from central.kernel.shapes import QualityOut
 from central.store.history import History, RawHistory, Resolution, RolledHistory, choose_resolution
 from central.systems.monitoring import schemas
-from central.systems.monitoring.registry import PointRecord
 from protocols.model.clock import LATEST_US, SECOND_US, to_datetime
 
 MAX_POINTS = 8

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from sqlalchemy import func, select
 
+from central.city.registry import City, DeviceRecord, PointRecord, Registry, SiteRecord
 from central.kernel.problem import Problem, not_found
 from central.kernel.shapes import Name
 from central.link.gateways import Gateways
@@ -14,7 +15,6 @@ from central.live.latest import LatestBoard
 from central.store.base import Database
 from central.systems.monitoring import schemas, views
 from central.systems.monitoring.condition import RETIRED, DeviceCondition, judge_devices
-from central.systems.monitoring.registry import City, DeviceRecord, PointRecord, Registry, SiteRecord
 from protocols.model.alarm import ACTIVE_STATES
 from protocols.model.clock import Clock, to_datetime
 

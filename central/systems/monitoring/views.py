@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 
 from central.casebook.queries import Link
+from central.city.registry import PointRecord
 from central.kernel.shapes import Name, QualityOut
 from central.live.alarms import AlarmView
 from central.live.alarms import JournalEntry as JournalRecord
 from central.live.latest import LatestValue
 from central.systems.monitoring import schemas
-from central.systems.monitoring.registry import PointRecord
 from protocols.model.alarm import Rule
 from protocols.model.clock import SECOND_US, to_datetime
 

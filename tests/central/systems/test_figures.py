@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from central.city.registry import City, DeviceRecord, PointRecord, SiteRecord
 from central.config import Config
 from central.systems.monitoring import citymap
 from central.systems.monitoring.figures import choose
-from central.systems.monitoring.registry import City, DeviceRecord, PointRecord, SiteRecord
 from protocols.errors import ConfigError
 
 
