@@ -21,7 +21,7 @@ from protocols.field.opcua.values import sample, time_us, variant
 from protocols.model.clock import SECOND_US, from_datetime
 from protocols.model.quality import Quality
 from tests.protocols.field.devices import Listening, bind, driver, profile, rows
-from tests.protocols.field.harnesses import OpcUaServer
+from tests.protocols.field.opcua.harness import OpcUaServer
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
