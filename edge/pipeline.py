@@ -23,7 +23,8 @@ from edge.alarms.engine import AlarmEngine
 from edge.alarms.rates import Rates
 from edge.alarms.view import AlarmView
 from edge.buffer.base import Buffer, Entry
-from edge.buffer.moved import moved_alarms, moved_entry, moved_readings
+from edge.buffer.hand import LATE_US, InHand
+from edge.buffer.moved import moved_readings
 from edge.config.bind import HEARTBEAT_S, Plan
 from edge.shaping import Shaper
 from edge.timekeeping import Stamp
@@ -41,11 +42,7 @@ TICK_S: Final = 0.1
 MAX_WAITING: Final = 500_000
 """Readings that may wait in memory for shaping, and again for the disk."""
 _RETRY_S: Final = 1.0
-_LATE_US: Final = 5 * SECOND_US
-"""So long after a step of the clock, readings come in that were taken before it."""
 _SLICE: Final = 65_536
-_STEPS: Final = 200
-"""Steps of alarms in one batch: the centre applies each by itself, and has to answer in time in a storm."""
 
 
 class _Next(NamedTuple):
@@ -81,21 +78,13 @@ class Pipeline:
         self._buffer = buffer
         self._clock = clock
         self._stored = stored
-        self._stamp = stamp
         self._stepped: deque[int] = deque()
-        self._owed: list[int] = []
-        """Steps of the clock that batches under way to the disk have not followed yet."""
         self._late = (0, 0)
         """The last step, and until when readings from before it may still come."""
-        self._writing = False
+        self._hand = InHand(stamp)
         self._begin(plan, _shaper(plan), buffer.load_state(ALARM_STATE))
         self._waiting: deque[Readings] = deque()
         self._waiting_rows = 0
-        self._open: list[Readings] = []
-        self._open_rows = 0
-        self._opened_us = 0
-        self._transitions: list[AlarmTransition] = []
-        self._closed: list[Entry] = []
         self._log = structlog.get_logger("edge.pipeline")
 
     def _begin(self, plan: Plan, shaper: Shaper, alarms: bytes | None) -> None:
@@ -165,25 +154,13 @@ class Pipeline:
         return now
 
     def _follow(self, by_us: int, now: int) -> None:
-        self._late = (by_us, now + _LATE_US)
-        if self._open:
-            step = Step(by_us, now, max(now - by_us - self._opened_us, 0) + SECOND_US)
-            self._open = [moved_readings(part, step) for part in self._open]
-            self._opened_us += by_us
-        if self._transitions:
-            self._transitions = list(moved_alarms(self._transitions, Step(by_us, now, _LATE_US)))
+        self._late = (by_us, now + LATE_US)
+        self._hand.follow(by_us, now, self._span_us())
         self._engine.stepped(by_us, now)
-        self._owed.append(by_us)
-        self._catch_up()
 
-    def _catch_up(self) -> None:
-        """Let closed batches follow the steps, but for those that a thread is writing at this moment."""
-        if self._writing:
-            return
-        span_us = max(self._batch_us, round(self._buffer.rhythm_s() * SECOND_US)) + SECOND_US
-        for by_us in self._owed:
-            self._closed = [moved_entry(entry, by_us, span_us, self._stamp()) for entry in self._closed]
-        self._owed = []
+    def _span_us(self) -> int:
+        """Return within which time a batch is gathered."""
+        return max(self._batch_us, round(self._buffer.rhythm_s() * SECOND_US)) + SECOND_US
 
     def watch(self, points: Iterable[int], on_steps: OnSteps) -> None:
         """Tell `on_steps` every step of an alarm, and judge readings of these points without waiting."""
@@ -199,18 +176,13 @@ class Pipeline:
 
     async def settled(self) -> None:
         """Return when every step judged so far is on the disk, or the disk refuses."""
-        while (self._transitions or self._closed) and self.storage_error is None:
+        while self._hand.urgent and self.storage_error is None:
             self._written.clear()
             await self._written.wait()
 
     def held(self) -> list[tuple[str, Readings]]:
         """Return the readings that are not on the disk yet, in order, each part with its declaration."""
-        closed = [
-            (entry.declaration, entry.payload)
-            for entry in self._closed
-            if isinstance(entry.payload, Readings)
-        ]
-        return [*closed, *((self._plan.declaration, part) for part in self._open)]
+        return self._hand.held(self._plan.declaration)
 
     def alarm_views(self) -> list[AlarmView]:
         """Return the alarms that a person should see, open or put aside, the newest first."""
@@ -250,8 +222,8 @@ class Pipeline:
             if now < until_us:
                 raw = moved_readings(raw, Step(by_us, now, SECOND_US))
             self.received += len(raw)
-            for start in range(0, len(raw), _SLICE):
-                self._shape(raw if len(raw) <= _SLICE else _part(raw, start), now)
+            for part in raw.slices(_SLICE):
+                self._shape(part, now)
         self._judged(self._engine.tick(now))
 
     def _shape(self, raw: Readings, now: int) -> None:
@@ -259,39 +231,35 @@ class Pipeline:
         self._judged(self._engine.evaluate(readings, now))
         if not forward.all():
             readings = readings.take(forward)
-        if not len(readings):
-            return
-        if not self._open:
-            self._opened_us = now
-        self._open.append(readings)
-        self._open_rows += len(readings)
+        if len(readings):
+            self._hand.add(readings, now)
 
     def _judged(self, steps: list[AlarmTransition]) -> None:
         if not steps:
             return
-        self._transitions += steps
+        self._hand.judged(steps)
         for tell in self._on_steps:
             tell(steps)
 
     def _due(self) -> bool:
-        if self._closed and asyncio.get_running_loop().time() < self._retry_s:
+        if self._hand.closed and asyncio.get_running_loop().time() < self._retry_s:
             return False  # the disk refused a moment ago; judging goes on meanwhile
         rhythm_us = round(self._buffer.rhythm_s() * SECOND_US)
         rows = self._batch_rows if rhythm_us <= self._batch_us else MAX_WAITING // 2
-        if self._transitions or self._closed or self._open_rows >= rows:
+        if self._hand.urgent or self._hand.rows >= rows:
             return True
-        # A clock that was set back gives a negative age; the batch is closed then too.
-        return bool(self._open) and not 0 <= self._clock() - self._opened_us < max(self._batch_us, rhythm_us)
+        return self._hand.ripe(self._clock(), max(self._batch_us, rhythm_us))
 
     async def store(self) -> None:
         """Close the open batch and append it, with the alarms and their state, in one transaction."""
         self._close()
-        if not self._closed:
+        closed = self._hand.closed
+        if not closed:
             return
-        error = await self._written_of(self._closed)
+        error = await self._written_of(closed)
         if error is not None:
-            urgent = [entry for entry in self._closed if entry.stream != "readings"]
-            if 0 < len(urgent) < len(self._closed) and await self._written_of(urgent) is None:
+            urgent = [entry for entry in self._hand.closed if entry.stream != "readings"]
+            if 0 < len(urgent) < len(self._hand.closed) and await self._written_of(urgent) is None:
                 # What must not be lost finds room where readings do not.
                 self._stored()
             self._refused(error)
@@ -303,12 +271,8 @@ class Pipeline:
         self._stored()
 
     async def _written_of(self, entries: list[Entry]) -> StorageError | None:
-        self._writing = True
-        try:
+        with self._hand.writing(self._span_us):
             return await self._append(entries)
-        finally:
-            self._writing = False
-            self._catch_up()
 
     async def _append(self, entries: list[Entry]) -> StorageError | None:
         """Write some of what is closed; return why the disk refused."""
@@ -343,25 +307,15 @@ class Pipeline:
                 self.step(self._clock())
 
     def _keep(self, entries: list[Entry], changes: int) -> None:
-        kept = {id(entry) for entry in entries}
-        self._closed = [entry for entry in self._closed if id(entry) not in kept]
+        self._hand.kept(entries)
         self._kept_changes = changes
 
     def _close(self) -> None:
-        now, name = self._now(), self._plan.declaration
-        stamp = self._stamp()
-        if self._transitions:
-            steps, self._transitions = tuple(self._transitions), []
+        steps = self._hand.close(self._plan.declaration, self._now(), self._batch_rows)
+        if steps:
             self.alarms_open = self._engine.counts()[0]
-            for start in range(0, len(steps), _STEPS):
-                self._closed.append(Entry("alarms", name, now, steps[start : start + _STEPS], stamp))
-            for step in steps:
-                self._log.info("alarm", rule=step.rule, step=step.event.value, value=step.value)
-        if self._open:
-            whole, self._open, self._open_rows = Readings.concat(self._open), [], 0
-            for start in range(0, len(whole), self._batch_rows):
-                rows = whole if len(whole) <= self._batch_rows else _part(whole, start, self._batch_rows)
-                self._closed.append(Entry("readings", name, now, rows, stamp))
+        for step in steps:
+            self._log.info("alarm", rule=step.rule, step=step.event.value, value=step.value)
 
     def _refused(self, error: StorageError) -> None:
         if self.storage_error is None:
@@ -369,27 +323,8 @@ class Pipeline:
         self.storage_error = str(error)
         self._retry_s = asyncio.get_running_loop().time() + _RETRY_S
         self._written.set()
-        held = sum(len(entry.payload) for entry in self._closed if entry.stream == "readings")
-        kept = []
-        for entry in self._closed:
-            if held > MAX_WAITING and entry.stream == "readings":
-                held -= len(entry.payload)
-                self.dropped += len(entry.payload)
-            else:
-                kept.append(entry)
-        self._closed = kept
+        self.dropped += self._hand.drop(MAX_WAITING)
 
 
 def _shaper(plan: Plan) -> Shaper:
     return Shaper(plan.points, round(HEARTBEAT_S * SECOND_US))
-
-
-def _part(readings: Readings, start: int, rows: int = _SLICE) -> Readings:
-    stop = min(start + rows, len(readings))
-    return Readings(
-        readings.point[start:stop],
-        readings.time_us[start:stop],
-        readings.value[start:stop],
-        readings.quality[start:stop],
-        {row - start: words for row, words in readings.text.items() if start <= row < stop},
-    )

@@ -1,7 +1,7 @@
 """The bus inside one centre: what has just been committed, told to whoever listens.
 
 Payloads by kind (all immutable, so that listeners may share them):
-    alarm    live.alarms.AlarmView       command  link.outbox.CommandView
+    alarm    live.alarms.AlarmView       command  link.command_rows.CommandView
     gateway  link.gateways.GatewayView   order    link.order_rows.OrderView
     event, case, overview: as casebook and monitoring publish them
 Readings do not travel here: they are columns, and the live board conflates them.

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index, text
+from sqlalchemy import Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from central.store.base import Base
+from central.link.sent import Sent
 
 
-class CommandRow(Base):
+class CommandRow(Sent):
     """One command; `number` rises by gateway in commit order. Value and read_back: number or text.
 
     What a gateway did by itself (a local action, a person at its page) has no number.
@@ -20,24 +20,13 @@ class CommandRow(Base):
 
     __tablename__ = "commands"
 
-    id: Mapped[str] = mapped_column(primary_key=True)
-    gateway: Mapped[str] = mapped_column(ForeignKey("gateways.id"))
-    number: Mapped[int | None] = mapped_column(BigInteger)
     device: Mapped[str] = mapped_column(index=True)
     point: Mapped[str] = mapped_column(index=True)
     value: Mapped[float | str] = mapped_column(JSONB)
     expected: Mapped[float | None]
     step: Mapped[str] = mapped_column(server_default="direct")
     unit: Mapped[str]
-    state: Mapped[str]
-    issued_at: Mapped[datetime]
-    issued_by: Mapped[str]
-    expires_at: Mapped[datetime]
-    delivered_at: Mapped[datetime | None]
-    finished_at: Mapped[datetime | None]
     read_back: Mapped[float | str | None] = mapped_column(JSONB(none_as_null=True))
-    reason: Mapped[str]
-    detail: Mapped[str]
 
     __table_args__ = (
         Index("uq_commands_number", "gateway", "number", unique=True),

@@ -6,26 +6,15 @@ the history of a point is whole. Such a row has no number in the inbox.
 
 from __future__ import annotations
 
-import math
-from typing import TypeVar
-
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from central.link.command_rows import CommandRow
+from central.link.sent import storable
 from central.store.registry import Point
 from protocols.model.clock import to_datetime
 from protocols.model.command import CommandOutcome
-
-Told = TypeVar("Told", str, float | str | None)
-
-
-def storable(told: Told) -> Told | None:
-    """Return what a device told as PostgreSQL can hold it: what became of a command is never refused."""
-    if isinstance(told, str):
-        return told.replace("\0", "\ufffd")
-    return told if told is None or math.isfinite(told) else None
 
 
 async def keep_local(session: AsyncSession, gateway: str, outcome: CommandOutcome) -> bool:

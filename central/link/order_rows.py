@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Any, Final, Literal, cast
 
 import msgspec
-from sqlalchemy import BigInteger, ForeignKey, Index, text
+from sqlalchemy import BigInteger, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from central.store.base import Base
+from central.link.sent import Sent
 from protocols.model.order import AlarmAct, ConfigPush, Order, Rotate, Update
 
 OrderKind = Literal["alarm", "config", "rotate", "update"]
@@ -20,31 +20,21 @@ Standing = AlarmAct | ConfigPush | Rotate | Update
 """The orders that this table keeps; a command has its own."""
 
 
-class OrderRow(Base):
+class OrderRow(Sent):
     """One order; `number` rises by gateway, in one sequence with the commands'.
 
     body is the order as it travels; subject is what it is about, in short (a rule, a note, a version);
-    state is `protocols.model.command.CommandState`. A gateway that took the order before `expires_at` and
-    has not answered by `answer_by` leaves its end unknown.
+    a gateway that took the order before `expires_at` and has not answered by `answer_by` leaves its end
+    unknown.
     """
 
     __tablename__ = "orders"
 
-    id: Mapped[str] = mapped_column(primary_key=True)
-    gateway: Mapped[str] = mapped_column(ForeignKey("gateways.id"))
     number: Mapped[int] = mapped_column(BigInteger)
     kind: Mapped[str]
     subject: Mapped[str]
     body: Mapped[dict[str, Any]] = mapped_column(JSONB)
-    state: Mapped[str]
-    issued_at: Mapped[datetime]
-    issued_by: Mapped[str]
-    expires_at: Mapped[datetime]
     answer_by: Mapped[datetime]
-    delivered_at: Mapped[datetime | None]
-    finished_at: Mapped[datetime | None]
-    reason: Mapped[str]
-    detail: Mapped[str]
 
     __table_args__ = (
         Index("uq_orders_number", "gateway", "number", unique=True),

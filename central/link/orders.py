@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from central.link import sent
 from central.link.order_rows import (
     OrderKind,
     OrderPage,
@@ -25,7 +26,6 @@ from central.link.order_rows import (
 )
 from central.store.base import Database
 from central.store.paging import newest_first
-from central.store.registry import Gateway
 from protocols.errors import Rejected
 from protocols.model.clock import Clock, to_datetime
 from protocols.model.command import CommandOutcome, CommandState
@@ -38,8 +38,6 @@ ANSWER_S: Final = 60.0
 """After the expiry, and after what the order itself takes, an answer may travel so long."""
 UPDATE_ANSWER_S: Final = 1800.0
 """Download, installation, restart and health check of an update, or the way back."""
-
-_OPEN: Final = (CommandState.PENDING.value, CommandState.DELIVERED.value)
 
 
 class Orders:
@@ -60,17 +58,7 @@ class Orders:
             raise Rejected("expiry", f"an order lives for up to {MAX_EXPIRY_S / 86_400:.0f} days from now")
         _require_storable(order)
         async with self._database.session() as session:
-            # The row lock makes numbers become visible in their order, so no inbox skips one.
-            number = await session.scalar(
-                update(Gateway)
-                .where(Gateway.id == gateway, Gateway.state != "revoked")
-                .values(last_command=Gateway.last_command + 1)
-                .returning(Gateway.last_command)
-            )
-            if number is None:
-                if await session.get(Gateway, gateway) is None:
-                    raise KeyError(gateway)
-                raise Rejected("revoked", f"gateway {gateway!r} is revoked; enrol it again first")
+            number = await sent.next_number(session, gateway)
             expires_at = to_datetime(expires_us)
             row = OrderRow(
                 id=order.id,
@@ -114,61 +102,16 @@ class Orders:
         self, session: AsyncSession, gateway: str, after: int, limit: int
     ) -> Sequence[OrderRow]:
         """Return what a gateway may still take beyond number `after`, by number."""
-        found = await session.scalars(
-            select(OrderRow)
-            .where(
-                OrderRow.gateway == gateway,
-                OrderRow.number > after,
-                OrderRow.finished_at.is_(None),
-                OrderRow.state.in_(_OPEN),
-                OrderRow.expires_at > to_datetime(self._clock()),
-            )
-            .order_by(OrderRow.number)
-            .limit(limit)
-        )
-        return found.all()
+        return await sent.waiting(session, OrderRow, gateway, after, limit, to_datetime(self._clock()))
 
     async def expire(self, session: AsyncSession) -> Sequence[OrderRow]:
         """End the orders that nobody fetched, or answered, in time; return them."""
         now = to_datetime(self._clock())
-        ended: list[OrderRow] = []
-        for state, over, final, detail in (
-            (
-                CommandState.PENDING,
-                OrderRow.expires_at <= now,
-                CommandState.EXPIRED,
-                "the gateway did not fetch it in time",
-            ),
-            (
-                CommandState.DELIVERED,
-                OrderRow.answer_by <= now,
-                CommandState.UNKNOWN,
-                "the gateway has not answered",
-            ),
-        ):
-            statement = (
-                update(OrderRow)
-                .where(OrderRow.state == state.value, over)
-                .values(state=final.value, finished_at=now, reason=final.value, detail=detail)
-                .returning(OrderRow)
-            )
-            ended.extend(await session.scalars(statement))
-        return ended
+        return await sent.expire(session, OrderRow, now, OrderRow.answer_by <= now)
 
     async def finish(self, session: AsyncSession, gateway: str, outcome: CommandOutcome) -> bool:
         """Keep what became of an order; False where this gateway was never sent one of that id."""
-        found = await session.scalar(
-            update(OrderRow)
-            .where(OrderRow.id == outcome.command, OrderRow.gateway == gateway)
-            .values(
-                state=outcome.state.value,
-                finished_at=to_datetime(outcome.finished_us),
-                reason=outcome.reason.replace("\0", "\ufffd"),
-                detail=outcome.detail.replace("\0", "\ufffd"),
-            )
-            .returning(OrderRow.id)
-        )
-        return found is not None
+        return await sent.finish(session, OrderRow, gateway, outcome)
 
     async def views(self, ids: Sequence[str]) -> Sequence[OrderView]:
         """Return these orders as they are now; ids that are none are left out."""

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import math
-import uuid
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import cast
 
 import structlog
-from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from central.kernel.bus import Bus
 from central.link import order_rows
-from central.link.command_rows import CommandPage, CommandRow, CommandView, view
-from central.link.local_commands import keep_local, storable
+from central.link.command_rows import CommandRow, CommandView, view
+from central.link.commands import Commands
+from central.link.local_commands import keep_local
 from central.link.order_rows import OrderRow, OrderView, Standing
 from central.link.orders import Orders
 from central.store.base import Database
-from central.store.paging import newest_first
-from central.store.registry import Gateway, Point
 from protocols.errors import Rejected
 from protocols.model.clock import Clock, from_datetime, to_datetime
 from protocols.model.command import Command, CommandOutcome, CommandState, CommandStep
@@ -29,18 +24,11 @@ from protocols.model.order import AlarmAct
 from protocols.wire.channels import MAX_CONFIG_BYTES
 from protocols.wire.handshake import InboxItem
 
-__all__ = ["CommandPage", "CommandRow", "CommandView", "Outbox"]
-
 log = structlog.get_logger(__name__)
 
-MAX_EXPIRY_S = 3600.0
 MAX_INBOX = 100
 LOOK_S = 5.0
 """A long poll looks again so often: the command line leaves its orders from another process."""
-OUTCOME_GRACE_S = 15.0
-"""A delivered command may be answered so long after its expiry before it is shown as unknown."""
-
-_OPEN = (CommandState.PENDING.value, CommandState.DELIVERED.value)
 
 
 class Outbox:
@@ -55,6 +43,7 @@ class Outbox:
         self._clock = clock
         self._arrived: dict[str, asyncio.Event] = {}
         self._closing = False
+        self.commands = Commands(database, clock)
         self.orders = Orders(database, clock)
 
     async def order(self, gateway: str, order: Standing, issued_by: str) -> OrderView:
@@ -90,75 +79,18 @@ class Outbox:
         Raises KeyError for an unknown point; Rejected: `not-writable`, `out-of-limits`, `wrong-type`,
         `retired`, `revoked`, `expiry`.
         """
-        if not 0 < expires_in_s <= MAX_EXPIRY_S:
-            raise Rejected("expiry", f"a command lives for up to {MAX_EXPIRY_S:.0f} s, not {expires_in_s:g}")
-        now = to_datetime(self._clock())
-        async with self._database.session() as session:
-            target = await session.scalar(select(Point).where(Point.id == point))
-            if target is None:
-                raise KeyError(point)
-            _check(target, value)
-            # The row lock makes numbers become visible in their order, so no inbox skips one.
-            number = await session.scalar(
-                update(Gateway)
-                .where(Gateway.id == target.gateway, Gateway.state != "revoked")
-                .values(last_command=Gateway.last_command + 1)
-                .returning(Gateway.last_command)
-            )
-            if number is None:
-                raise Rejected("revoked", f"gateway {target.gateway!r} is revoked; enrol it again first")
-            row = CommandRow(
-                id=str(uuid.uuid4()),
-                gateway=target.gateway,
-                number=number,
-                device=target.device,
-                point=point,
-                value=value,
-                expected=expected,
-                step=step,
-                unit=target.unit,
-                state=CommandState.PENDING.value,
-                issued_at=now,
-                issued_by=issued_by,
-                expires_at=now + timedelta(seconds=expires_in_s),
-                delivered_at=None,
-                finished_at=None,
-                read_back=None,
-                reason="",
-                detail="",
-            )
-            session.add(row)
-        sent = view(row)
+        sent = await self.commands.add(
+            point,
+            value,
+            issued_by=issued_by,
+            expires_in_s=expires_in_s,
+            expected=expected,
+            step=step,
+        )
         log.info("command.sent", command=sent.id, point=point, value=value, issued_by=issued_by)
         self._event(sent.gateway).set()
         self._bus.publish("command", sent)
         return sent
-
-    async def get(self, command_id: str) -> CommandView | None:
-        """Return one command, or None."""
-        async with self._database.session() as session:
-            row = await session.get(CommandRow, command_id)
-            return None if row is None else view(row)
-
-    async def list(
-        self,
-        *,
-        device: str | None = None,
-        point: str | None = None,
-        limit: int = 100,
-        cursor: str | None = None,
-    ) -> CommandPage:
-        """Return commands, the newest first. Problem 400 for a cursor that was not made here."""
-        page = select(CommandRow)
-        if device is not None:
-            page = page.where(CommandRow.device == device)
-        if point is not None:
-            page = page.where(CommandRow.point == point)
-        async with self._database.session() as session:
-            rows, following = await newest_first(
-                session, page, CommandRow.issued_at, CommandRow.id, limit, cursor
-            )
-        return CommandPage([view(row) for row in rows], following)
 
     async def fetch(self, gateway: str, after: int, wait_s: float) -> Sequence[InboxItem]:
         """Return what waits for a gateway beyond `after`, at once or as soon as there is something.
@@ -183,28 +115,14 @@ class Outbox:
 
         One that was never delivered has expired; one that was delivered and never answered is unknown.
         """
-        now = to_datetime(self._clock())
-        grace = timedelta(seconds=OUTCOME_GRACE_S)
-        endings = (
-            (CommandState.PENDING, now, CommandState.EXPIRED, "the gateway did not fetch it in time"),
-            (CommandState.DELIVERED, now - grace, CommandState.UNKNOWN, "the gateway has not answered"),
-        )
-        ended: list[CommandRow] = []
         async with self._database.session() as session:
-            for state, before, final, detail in endings:
-                statement = (
-                    update(CommandRow)
-                    .where(CommandRow.state == state.value, CommandRow.expires_at <= before)
-                    .values(state=final.value, finished_at=now, reason=final.value, detail=detail)
-                    .returning(CommandRow)
-                )
-                ended.extend(await session.scalars(statement))
+            commands = await self.commands.expire(session)
             orders = await self.orders.expire(session)
-        for row in ended:
+        for row in commands:
             self._bus.publish("command", view(row))
         for order in orders:
             self._bus.publish("order", order_rows.view(order))
-        return len(ended) + len(orders)
+        return len(commands) + len(orders)
 
     async def apply(
         self, session: AsyncSession, gateway: str, outcomes: Sequence[CommandOutcome]
@@ -217,20 +135,8 @@ class Outbox:
         """
         changed: list[str] = []
         for outcome in outcomes:
-            found = await session.scalar(
-                update(CommandRow)
-                .where(CommandRow.id == outcome.command, CommandRow.gateway == gateway)
-                .values(
-                    state=outcome.state.value,
-                    finished_at=to_datetime(outcome.finished_us),
-                    read_back=storable(outcome.read_back),
-                    reason=storable(outcome.reason),
-                    detail=storable(outcome.detail),
-                )
-                .returning(CommandRow.id)
-            )
             known = (
-                found is not None
+                await self.commands.finish(session, gateway, outcome)
                 or await self.orders.finish(session, gateway, outcome)
                 or await keep_local(session, gateway, outcome)
             )
@@ -244,10 +150,8 @@ class Outbox:
         """Tell the bus the present state of these commands and orders; called after the commit."""
         if not command_ids:
             return
-        async with self._database.session() as session:
-            rows = (await session.scalars(select(CommandRow).where(CommandRow.id.in_(command_ids)))).all()
-        for row in rows:
-            self._bus.publish("command", view(row))
+        for command in await self.commands.views(command_ids):
+            self._bus.publish("command", command)
         for order in await self.orders.views(command_ids):
             self._bus.publish("order", order)
 
@@ -263,14 +167,7 @@ class Outbox:
     async def _deliver(self, gateway: str, after: int) -> Sequence[InboxItem]:
         now = to_datetime(self._clock())
         async with self._database.session() as session:
-            waiting = select(CommandRow).where(
-                CommandRow.gateway == gateway,
-                CommandRow.number > after,
-                CommandRow.finished_at.is_(None),
-                CommandRow.state.in_(_OPEN),
-                CommandRow.expires_at > now,
-            )
-            commands = (await session.scalars(waiting.order_by(CommandRow.number).limit(MAX_INBOX))).all()
+            commands = await self.commands.waiting(session, gateway, after, MAX_INBOX)
             orders = await self.orders.waiting(session, gateway, after, MAX_INBOX)
             rows = _fitting(sorted([*commands, *orders], key=_number))
             fresh = [row for row in rows if row.state == CommandState.PENDING.value]
@@ -317,22 +214,3 @@ def _command(row: CommandRow) -> Command:
         expected=row.expected,
         step=cast(CommandStep, row.step),
     )
-
-
-def _check(point: Point, value: float | str) -> None:
-    if point.retired_at is not None:
-        raise Rejected("retired", f"point {point.id!r} is no longer declared by its gateway")
-    if not point.writable:
-        raise Rejected("not-writable", f"point {point.id!r} can only be read")
-    if point.value_type == "text":
-        if not isinstance(value, str):
-            raise Rejected("wrong-type", f"point {point.id!r} takes text, not {value!r}")
-        return
-    if isinstance(value, str) or not math.isfinite(value):
-        raise Rejected("wrong-type", f"point {point.id!r} takes a number, not {value!r}")
-    if point.value_type == "bool" and value not in {0, 1}:
-        raise Rejected("out-of-limits", f"point {point.id!r} takes 0 or 1, not {value:g}")
-    low, high = point.write_min, point.write_max
-    if (low is not None and value < low) or (high is not None and value > high):
-        allowed = f"{'' if low is None else low} … {'' if high is None else high} {point.unit}"
-        raise Rejected("out-of-limits", f"point {point.id!r} takes {allowed}, not {value:g}")

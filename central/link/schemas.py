@@ -8,9 +8,9 @@ from typing import Literal, cast
 from pydantic import Field
 
 from central.kernel.shapes import Name, Page, Shape
+from central.link.command_rows import CommandView
 from central.link.gateways import GatewayState, GatewayView
 from central.link.order_rows import OrderKind, OrderView
-from central.link.outbox import CommandView
 from protocols.model.command import CommandState, CommandStep
 
 ConfigState = Literal["same", "edited", "probation", "refused", "rolled-back"]

@@ -122,8 +122,10 @@ class Room:
             return
         ends = time.monotonic() + _PAUSE_S
         more = True
-        while more and self.left(log) < need + _SPARE and time.monotonic() < ends:
-            more = self._step(log, grave=rows >= PATIENT or self._own_fault(log))
+        while more and (left := self.left(log)) < need + _SPARE and time.monotonic() < ends:
+            grave = rows >= PATIENT or self._own_fault(log)
+            # Room to spare is worth thinning for: that is rarer then. It is worth no batch.
+            more = self._step(log, thin=grave, drop=grave and left < need)
         if self.left(log) < need:
             self._short_s = time.monotonic()
             what = "room is still being made for readings" if more else "there is no room for readings"
@@ -138,11 +140,13 @@ class Room:
         disk = os.statvfs(self._folder)
         return size * 4 >= disk.f_blocks * disk.f_frsize or (self._max is not None and size * 2 >= self._max)
 
-    def _step(self, log: Log, *, grave: bool) -> bool:
+    def _step(self, log: Log, *, thin: bool, drop: bool) -> bool:
         """Give up the next thing; False where there is nothing more to give up."""
         steps: tuple[Callable[[Log], bool], ...] = (self._quarantine, self._kept)
-        if grave:
-            steps += (self._thin, self._drop)
+        if thin:
+            steps += (self._thin,)
+        if drop:
+            steps += (self._drop,)
         return any(self._helped(step, log) for step in steps)
 
     def _helped(self, step: Callable[[Log], bool], log: Log) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -81,6 +81,21 @@ class Readings:
             np.concatenate([part.quality for part in parts]),
             text,
         )
+
+    def slices(self, rows: int) -> Iterator[Readings]:
+        """Yield all rows in order, at most `rows` in each part."""
+        if len(self) <= rows:
+            yield self
+            return
+        for start in range(0, len(self), rows):
+            stop = start + rows
+            yield Readings(
+                self.point[start:stop],
+                self.time_us[start:stop],
+                self.value[start:stop],
+                self.quality[start:stop],
+                {row - start: words for row, words in self.text.items() if start <= row < stop},
+            )
 
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Readings:
         """Return the chosen rows, in their order; `rows` is a mask or an index array."""

@@ -167,12 +167,12 @@ class Dispatch:
         self, *, device: str | None, point: str | None, limit: int, cursor: str | None
     ) -> CommandPage:
         """Return commands, newest first."""
-        page = await self._outbox.list(device=device, point=point, limit=limit, cursor=cursor)
+        page = await self._outbox.commands.list(device=device, point=point, limit=limit, cursor=cursor)
         return CommandPage(items=[Command.of(item) for item in page.items], next_cursor=page.next_cursor)
 
     async def one_command(self, command_id: str) -> Command:
         """Return one command; Problem 404."""
-        view = await self._outbox.get(command_id)
+        view = await self._outbox.commands.get(command_id)
         if view is None:
             raise not_found("command", command_id)
         return Command.of(view)

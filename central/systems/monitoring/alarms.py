@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 from central.casebook.queries import Link, links
 from central.city.registry import Registry
@@ -10,7 +10,7 @@ from central.kernel.problem import not_found
 from central.live.alarms import AlarmBoard, AlarmQuery, AlarmView
 from central.store.base import Database
 from central.store.history import History
-from central.systems.monitoring import schemas, views
+from central.systems.monitoring import schemas_alarms, views
 from central.systems.monitoring.past import evidence
 from protocols.model.clock import from_datetime
 
@@ -24,20 +24,20 @@ class AlarmDesk:
         self._history = history
         self._database = database
 
-    async def page(self, query: AlarmQuery) -> schemas.AlarmPage:
+    async def page(self, query: AlarmQuery) -> schemas_alarms.AlarmPage:
         """Return a page of occurrences, the newest raised first."""
         page = await self._board.list(query)
-        return schemas.AlarmPage(
+        return schemas_alarms.AlarmPage(
             items=await self.show(page.items), next_cursor=page.next_cursor, total=page.total
         )
 
-    async def show(self, found: Sequence[AlarmView]) -> list[schemas.Alarm]:
+    async def show(self, found: Sequence[AlarmView]) -> list[schemas_alarms.Alarm]:
         """Show occurrences with their links, in their order."""
         led = await self._links(found)
         points = (await self._registry.city()).points
         return [views.alarm(view, led.get(view.id), points.get(view.point)) for view in found]
 
-    async def detail(self, alarm_id: str) -> schemas.AlarmDetail:
+    async def detail(self, alarm_id: str) -> schemas_alarms.AlarmDetail:
         """Return one occurrence with its rule, its journal and the samples around its beginning."""
         found = await self._board.evidence(alarm_id)
         if found is None:
@@ -49,7 +49,7 @@ class AlarmDesk:
         if point is not None:
             samples = await evidence(self._history, point.series, from_datetime(view.raised_at))
         led = await self._links([view])
-        return schemas.AlarmDetail.model_validate(
+        return schemas_alarms.AlarmDetail.model_validate(
             {
                 **views.alarm_fields(view, led.get(view.id), point),
                 "rule": rule,
@@ -59,50 +59,34 @@ class AlarmDesk:
             }
         )
 
-    async def acknowledge(self, alarm_id: str, actor: str, comment: str) -> schemas.Alarm:
+    async def acknowledge(self, alarm_id: str, actor: str, comment: str) -> schemas_alarms.Alarm:
         """Acknowledge (确认)."""
-        try:
-            view = await self._board.acknowledge(alarm_id, actor, comment)
-        except KeyError:
-            raise not_found("alarm", alarm_id) from None
-        return (await self.show([view]))[0]
+        return await self._answered(alarm_id, self._board.acknowledge(alarm_id, actor, comment))
 
-    async def reset(self, alarm_id: str, actor: str, comment: str) -> schemas.Alarm:
+    async def reset(self, alarm_id: str, actor: str, comment: str) -> schemas_alarms.Alarm:
         """Reset a latched alarm (复位)."""
-        try:
-            view = await self._board.reset(alarm_id, actor, comment)
-        except KeyError:
-            raise not_found("alarm", alarm_id) from None
-        return (await self.show([view]))[0]
+        return await self._answered(alarm_id, self._board.reset(alarm_id, actor, comment))
 
-    async def shelve(self, alarm_id: str, actor: str, minutes: int, reason: str) -> schemas.Alarm:
+    async def shelve(self, alarm_id: str, actor: str, minutes: int, reason: str) -> schemas_alarms.Alarm:
         """Shelve (搁置)."""
-        try:
-            view = await self._board.shelve(alarm_id, actor, minutes, reason)
-        except KeyError:
-            raise not_found("alarm", alarm_id) from None
-        return (await self.show([view]))[0]
+        return await self._answered(alarm_id, self._board.shelve(alarm_id, actor, minutes, reason))
 
-    async def unshelve(self, alarm_id: str, actor: str) -> schemas.Alarm:
+    async def unshelve(self, alarm_id: str, actor: str) -> schemas_alarms.Alarm:
         """End the shelving (解除搁置)."""
-        try:
-            view = await self._board.unshelve(alarm_id, actor)
-        except KeyError:
-            raise not_found("alarm", alarm_id) from None
-        return (await self.show([view]))[0]
+        return await self._answered(alarm_id, self._board.unshelve(alarm_id, actor))
 
-    async def suspend(self, alarm_id: str, actor: str, permit: str) -> schemas.Alarm:
+    async def suspend(self, alarm_id: str, actor: str, permit: str) -> schemas_alarms.Alarm:
         """Take out of service (停用)."""
-        try:
-            view = await self._board.suspend(alarm_id, actor, permit)
-        except KeyError:
-            raise not_found("alarm", alarm_id) from None
-        return (await self.show([view]))[0]
+        return await self._answered(alarm_id, self._board.suspend(alarm_id, actor, permit))
 
-    async def return_to_service(self, alarm_id: str, actor: str, comment: str) -> schemas.Alarm:
+    async def return_to_service(self, alarm_id: str, actor: str, comment: str) -> schemas_alarms.Alarm:
         """Return to service (恢复使用)."""
+        return await self._answered(alarm_id, self._board.return_to_service(alarm_id, actor, comment))
+
+    async def _answered(self, alarm_id: str, answer: Awaitable[AlarmView]) -> schemas_alarms.Alarm:
+        """Show an occurrence as an answer left it; Problem 404 where there is none."""
         try:
-            view = await self._board.return_to_service(alarm_id, actor, comment)
+            view = await answer
         except KeyError:
             raise not_found("alarm", alarm_id) from None
         return (await self.show([view]))[0]

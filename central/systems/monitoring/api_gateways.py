@@ -12,7 +12,7 @@ from central.kernel.shapes import Cursor, Limit, problems
 from central.link.order_rows import OrderKind, OrderView
 from central.link.schemas import Gateway, GatewayPage, Order, OrderPage
 from central.security.permissions import MayManageGateways, MayRead
-from central.systems.monitoring import schemas, schemas_gateways
+from central.systems.monitoring import schemas_gateways
 from central.systems.monitoring.parts import Room
 from protocols.errors import Rejected
 
@@ -36,16 +36,14 @@ async def list_gateways(who: MayRead, room: Room) -> GatewayPage:
     responses=problems(401, 403, 409, 422, 503),
 )
 async def create_gateway(
-    asked: schemas.NewGateway, who: MayManageGateways, room: Room
-) -> schemas.EnrolmentCode:
+    asked: schemas_gateways.NewGateway, who: MayManageGateways, room: Room
+) -> schemas_gateways.EnrolmentCode:
     """Expect a gateway: returns the one-time code that its technician enters."""
     name = asked.name
     code = await room.gateways.new_code(
         asked.id, who.username, name.zh if name else None, name.en if name else None
     )
-    return schemas.EnrolmentCode(
-        id=code.gateway, enrolment_code=code.enrolment_code, expires_at=code.expires_at
-    )
+    return schemas_gateways.EnrolmentCode.of(code)
 
 
 @router.post(
@@ -54,14 +52,13 @@ async def create_gateway(
     status_code=status.HTTP_201_CREATED,
     responses=problems(401, 403, 404, 409, 503),
 )
-async def renew_enrolment_code(gateway_id: str, who: MayManageGateways, room: Room) -> schemas.EnrolmentCode:
+async def renew_enrolment_code(
+    gateway_id: str, who: MayManageGateways, room: Room
+) -> schemas_gateways.EnrolmentCode:
     """Make a new one-time code for a known gateway, for instance after its disk was changed."""
-    if await room.gateways.get(gateway_id) is None:
-        raise not_found("gateway", gateway_id)
+    await _known(room, gateway_id)
     code = await room.gateways.new_code(gateway_id, who.username)
-    return schemas.EnrolmentCode(
-        id=code.gateway, enrolment_code=code.enrolment_code, expires_at=code.expires_at
-    )
+    return schemas_gateways.EnrolmentCode.of(code)
 
 
 @router.post(

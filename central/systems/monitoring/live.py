@@ -12,13 +12,13 @@ from central.city.registry import PointRecord
 from central.kernel.bus import KINDS, Kind, Message
 from central.kernel.problem import Problem
 from central.kernel.shapes import Shape
+from central.link.command_rows import CommandView
 from central.link.gateways import GatewayView
 from central.link.order_rows import OrderView
-from central.link.outbox import CommandView
 from central.link.schemas import Command, Gateway, Order
 from central.live.alarms import AlarmView
 from central.live.feed import MAX_CLIENTS, Feed, FeedItem, Lagged, Ping, ReadingsChanged
-from central.systems.monitoring import schemas, views
+from central.systems.monitoring import schemas, schemas_alarms, views
 from central.systems.monitoring.alarms import AlarmDesk
 from protocols.model.clock import SECOND_US, Clock, to_datetime
 
@@ -33,7 +33,7 @@ class LiveMessages(Shape):
 
     hello: schemas.Hello
     readings: schemas.LatestBatch
-    alarm: schemas.Alarm
+    alarm: schemas_alarms.Alarm
     gateway: Gateway
     event: Event
     case: Case

@@ -13,7 +13,7 @@ from central.city.registry import PointRecord
 from central.kernel.problem import Problem
 from central.kernel.shapes import QualityOut
 from central.store.history import History, RawHistory, Resolution, RolledHistory, choose_resolution
-from central.systems.monitoring import schemas
+from central.systems.monitoring import schemas, schemas_alarms
 from protocols.model.clock import LATEST_US, SECOND_US, to_datetime
 
 MAX_POINTS = 8
@@ -49,11 +49,11 @@ async def history(
     return schemas.History(resolution=resolution, series=series)
 
 
-async def evidence(store: History, series: int, moment_us: int) -> list[schemas.EvidenceSample]:
+async def evidence(store: History, series: int, moment_us: int) -> list[schemas_alarms.EvidenceSample]:
     """Return the raw readings from two minutes before a moment to two minutes after it."""
     found = await store.raw(series, moment_us - EVIDENCE_US, moment_us + EVIDENCE_US)
     return [
-        schemas.EvidenceSample(time=to_datetime(time_us), value=value, quality=QualityOut.of(quality))
+        schemas_alarms.EvidenceSample(time=to_datetime(time_us), value=value, quality=QualityOut.of(quality))
         for time_us, value, quality in zip(
             found.time_us.tolist(), _numbers(found.value), found.quality.tolist(), strict=True
         )

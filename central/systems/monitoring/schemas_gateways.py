@@ -7,11 +7,38 @@ from datetime import datetime
 from pydantic import Field
 
 from central.kernel.shapes import Asked, Page, Shape
-from central.link.gateways import GatewayView
+from central.link.gateways import GatewayView, NewCode
 from central.link.schemas import ConfigState, Gateway
 from central.link.statuses import StatusView
 from central.link.wishes import MAX_PROBATION_S, MIN_PROBATION_S, PUSH_EXPIRY_S
 from protocols.model.clock import to_datetime
+
+
+class NameIn(Asked):
+    """A name to give."""
+
+    zh: str = Field(min_length=1, max_length=100)
+    en: str = Field(min_length=1, max_length=100)
+
+
+class NewGateway(Asked):
+    """A gateway to expect."""
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", description="its key, as in its own file")
+    name: NameIn | None = None
+
+
+class EnrolmentCode(Shape):
+    """A one-time code for the technician, shown once."""
+
+    id: str
+    enrolment_code: str
+    expires_at: datetime
+
+    @classmethod
+    def of(cls, code: NewCode) -> EnrolmentCode:
+        """Show a code."""
+        return cls(id=code.gateway, enrolment_code=code.enrolment_code, expires_at=code.expires_at)
 
 
 class RunningConfiguration(Shape):

@@ -12,7 +12,7 @@ from central.kernel.shapes import Name, QualityOut
 from central.live.alarms import AlarmView
 from central.live.alarms import JournalEntry as JournalRecord
 from central.live.latest import LatestValue
-from central.systems.monitoring import schemas
+from central.systems.monitoring import schemas, schemas_alarms
 from protocols.model.alarm import Rule
 from protocols.model.clock import SECOND_US, to_datetime
 
@@ -39,7 +39,7 @@ def point(record: PointRecord, value: LatestValue | None, now_us: int) -> schema
 
 
 def point_with_rules(
-    record: PointRecord, value: LatestValue | None, now_us: int, rules: list[schemas.Rule]
+    record: PointRecord, value: LatestValue | None, now_us: int, rules: list[schemas_alarms.Rule]
 ) -> schemas.Point:
     """Show a point with its newest reading and its rules."""
     return schemas.Point.model_validate({**_point(record, value, now_us), "rules": rules})
@@ -65,13 +65,13 @@ def _point(record: PointRecord, value: LatestValue | None, now_us: int) -> dict[
     }
 
 
-def rule(body: dict[str, Any], declaration: str, point: str) -> schemas.Rule:
+def rule(body: dict[str, Any], declaration: str, point: str) -> schemas_alarms.Rule:
     """Show a rule as it was declared; `point` is the centre's id of what it watches."""
     declared = msgspec.convert(body, Rule)
     response = None
     if declared.response_zh or declared.response_en:
         response = Name(zh=declared.response_zh, en=declared.response_en)
-    return schemas.Rule(
+    return schemas_alarms.Rule(
         id=declared.id,
         point=point,
         kind=declared.kind,
@@ -134,14 +134,14 @@ def alarm_fields(view: AlarmView, link: Link | None, point: PointRecord | None) 
     }
 
 
-def alarm(view: AlarmView, link: Link | None, point: PointRecord | None) -> schemas.Alarm:
+def alarm(view: AlarmView, link: Link | None, point: PointRecord | None) -> schemas_alarms.Alarm:
     """Show an occurrence."""
-    return schemas.Alarm.model_validate(alarm_fields(view, link, point))
+    return schemas_alarms.Alarm.model_validate(alarm_fields(view, link, point))
 
 
-def journal(entry: JournalRecord) -> schemas.JournalEntry:
+def journal(entry: JournalRecord) -> schemas_alarms.JournalEntry:
     """Show a step of an occurrence."""
-    return schemas.JournalEntry.model_validate(
+    return schemas_alarms.JournalEntry.model_validate(
         {
             "at": entry.at,
             "recorded_at": entry.recorded_at,

@@ -40,6 +40,8 @@ class LastValues:
         self._still_valid_us = np.array([STILL_VALID_US[name] for name in classes], np.int64)
         self._delay_us = np.array([delays_ms[name] * 1000 for name in classes], np.int64)
         self._time = np.zeros(len(points), np.int64)
+        self._heard = np.zeros(len(points), np.int64)
+        """When the server published the last change, by its own clock; 0 before the first change."""
         self._value = np.full(len(points), np.nan)
         self._quality = np.full(len(points), Quality.BAD_NODE_ID_UNKNOWN, np.uint32)
         self._watched = np.zeros(len(points), np.bool_)
@@ -73,6 +75,7 @@ class LastValues:
             if self._time[row]:
                 # Not the first report, which may tell of a change long ago: this is how late they come.
                 self._lag_us = max(self._lag_us, min(published_us - one.time_us, _LAG_MOST_US))
+                self._heard[row] = published_us
             self._time[row], self._value[row], self._quality[row] = one.time_us, one.value, one.quality
         return Readings(self._indexes[rows], times, values, codes, texts)
 
@@ -80,11 +83,13 @@ class LastValues:
         """Return the points whose value the server has confirmed by reporting no change for a while.
 
         Their time is the publish time less the way of a change, so that a change that follows is never
-        older than a confirmation that went before it.
+        older than a confirmation that went before it. The first report of a point says how it stands now,
+        so one of long ago is confirmed at once; no change is confirmed by the report that brings it.
         """
         confirmed = published_us - self._delay_us - self._lag_us
-        silent = confirmed - self._time >= self._still_valid_us
-        due = np.flatnonzero(self._watched & (self._time > 0) & silent)
+        silent = published_us - self._delay_us - self._heard >= self._still_valid_us
+        old = confirmed - self._time >= self._still_valid_us
+        due = np.flatnonzero(self._watched & (self._time > 0) & silent & old)
         self._time[due] = confirmed[due]
         return self._columns(due, confirmed[due], self._quality[due])
 

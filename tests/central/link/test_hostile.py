@@ -84,7 +84,7 @@ async def test_an_impossible_outcome_is_refused(city: Running, gateway: FieldGat
     for changes in ({"finished_us": CENTURY}, {"state": CommandState.PENDING}):
         answer = await post(gateway, "outcomes", (msgspec.structs.replace(outcome, **changes),))
         assert answer.status_code == 400, answer.text
-    left = await city.centre.outbox.get(sent.id)
+    left = await city.centre.outbox.commands.get(sent.id)
     assert left is not None
     assert left.state == CommandState.PENDING
 
@@ -98,7 +98,7 @@ async def test_what_a_device_told_of_a_command_is_kept_as_far_as_it_can_be(
         finished_us=T0, read_back=float("inf"),
     )  # fmt: skip
     await gateway.outcome(outcome)
-    left = await city.centre.outbox.get(sent.id)
+    left = await city.centre.outbox.commands.get(sent.id)
     assert left is not None
     assert (left.state, left.detail, left.read_back) == ("mismatch", "shows \ufffd", None)
 

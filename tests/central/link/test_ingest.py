@@ -236,6 +236,6 @@ async def test_the_long_poll_answers_when_a_command_arrives(city: Running, wire:
     answer = (await asyncio.wait_for(poll, 5)).json()
     assert [item["order"]["id"] for item in answer["items"]] == [sent.id]
     assert answer["items"][0]["order"]["point"] == "pump1.run"
-    view = await city.centre.outbox.get(sent.id)
+    view = await city.centre.outbox.commands.get(sent.id)
     assert view is not None
     assert view.state == "delivered"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
-from pathlib import Path
 
 import numpy as np
 from hypothesis import given, settings
@@ -17,6 +15,7 @@ from protocols.model.clock import SECOND_US
 from protocols.model.reading import Readings
 from protocols.wire.batch import decode
 from tests.edge.buffer.contract import BEGAN_US, DECLARATION, transition
+from tests.edge.buffer.memory import in_memory
 
 POINTS = 1_500
 LIMIT = 1 << 20
@@ -81,10 +80,9 @@ class Model:
 @settings(max_examples=15, deadline=None)
 @given(acts)
 def test_it_behaves_as_its_model(steps: list[tuple[str, int]]) -> None:
-    memory = Path("/dev/shm")  # noqa: S108 - the folder in it has a name of its own
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as root:
+    with in_memory() as root:
         keeping = StorageEntry(min_free_bytes=0, max_bytes=LIMIT)
-        folder = Path(root) / "0"
+        folder = root / "0"
         buffer = SqliteBuffer(folder, lambda: BEGAN_US, keeping)
         model = Model()
         for number, (act, amount) in enumerate(steps):
@@ -116,7 +114,7 @@ def test_it_behaves_as_its_model(steps: list[tuple[str, int]]) -> None:
                     ]
                 case "cut":
                     # What lies in the files at this moment is what a killed process leaves behind.
-                    before, folder = folder, Path(root) / str(number + 1)
+                    before, folder = folder, root / str(number + 1)
                     shutil.copytree(before, folder)
                     buffer.close()
                     buffer = SqliteBuffer(folder, lambda: BEGAN_US, keeping)

@@ -34,6 +34,7 @@ class Site:
         self.centre = centre
         self.shelf = Shelf(folder / "state")
         self.child = child
+        self._started_us = 0
 
     def software(self) -> str:
         """The version that reported last."""
@@ -42,6 +43,7 @@ class Site:
     async def update(self, content: bytes, wanted: Update | None = None) -> CommandOutcome:
         """Stage a package, order it, and wait for what came of it."""
         self.centre.packages[NEW] = content
+        self._started_us = self.centre.statuses[-1].started_us
         asked = wanted or order("u1", NEW, content)
         self.centre.put(asked)
         await until(lambda: any(out.command == asked.id for out in self.centre.outcomes()), 120)
@@ -49,9 +51,10 @@ class Site:
         return outcome
 
     async def runs(self, software: str) -> None:
-        """Wait until that version reports."""
-        self.centre.statuses.clear()
-        await until(lambda: self.software() == software, 90)
+        """Wait until that version reports from a start after the order."""
+        await until(
+            lambda: self.software() == software and self.centre.statuses[-1].started_us > self._started_us, 90
+        )
 
 
 @asynccontextmanager

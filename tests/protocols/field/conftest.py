@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.protocols.field.harnesses import OpcUaServer
+from tests.protocols.field.opcua.harness import OpcUaServer
 
 # On a busy machine a property is slow for reasons that are not its own.
 settings.register_profile("busy-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -6,14 +6,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.protocols.field.camera.harness import CameraHarness
 from tests.protocols.field.contract import DriverContract, Harness
-from tests.protocols.field.harnesses import (
-    CameraHarness,
-    ModbusHarness,
-    MqttHarness,
-    OpcUaHarness,
-    OpcUaServer,
-)
+from tests.protocols.field.modbus.harness import ModbusHarness
+from tests.protocols.field.mqtt.harness import MqttHarness
+from tests.protocols.field.opcua.harness import OpcUaHarness, OpcUaServer
 
 
 class TestModbus(DriverContract):

@@ -20,8 +20,8 @@ from protocols.field.camera.driver import BAD_USER_ACCESS_DENIED, MAX_BYTES
 from protocols.field.camera.picture import FROZEN_READS, NotAPicture, decode
 from protocols.model.clock import SECOND_US, from_datetime
 from protocols.model.quality import Quality
+from tests.protocols.field.camera.harness import CameraServer, jpeg
 from tests.protocols.field.devices import bind, driver, profile, rows
-from tests.protocols.field.harnesses import CameraServer, jpeg
 
 MEASURES = ["online", "latency_ms", "frame_age_s", "brightness", "frozen", "frame_bytes"]
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -11,7 +11,7 @@ import pytest
 from protocols.errors import ConnectionLost
 from protocols.model.quality import Quality
 from tests.protocols.field.devices import Listening, bind, driver, profile
-from tests.protocols.field.harnesses import MqttHarness, encode_json
+from tests.protocols.field.mqtt.harness import MqttHarness, encode_json
 
 
 @pytest.fixture

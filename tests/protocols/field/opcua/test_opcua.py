@@ -21,7 +21,7 @@ from protocols.field.opcua.values import sample, time_us, variant
 from protocols.model.clock import SECOND_US, from_datetime
 from protocols.model.quality import Quality
 from tests.protocols.field.devices import Listening, bind, driver, profile, rows
-from tests.protocols.field.harnesses import OpcUaServer
+from tests.protocols.field.opcua.harness import OpcUaServer
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -146,6 +146,19 @@ def test_a_confirmation_is_never_newer_than_the_change_that_follows() -> None:
     assert still.time_us[0] < start + 4 * SECOND_US, "a change published now would be stamped four back"
 
 
+def test_a_change_of_long_ago_is_not_confirmed_by_its_own_report() -> None:
+    made, start = board(), from_datetime(NOON)
+    reported = start + 3600 * SECOND_US
+    made.take([item(0, 1.0, ua.VariantType.Double, NOON)], reported, 0)
+    assert rows(made.still_valid(reported)) == {0: (1.0, Quality.GOOD)}, "so it stands as one begins to watch"
+    changed = NOON + timedelta(seconds=1)
+    taken = made.take([item(0, 2.0, ua.VariantType.Double, changed)], reported, 0)
+    assert taken.time_us.tolist() == [start + SECOND_US]
+    assert len(made.still_valid(reported)) == 0, "it has said something, so it was not silent"
+    assert len(made.still_valid(reported + 2 * SECOND_US)) == 0
+    assert rows(made.still_valid(reported + 3 * SECOND_US)) == {0: (2.0, Quality.GOOD)}
+
+
 def test_without_a_connection_nothing_is_vouched_for() -> None:
     made, start = board(), from_datetime(NOON)
     made.take([item(0, 1.5, ua.VariantType.Double, NOON)], start, 0)
@@ -180,14 +193,19 @@ async def on_server(server: OpcUaServer, work: Any) -> None:
 
 async def test_changes_arrive_with_source_time_and_status(opcua_server: OpcUaServer) -> None:
     await on_server(opcua_server, opcua_server.variable("T.Flow", 1.0, ua.VariantType.Double))
-    async with listening(opcua_server, "Flow") as heard:
-        await heard.until(lambda h: h.seen)
-        status = ua.StatusCode(ua.UInt32(0x4094_0000))
-        change = data(7.5, ua.VariantType.Double, StatusCode=status, SourceTimestamp=NOON)
-        await on_server(opcua_server, opcua_server.write("T.Flow", change))
-        await heard.until(lambda h: h.last()[0][0] == 7.5)
-    assert heard.last()[0] == (7.5, 0x4094_0000)
-    assert heard.seen[-1].time_us.tolist() == [from_datetime(NOON)]
+    status = ua.StatusCode(ua.UInt32(0x4094_0000))
+    now = datetime.now(UTC)
+    # Before, just now and after: whatever the source says, at whatever time of the day this runs.
+    for value, source in enumerate((now - timedelta(days=400), now, now + timedelta(hours=1)), 7):
+        async with listening(opcua_server, "Flow") as heard:
+            await heard.until(lambda h: h.seen)
+            change = data(float(value), ua.VariantType.Double, StatusCode=status, SourceTimestamp=source)
+            await on_server(opcua_server, opcua_server.write("T.Flow", change))
+            await heard.until(lambda h, value=value: h.last()[0][0] == value)
+        changes = heard.all()
+        first = changes.value.tolist().index(value)
+        assert heard.last()[0] == (value, 0x4094_0000)
+        assert changes.time_us[first] == from_datetime(source)
 
 
 async def test_many_changes_come_in_one_batch(opcua_server: OpcUaServer) -> None:

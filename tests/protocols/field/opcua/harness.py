@@ -1,0 +1,138 @@
+"""asyncua's server under the contract."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from typing import Any, ClassVar, TypeVar
+
+from asyncua import ua
+from asyncua.server.server import Server
+from asyncua.ua.uaerrors import UaError
+
+from protocols.field.base import BoundDevice
+from tests.protocols.field.contract import Harness
+from tests.protocols.field.devices import bind, profile
+
+T = TypeVar("T")
+
+
+class OpcUaServer:
+    """asyncua's server in a thread of its own: its start costs seconds, so all tests share one."""
+
+    NAMESPACE = "urn:test:device"
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, name="opcua-server")
+        self.server: Server
+        self.port = 0
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do something in the server's loop, from another thread."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(60)
+
+    def __enter__(self) -> OpcUaServer:
+        self._thread.start()
+        self.run(self._start())
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.run(self._stop())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join()
+        self.loop.close()
+
+    async def _stop(self) -> None:
+        await self.server.stop()
+        # Sessions and subscriptions of clients that were cut keep their loops; nobody needs them now.
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+    async def _start(self) -> None:
+        self.server = Server()
+        await self.server.init()
+        self.server.set_endpoint("opc.tcp://127.0.0.1:0/")
+        self.server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+        # Something stands before our namespace, so that its index is not the one a profile might assume.
+        await self.server.register_namespace("urn:test:other")
+        self.index = await self.server.register_namespace(self.NAMESPACE)
+        await self.server.start()
+        listener: Any = self.server.bserver
+        self.port = listener.port
+        await self.reset()
+
+    def node_id(self, name: str) -> ua.NodeId:
+        """Return the id `s=name` in our namespace."""
+        return ua.NodeId.from_string(f"ns={self.index};s={name}")
+
+    async def variable(self, name: str, value: object, kind: ua.VariantType, writable: bool = False) -> None:
+        """Add or set a variable `s=name`."""
+        nodeid = self.node_id(name)
+        node = self.server.get_node(nodeid)
+        try:
+            await node.write_value(ua.DataValue(ua.Variant(value, kind)))
+        except UaError:
+            node = await self.server.nodes.objects.add_variable(nodeid, name, value, varianttype=kind)
+            if writable:
+                await node.set_writable()
+
+    async def write(self, name: str, data: ua.DataValue) -> None:
+        """Let a variable show a value with its own status and times."""
+        await self.server.write_attribute_value(self.node_id(name), data)
+
+    async def reset(self) -> None:
+        """Set the variables of the contract's device."""
+        await self.variable("P1.Level", 2.5, ua.VariantType.Double, writable=True)
+        await self.variable("P1.Count", -205, ua.VariantType.Int16, writable=True)
+        await self.variable("P1.Running", True, ua.VariantType.Boolean, writable=True)
+        await self.variable("P1.Label", "PUMP-1", ua.VariantType.String, writable=True)
+        await self.variable("P1.Fixed", 9.0, ua.VariantType.Float)
+
+
+class OpcUaHarness(Harness):
+    """The shared asyncua server."""
+
+    protocol = "opcua"
+    polled = False
+    expected: ClassVar = {"level": 2.5, "count": -205.0, "running": 1.0, "label": "PUMP-1", "fixed": 9.0}
+    ghosts: ClassVar = {"ghost", "stranger"}
+    writes: ClassVar = (("level", 1.5), ("count", 17.0), ("running", 0.0), ("label", "P2"))
+    refused: ClassVar = (
+        ("count", 40000.0), ("count", 1.5), ("running", 2.0), ("level", "high"), ("level", float("inf")),
+        ("fixed", 1.0), ("ghost", 1.0), ("stranger", 1.0),
+    )  # fmt: skip
+
+    def __init__(self, server: OpcUaServer) -> None:
+        self.server = server
+
+    async def start(self) -> int:
+        await asyncio.to_thread(self.server.run, self.server.reset())
+        return self.server.port
+
+    async def stop(self) -> None:
+        """Leave the server to the next test."""
+
+    def devices(self) -> tuple[BoundDevice, ...]:
+        def node(name: str, namespace: str = OpcUaServer.NAMESPACE) -> dict[str, str]:
+            return {"namespace": namespace, "node": f"s={{device}}.{name}"}
+
+        pump = profile(
+            "opcua",
+            [
+                {"key": "level", "scale": 0.1, "writable": True, "opcua": node("Level")},
+                {"key": "count", "type": "i16", "writable": True, "opcua": node("Count")},
+                {"key": "running", "type": "bool", "writable": True, "opcua": node("Running")},
+                {"key": "ghost", "opcua": node("Ghost")},
+                {"key": "stranger", "opcua": node("Level", "urn:test:nowhere")},
+                {"key": "label", "type": "text", "writable": True, "opcua": node("Label")},
+                {"key": "fixed", "type": "f32", "opcua": node("Fixed")},
+            ],
+        )
+        return (bind(pump, {"device": "P1"}),)
+
+    def settings(self, port: int) -> dict[str, Any]:
+        return {"url": f"opc.tcp://127.0.0.1:{port}/"}
