@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from central.cli import db, gateway, openapi, serve, user
+from central.cli import backup, db, gateway, openapi, serve, user
 from central.cli.demo import demo
 from central.kernel import logs
 from protocols.errors import CityNerveError
@@ -20,6 +20,8 @@ app = typer.Typer(
 app.command("serve")(serve.serve)
 app.command("demo")(demo)
 app.command("openapi")(openapi.openapi)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.add_typer(db.app, name="db")
 app.add_typer(gateway.app, name="gateway")
 app.add_typer(user.app, name="user")

@@ -20,12 +20,18 @@ async def open_database(
     attach: use an embedded server that another process of ours already runs (for the command line);
     without it, a data folder in use is an error. A server that was started here is stopped here.
     """
-    if config.database_url is not None:
-        async with _connected(config.database_url, migrate) as database:
-            yield database
-        return
-    async with embedded_server(config.data_dir, attach=attach) as url, _connected(url, migrate) as database:
+    async with database_server(config, attach=attach) as url, _connected(url, migrate) as database:
         yield database
+
+
+@asynccontextmanager
+async def database_server(config: Config, *, attach: bool = False) -> AsyncIterator[str]:
+    """Yield the libpq URL of the database, whatever state its tables are in; attach as in `open_database`."""
+    if config.database_url is not None:
+        yield config.database_url
+        return
+    async with embedded_server(config.data_dir, attach=attach) as url:
+        yield url
 
 
 @asynccontextmanager

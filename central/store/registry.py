@@ -119,6 +119,8 @@ class Point(Base):
     """A point; `series` is its number in every table of readings and never changes.
 
     labels: `{"0": ["停止", "Stopped"], …}`; period_s: the longest normal time between two readings.
+    retention: the class of its readings, `critical`, `standard` or `diagnostic`; None: that of its device's
+    kind (`central.store.retention`).
     """
 
     __tablename__ = "points"
@@ -141,5 +143,6 @@ class Point(Base):
     write_max: Mapped[float | None]
     labels: Mapped[dict[str, list[str]]] = mapped_column(JSONB)
     retired_at: Mapped[datetime | None]
+    retention: Mapped[str | None]
 
     __table_args__ = (Index("ix_points_live", "gateway", postgresql_where=text("retired_at IS NULL")),)
