@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -16,6 +16,7 @@ from central.casebook.lifecycle import FINAL_CASE_STATES, EventState, TaskState
 from central.casebook.models import Case, Event, EventAlarm, Task, Unit
 from central.kernel.problem import not_found
 from central.store.paging import newest_first
+from central.store.reach import at_sites
 
 OpenOrClosed = Literal["open", "closed", "all"]
 
@@ -38,9 +39,9 @@ async def links(session: AsyncSession, alarms: Collection[str]) -> dict[str, Lin
     return {alarm: Link(event, case) for alarm, event, case in await session.execute(statement)}
 
 
-async def event(session: AsyncSession, event_id: str) -> schemas.Event:
-    """Return an event; Problem 404 where there is none."""
-    row = await session.get(Event, event_id)
+async def event(session: AsyncSession, event_id: str, sites: Set[str] | None = None) -> schemas.Event:
+    """Return an event; Problem 404 where there is none at these sites."""
+    row = await session.scalar(select(Event).where(Event.id == event_id, *at_sites(Event.site, sites)))
     if row is None:
         raise not_found("event", event_id)
     return views.event(row)
@@ -51,11 +52,12 @@ async def events(
     *,
     state: OpenOrClosed | EventState = "all",
     site: str | None = None,
+    sites: Set[str] | None = None,
     limit: int = 100,
     cursor: str | None = None,
 ) -> schemas.EventPage:
-    """Return events, newest first."""
-    statement = select(Event)
+    """Return events at these sites, newest first."""
+    statement = select(Event).where(*at_sites(Event.site, sites))
     if state == "open":
         statement = statement.where(Event.state != EventState.CLOSED)
     elif state != "all":
@@ -66,9 +68,11 @@ async def events(
     return schemas.EventPage(items=[views.event(row) for row in shown], next_cursor=following)
 
 
-async def case(session: AsyncSession, case_id: str, now: datetime) -> schemas.Case:
-    """Return a case with its whole story; Problem 404 where there is none."""
-    row = await session.get(Case, case_id)
+async def case(
+    session: AsyncSession, case_id: str, now: datetime, sites: Set[str] | None = None
+) -> schemas.Case:
+    """Return a case with its whole story; Problem 404 where there is none at these sites."""
+    row = await session.scalar(select(Case).where(Case.id == case_id, *at_sites(Case.site, sites)))
     if row is None:
         raise not_found("case", case_id)
     return views.case(row, now)
@@ -81,11 +85,12 @@ async def cases(
     state: OpenOrClosed = "all",
     site: str | None = None,
     unit: str | None = None,
+    sites: Set[str] | None = None,
     limit: int = 100,
     cursor: str | None = None,
 ) -> schemas.CasePage:
-    """Return cases, newest first."""
-    statement = select(Case)
+    """Return cases at these sites, newest first."""
+    statement = select(Case).where(*at_sites(Case.site, sites))
     if state == "open":
         statement = statement.where(Case.state.not_in(FINAL_CASE_STATES))
     elif state == "closed":
@@ -104,17 +109,41 @@ async def tasks(
     *,
     unit: str | None = None,
     state: TaskState | None = None,
+    sites: Set[str] | None = None,
     limit: int = 100,
     cursor: str | None = None,
 ) -> schemas.TaskPage:
-    """Return tasks, newest first."""
+    """Return tasks of cases at these sites, newest first."""
     statement = select(Task).options(selectinload(Task.case).selectinload(Case.tasks))
+    if sites is not None:
+        statement = statement.join(Task.case).where(*at_sites(Case.site, sites))
     if unit is not None:
         statement = statement.where(Task.unit == unit)
     if state is not None:
         statement = statement.where(Task.state == state)
     shown, following = await newest_first(session, statement, Task.assigned_at, Task.id, limit, cursor)
     return schemas.TaskPage(items=[views.task(row, row.case, now) for row in shown], next_cursor=following)
+
+
+async def require_case(session: AsyncSession, case_id: str, sites: Set[str] | None) -> None:
+    """Raise Problem 404 where there is no such case at these sites, as where there is none at all."""
+    found = select(Case.id).where(Case.id == case_id, *at_sites(Case.site, sites))
+    if await session.scalar(found) is None:
+        raise not_found("case", case_id)
+
+
+async def require_task(session: AsyncSession, task_id: str, sites: Set[str] | None) -> None:
+    """Raise Problem 404 where there is no such task of a case at these sites."""
+    found = select(Task.id).join(Task.case).where(Task.id == task_id, *at_sites(Case.site, sites))
+    if await session.scalar(found) is None:
+        raise not_found("task", task_id)
+
+
+async def require_event(session: AsyncSession, event_id: str, sites: Set[str] | None) -> None:
+    """Raise Problem 404 where there is no such event at these sites."""
+    found = select(Event.id).where(Event.id == event_id, *at_sites(Event.site, sites))
+    if await session.scalar(found) is None:
+        raise not_found("event", event_id)
 
 
 async def units(session: AsyncSession) -> schemas.UnitPage:
@@ -131,10 +160,10 @@ class Counts:
     overdue: int
 
 
-async def counts(session: AsyncSession, now: datetime) -> Counts:
-    """Count the open and the overdue cases."""
+async def counts(session: AsyncSession, now: datetime, sites: Set[str] | None = None) -> Counts:
+    """Count the open and the overdue cases at these sites."""
     statement = select(func.count(), func.count().filter(Case.due_at < now)).where(
-        Case.state.not_in(FINAL_CASE_STATES)
+        Case.state.not_in(FINAL_CASE_STATES), *at_sites(Case.site, sites)
     )
     total, overdue = (await session.execute(statement)).one()
     return Counts(total, overdue)

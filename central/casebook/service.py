@@ -138,12 +138,17 @@ async def close_event(
 async def open_case(
     session: AsyncSession, new: NewCase, *, actor: str, now: datetime, limits: Limits
 ) -> schemas.Case:
-    """Open a case, for an event or by itself. Rejected: `has-case`, `event-closed`."""
+    """Open a case, for an event or by itself. Rejected: `has-case`, `event-closed`, `other-site`.
+
+    A case of an event is at the event's site: who may see one may see the other.
+    """
     event = await _event(session, new.event_id) if new.event_id else None
     if event is not None and event.case_id is not None:
         raise Rejected("has-case", f"event {event.number} has its case already: {event.case_id}")
     if event is not None and event.state == EventState.CLOSED:
         raise Rejected("event-closed", f"event {event.number} is closed; open a case without it")
+    if event is not None and new.site not in {None, event.site}:
+        raise Rejected("other-site", f"event {event.number} is at {event.site}; leave `site` out")
     priority: Priority = new.priority or ("P3" if event is None else _priority(event.level))
     case = Case(
         id=str(uuid.uuid4()),
@@ -154,7 +159,7 @@ async def open_case(
         state=CaseState.PENDING_DISPATCH,
         priority=priority,
         category=new.category or (event.category if event else "other"),
-        site=new.site or (event.site if event else None),
+        site=event.site if event else new.site,
         event=event,
         opened_at=now,
         opened_by=actor,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +72,9 @@ class PointRecord:
     retired: bool
 
 
+MOST_PARTS = 100
+"""Parts of the city that are kept at once: as many as there are different reaches of rights, and few."""
+
 Version = tuple[tuple[str, str | None], ...]
 
 
@@ -84,6 +88,53 @@ class City:
     points: dict[str, PointRecord]
     points_of: dict[str, list[PointRecord]]
     devices_of: dict[str, list[DeviceRecord]]
+    split: frozenset[str] = frozenset()
+    """Gateways that have, or had, devices outside this part of the city as well."""
+    _parts: dict[frozenset[str], City] = field(default_factory=dict, repr=False, compare=False)
+
+    def within(self, sites: Set[str] | None) -> City:
+        """Return the part at these sites, with everything on them; None: all of it.
+
+        Parts are kept, so that who asks again pays nothing; they end with the version.
+        """
+        if sites is None:
+            return self
+        seen = frozenset(sites)
+        part = self._parts.pop(seen, None) or self._part(seen)
+        self._parts[seen] = part  # at the end again: the one that was not asked for longest goes first
+        if len(self._parts) > MOST_PARTS:
+            self._parts.pop(next(iter(self._parts)))
+        return part
+
+    def _part(self, seen: frozenset[str]) -> City:
+        devices = {name: device for name, device in self.devices.items() if device.site in seen}
+        return replace(
+            self,
+            sites={name: site for name, site in self.sites.items() if name in seen},
+            devices=devices,
+            points={name: point for name, point in self.points.items() if point.device in devices},
+            points_of={name: points for name, points in self.points_of.items() if name in devices},
+            devices_of={site: listed for site, listed in self.devices_of.items() if site in seen},
+            split=frozenset(device.gateway for device in self.devices.values() if device.site not in seen),
+            _parts={},
+        )
+
+    @cached_property
+    def gateways(self) -> dict[str, tuple[int, int]]:
+        """Gateway -> (points, devices with points) in use here, its own health left out; none: not listed.
+
+        A gateway is in a part of the city as long as one of its devices in use is.
+        """
+        points = dict.fromkeys((device.gateway for device in self.live_devices), 0)
+        measuring = dict.fromkeys(points, 0)
+        for device in self.live_devices:
+            # A key that begins with _ is the gateway's own: no technician can write it.
+            if device.key.startswith("_"):
+                continue
+            count = sum(not point.retired for point in self.points_of.get(device.id, []))
+            points[device.gateway] += count
+            measuring[device.gateway] += count > 0
+        return {gateway: (count, measuring[gateway]) for gateway, count in points.items()}
 
     @cached_property
     def by_series(self) -> dict[int, PointRecord]:
@@ -112,6 +163,10 @@ class City:
         return np.fromiter((place.get(point.device, -1) for point in self.live), np.int64, len(self.live))
 
 
+NO_CITY: Final = City((), {}, {}, {}, {}, {})
+"""Before anybody asked."""
+
+
 class Registry:
     """Hands out the present City. The gateways' declarations are its version: a check is one query."""
 
@@ -120,14 +175,19 @@ class Registry:
         self._turn = asyncio.Lock()
         self._city: City | None = None
 
-    async def city(self) -> City:
-        """Return the registry as it is now."""
+    @property
+    def known(self) -> City:
+        """The city as it was when somebody last asked; while a live stream is open that is each second."""
+        return self._city or NO_CITY
+
+    async def city(self, sites: Set[str] | None = None) -> City:
+        """Return the registry as it is now, or its part at these sites."""
         async with self._turn, self._database.session() as session:
             rows = await session.execute(select(Gateway.id, Gateway.declaration).order_by(Gateway.id))
             version = tuple((gateway, declaration) for gateway, declaration in rows)
             if self._city is None or self._city.version != version:
                 self._city = await _load(session, version)
-            return self._city
+            return self._city.within(sites)
 
     async def rules(self, points: Sequence[PointRecord]) -> dict[str, list[RuleRow]]:
         """Return the rules that are in force now, by point id."""

@@ -31,8 +31,15 @@ class Message:
 class Subscription:
     """One listener's queue: bounded; when full the oldest is dropped and `lagged` counts it."""
 
-    def __init__(self, kinds: frozenset[Kind], limit: int, leave: Callable[[Subscription], None]) -> None:
+    def __init__(
+        self,
+        kinds: frozenset[Kind],
+        limit: int,
+        leave: Callable[[Subscription], None],
+        only: Callable[[Message], bool] | None = None,
+    ) -> None:
         self.kinds = kinds
+        self._only = only
         self.lagged = 0
         self._queue: deque[Message] = deque(maxlen=limit)
         self._ready = asyncio.Event()
@@ -47,7 +54,9 @@ class Subscription:
         self._leave(self)
 
     def put(self, message: Message) -> None:
-        """Add a message; never waits."""
+        """Add a message, unless it is not for this listener; never waits."""
+        if self._only is not None and not self._only(message):
+            return
         if len(self._queue) == self._queue.maxlen:
             self.lagged += 1
         self._queue.append(message)
@@ -87,8 +96,13 @@ class Bus:
             if kind in listener.kinds:
                 listener.put(message)
 
-    def subscribe(self, *kinds: Kind, limit: int = 1000) -> Subscription:
-        """Listen to these kinds (none given: to all) until the subscription's `with` block ends."""
-        subscription = Subscription(frozenset(kinds or KINDS), limit, self._listeners.discard)
+    def subscribe(
+        self, *kinds: Kind, limit: int = 1000, only: Callable[[Message], bool] | None = None
+    ) -> Subscription:
+        """Listen to these kinds (none given: to all) until the subscription's `with` block ends.
+
+        only, where given, says which messages are for this listener; the others never wait in its queue.
+        """
+        subscription = Subscription(frozenset(kinds or KINDS), limit, self._listeners.discard, only)
         self._listeners.add(subscription)
         return subscription

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import uuid
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import timedelta
 from typing import Final
 
@@ -18,6 +18,7 @@ from central.link import sent
 from central.link.command_rows import CommandPage, CommandRow, CommandView, view
 from central.store.base import Database
 from central.store.paging import newest_first
+from central.store.reach import of_devices_at
 from central.store.registry import Point
 from protocols.errors import Rejected
 from protocols.model.clock import Clock, to_datetime
@@ -44,17 +45,20 @@ class Commands:
         expires_in_s: float,
         expected: float | None,
         step: CommandStep,
+        sites: Set[str] | None = None,
     ) -> CommandView:
         """Store a command under its gateway's next number.
 
-        Raises KeyError for an unknown point; Rejected: `not-writable`, `out-of-limits`, `wrong-type`,
-        `retired`, `revoked`, `expiry`.
+        Raises KeyError for a point that is unknown, or not at these sites; Rejected: `not-writable`,
+        `out-of-limits`, `wrong-type`, `retired`, `revoked`, `expiry`.
         """
         if not 0 < expires_in_s <= MAX_EXPIRY_S:
             raise Rejected("expiry", f"a command lives for up to {MAX_EXPIRY_S:.0f} s, not {expires_in_s:g}")
         now = to_datetime(self._clock())
         async with self._database.session() as session:
-            target = await session.scalar(select(Point).where(Point.id == point))
+            target = await session.scalar(
+                select(Point).where(Point.id == point, *of_devices_at(Point.device, sites))
+            )
             if target is None:
                 raise KeyError(point)
             _check(target, value)
@@ -81,10 +85,13 @@ class Commands:
             session.add(row)
         return view(row)
 
-    async def get(self, command_id: str) -> CommandView | None:
-        """Return one command, or None."""
+    async def get(self, command_id: str, sites: Set[str] | None = None) -> CommandView | None:
+        """Return one command to a device at these sites, or None."""
+        found = select(CommandRow).where(
+            CommandRow.id == command_id, *of_devices_at(CommandRow.device, sites)
+        )
         async with self._database.session() as session:
-            row = await session.get(CommandRow, command_id)
+            row = await session.scalar(found)
             return None if row is None else view(row)
 
     async def list(
@@ -92,11 +99,15 @@ class Commands:
         *,
         device: str | None = None,
         point: str | None = None,
+        sites: Set[str] | None = None,
         limit: int = 100,
         cursor: str | None = None,
     ) -> CommandPage:
-        """Return commands, the newest first. Problem 400 for a cursor that was not made here."""
-        page = select(CommandRow)
+        """Return commands to devices at these sites, the newest first.
+
+        Problem 400 for a cursor that was not made here.
+        """
+        page = select(CommandRow).where(*of_devices_at(CommandRow.device, sites))
         if device is not None:
             page = page.where(CommandRow.device == device)
         if point is not None:

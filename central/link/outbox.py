@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import cast
 
 import structlog
@@ -73,11 +73,12 @@ class Outbox:
         expires_in_s: float = 60.0,
         expected: float | None = None,
         step: CommandStep = "direct",
+        sites: Set[str] | None = None,
     ) -> CommandView:
         """Store a command and wake the gateway's long poll. A point that wants it is selected, then operated.
 
-        Raises KeyError for an unknown point; Rejected: `not-writable`, `out-of-limits`, `wrong-type`,
-        `retired`, `revoked`, `expiry`.
+        Raises KeyError for a point that is unknown, or not at these sites; Rejected: `not-writable`,
+        `out-of-limits`, `wrong-type`, `retired`, `revoked`, `expiry`.
         """
         sent = await self.commands.add(
             point,
@@ -86,6 +87,7 @@ class Outbox:
             expires_in_s=expires_in_s,
             expected=expected,
             step=step,
+            sites=sites,
         )
         log.info("command.sent", command=sent.id, point=point, value=value, issued_by=issued_by)
         self._event(sent.gateway).set()

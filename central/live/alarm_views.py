@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -79,13 +80,17 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class AlarmQuery:
-    """Which alarms. `open` means not closed; `site`, `device`, `priority` narrow; shelved None = both."""
+    """Which alarms. `open` means not closed; `site`, `device`, `priority` narrow; shelved None = both.
+
+    sites: those within reach of who asks; None: all.
+    """
 
     state: StateFilter = "open"
     priority: str | None = None
     site: str | None = None
     device: str | None = None
     shelved: bool | None = None
+    sites: Set[str] | None = None
     limit: int = 100
     cursor: str | None = None
 

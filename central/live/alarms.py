@@ -6,7 +6,7 @@ gateway. Both go through `protocols.model.alarm.step`; overlays lie beside the s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from sqlalchemy import ColumnElement, and_, case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -27,6 +27,7 @@ from central.live.alarm_views import (
     view,
 )
 from central.store.paging import newest_first
+from central.store.reach import at_sites
 from central.store.registry import RuleRow
 from protocols.model.alarm import ACTIVE_STATES, UNACKED_STATES, AlarmTransition
 from protocols.model.command import CommandOutcome
@@ -65,7 +66,7 @@ class AlarmBoard(Answers):
 
     async def list(self, query: AlarmQuery) -> AlarmPage:
         """Return a page, the newest raised first. Problem 400 for a cursor that was not made here."""
-        where = [*_BY_STATE[query.state]]
+        where = [*_BY_STATE[query.state], *at_sites(AlarmRow.site, query.sites)]
         if query.priority is not None:
             where.append(AlarmRow.priority == query.priority)
         if query.site is not None:
@@ -100,7 +101,7 @@ class AlarmBoard(Answers):
             )
             return Evidence(view(row), {} if rule is None else rule.body, [entry(step_) for step_ in journal])
 
-    async def counts(self) -> AlarmCounts:
+    async def counts(self, sites: Set[str] | None = None) -> AlarmCounts:
         """Count the open occurrences for the overview; those under an overlay are left out, or shelved."""
         statement = (
             select(
@@ -109,7 +110,7 @@ class AlarmBoard(Answers):
                 func.count().filter(and_(_SHOWN, _UNACKED)),
                 func.count().filter(_SHELVED),
             )
-            .where(_OPEN)
+            .where(_OPEN, *at_sites(AlarmRow.site, sites))
             .group_by(AlarmRow.priority)
         )
         async with self._database.session() as session:
@@ -118,7 +119,7 @@ class AlarmBoard(Answers):
         by_priority = dict.fromkeys(("P1", "P2", "P3", "P4"), 0) | {row[0]: row[1] for row in rows}
         return AlarmCounts(active, unacked, shelved, by_priority)
 
-    async def worst_by_site(self) -> dict[str, tuple[str | None, int, int]]:
+    async def worst_by_site(self, sites: Set[str] | None = None) -> dict[str, tuple[str | None, int, int]]:
         """Return site -> (worst active priority, active, unacknowledged); open and not shelved ones only."""
         statement = (
             select(
@@ -127,7 +128,7 @@ class AlarmBoard(Answers):
                 func.count().filter(_ACTIVE),
                 func.count().filter(_UNACKED),
             )
-            .where(_SHOWN)
+            .where(_SHOWN, *at_sites(AlarmRow.site, sites))
             .group_by(AlarmRow.site)
         )
         async with self._database.session() as session:

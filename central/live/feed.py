@@ -8,7 +8,7 @@ Bus messages are queued, bounded; when the queue overflows the client is told to
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -133,15 +133,21 @@ class Feed:
         """How many streams are open."""
         return len(self._clients)
 
-    def open(self, series: Iterable[int], kinds: Iterable[Kind]) -> FeedClient:
+    def open(
+        self,
+        series: Iterable[int],
+        kinds: Iterable[Kind],
+        only: Callable[[Message], bool] | None = None,
+    ) -> FeedClient:
         """Open a stream of the newest values of these series (none: no readings) and these bus kinds.
 
+        only, where given, says which messages are for this client.
         Raises Rejected(`too-many-clients`) beyond MAX_CLIENTS.
         """
         if len(self._clients) >= MAX_CLIENTS:
             raise Rejected("too-many-clients", f"{MAX_CLIENTS} live streams are open; close one first")
         chosen = tuple(kinds)
-        messages = self._bus.subscribe(*chosen, limit=QUEUE) if chosen else None
+        messages = self._bus.subscribe(*chosen, limit=QUEUE, only=only) if chosen else None
         client = FeedClient(self, np.fromiter(series, np.int32), messages)
         self._clients.add(client)
         return client

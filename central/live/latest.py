@@ -171,7 +171,11 @@ class LatestBoard:
 
     def summary(self, series: SeriesColumn | None = None) -> Summary:
         """Count the points by condition: all registered ones, or these."""
-        chosen = self._known if series is None else np.isin(np.arange(len(self._known)), series) & self._known
+        chosen = self._known
+        if series is not None:
+            chosen = np.zeros(len(self._known), bool)
+            chosen[series[series < len(chosen)]] = True
+            chosen &= self._known
         read = chosen & (self._time != NEVER)
         quality = self._quality & CLASS_MASK
         stale = read & self._stale(self._clock())

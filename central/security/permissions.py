@@ -60,6 +60,20 @@ async def principal_of(request: Request) -> Principal | None:
     return None if cookie is None else await sessions.by_cookie(cookie)
 
 
+def require_whole(who: Principal) -> None:
+    """Refuse somebody who sees a part of the city only. Problem 403 `sight`.
+
+    For what belongs to no site. It asks nothing about the thing itself, so the answer tells nothing of it.
+    """
+    if not who.sight.whole:
+        raise Problem(
+            403,
+            "sight",
+            "Your rights reach a part of the city only",
+            "This belongs to no site; it needs rights that nothing limits. Ask an administrator.",
+        )
+
+
 def _requires(permission: Permission) -> Callable[..., Awaitable[Principal]]:
     async def check(request: Request, cookie: CookieValue, bearer: BearerValue) -> Principal:
         if bearer is None and cookie is not None and request.method not in SAFE_METHODS:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from central.casebook.queries import Link, links
 from central.city.registry import Registry
 from central.kernel.problem import not_found
 from central.live.alarms import AlarmBoard, AlarmQuery, AlarmView
+from central.security.principal import Principal
+from central.security.sight import Sight
 from central.store.base import Database
 from central.store.history import History
 from central.systems.monitoring import schemas_alarms, views
@@ -37,14 +39,14 @@ class AlarmDesk:
         points = (await self._registry.city()).points
         return [views.alarm(view, led.get(view.id), points.get(view.point)) for view in found]
 
-    async def detail(self, alarm_id: str) -> schemas_alarms.AlarmDetail:
+    async def detail(self, alarm_id: str, sight: Sight) -> schemas_alarms.AlarmDetail:
         """Return one occurrence with its rule, its journal and the samples around its beginning."""
         found = await self._board.evidence(alarm_id)
-        if found is None:
+        if found is None or not sight.sees(found.alarm.site):
             raise not_found("alarm", alarm_id)
         view = found.alarm
         rule = views.rule(found.rule, view.declaration, view.point)
-        point = (await self._registry.city()).points.get(view.point)
+        point = (await self._registry.city(sight.sites)).points.get(view.point)
         samples = []
         if point is not None:
             samples = await evidence(self._history, point.series, from_datetime(view.raised_at))
@@ -59,37 +61,46 @@ class AlarmDesk:
             }
         )
 
-    async def acknowledge(self, alarm_id: str, actor: str, comment: str) -> schemas_alarms.Alarm:
+    async def acknowledge(self, alarm_id: str, who: Principal, comment: str) -> schemas_alarms.Alarm:
         """Acknowledge (确认)."""
-        return await self._answered(alarm_id, self._board.acknowledge(alarm_id, actor, comment))
+        return await self._answered(
+            alarm_id, who, lambda: self._board.acknowledge(alarm_id, who.username, comment)
+        )
 
-    async def reset(self, alarm_id: str, actor: str, comment: str) -> schemas_alarms.Alarm:
+    async def reset(self, alarm_id: str, who: Principal, comment: str) -> schemas_alarms.Alarm:
         """Reset a latched alarm (复位)."""
-        return await self._answered(alarm_id, self._board.reset(alarm_id, actor, comment))
+        return await self._answered(alarm_id, who, lambda: self._board.reset(alarm_id, who.username, comment))
 
-    async def shelve(self, alarm_id: str, actor: str, minutes: int, reason: str) -> schemas_alarms.Alarm:
+    async def shelve(self, alarm_id: str, who: Principal, minutes: int, reason: str) -> schemas_alarms.Alarm:
         """Shelve (搁置)."""
-        return await self._answered(alarm_id, self._board.shelve(alarm_id, actor, minutes, reason))
+        return await self._answered(
+            alarm_id, who, lambda: self._board.shelve(alarm_id, who.username, minutes, reason)
+        )
 
-    async def unshelve(self, alarm_id: str, actor: str) -> schemas_alarms.Alarm:
+    async def unshelve(self, alarm_id: str, who: Principal) -> schemas_alarms.Alarm:
         """End the shelving (解除搁置)."""
-        return await self._answered(alarm_id, self._board.unshelve(alarm_id, actor))
+        return await self._answered(alarm_id, who, lambda: self._board.unshelve(alarm_id, who.username))
 
-    async def suspend(self, alarm_id: str, actor: str, permit: str) -> schemas_alarms.Alarm:
+    async def suspend(self, alarm_id: str, who: Principal, permit: str) -> schemas_alarms.Alarm:
         """Take out of service (停用)."""
-        return await self._answered(alarm_id, self._board.suspend(alarm_id, actor, permit))
+        return await self._answered(
+            alarm_id, who, lambda: self._board.suspend(alarm_id, who.username, permit)
+        )
 
-    async def return_to_service(self, alarm_id: str, actor: str, comment: str) -> schemas_alarms.Alarm:
+    async def return_to_service(self, alarm_id: str, who: Principal, comment: str) -> schemas_alarms.Alarm:
         """Return to service (恢复使用)."""
-        return await self._answered(alarm_id, self._board.return_to_service(alarm_id, actor, comment))
+        return await self._answered(
+            alarm_id, who, lambda: self._board.return_to_service(alarm_id, who.username, comment)
+        )
 
-    async def _answered(self, alarm_id: str, answer: Awaitable[AlarmView]) -> schemas_alarms.Alarm:
-        """Show an occurrence as an answer left it; Problem 404 where there is none."""
-        try:
-            view = await answer
-        except KeyError:
-            raise not_found("alarm", alarm_id) from None
-        return (await self.show([view]))[0]
+    async def _answered(
+        self, alarm_id: str, who: Principal, answer: Callable[[], Awaitable[AlarmView]]
+    ) -> schemas_alarms.Alarm:
+        """Show an occurrence as an answer left it; Problem 404 where there is none within sight."""
+        found = await self._board.get(alarm_id)
+        if found is None or not who.sight.sees(found.site):
+            raise not_found("alarm", alarm_id)
+        return (await self.show([await answer()]))[0]
 
     async def _links(self, found: Sequence[AlarmView]) -> dict[str, Link]:
         if not found:

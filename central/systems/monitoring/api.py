@@ -38,19 +38,19 @@ class EventStream(StreamingResponse):
 @router.get("/overview", operation_id="getOverview", responses=problems(401, 403, 503))
 async def get_overview(who: MayRead, room: Room) -> schemas.Overview:
     """Return the city in numbers."""
-    return await room.overview.overview()
+    return await room.overview.overview(who.sight)
 
 
 @router.get("/map", operation_id="getMap", responses=problems(401, 403, 503))
 async def get_map(who: MayRead, room: Room) -> schemas.CityMap:
     """Return the city's own map: districts, roads, water and parks as GeoJSON."""
-    return await room.city_map()
+    return await room.city_map(who.sight)
 
 
 @router.get("/sites", operation_id="listSites", responses=problems(400, 401, 403, 422, 503))
 async def list_sites(who: MayRead, room: Room, limit: Limit = 100, cursor: Cursor = None) -> schemas.SitePage:
     """List sites by id, each with its worst active alarm."""
-    sites = await room.monitoring.sites()
+    sites = await room.monitoring.sites(who.sight)
     items, following = cut_page(sites, limit, cursor)
     return schemas.SitePage(items=items, next_cursor=following, total=len(sites))
 
@@ -58,7 +58,7 @@ async def list_sites(who: MayRead, room: Room, limit: Limit = 100, cursor: Curso
 @router.get("/sites/{site_id}", operation_id="getSite", responses=problems(401, 403, 404, 503))
 async def get_site(site_id: str, who: MayRead, room: Room) -> schemas.SiteDetail:
     """Return one site with its devices."""
-    return await room.monitoring.site(site_id)
+    return await room.monitoring.site(site_id, who.sight)
 
 
 @router.get("/devices", operation_id="listDevices", responses=problems(400, 401, 403, 422, 503))
@@ -74,7 +74,7 @@ async def list_devices(
     cursor: Cursor = None,
 ) -> schemas.DevicePage:
     """List devices by id."""
-    devices = await room.monitoring.devices(site=site, gateway=gateway, kind=kind, q=q)
+    devices = await room.monitoring.devices(who.sight, site=site, gateway=gateway, kind=kind, q=q)
     items, following = cut_page(devices, limit, cursor)
     return schemas.DevicePage(items=items, next_cursor=following, total=len(devices))
 
@@ -82,7 +82,7 @@ async def list_devices(
 @router.get("/devices/{device_id}", operation_id="getDevice", responses=problems(401, 403, 404, 503))
 async def get_device(device_id: str, who: MayRead, room: Room) -> schemas.DeviceDetail:
     """Return one device with its points, their newest values and their rules."""
-    return await room.monitoring.device(device_id)
+    return await room.monitoring.device(device_id, who.sight)
 
 
 @router.get("/points", operation_id="listPoints", responses=problems(400, 401, 403, 422, 503))
@@ -96,7 +96,7 @@ async def list_points(
     cursor: Cursor = None,
 ) -> schemas.PointPage:
     """List points by id, with their newest values."""
-    points = await room.monitoring.points(device=device, q=q)
+    points = await room.monitoring.points(who.sight, device=device, q=q)
     items, following = cut_page(points, limit, cursor)
     return schemas.PointPage(items=items, next_cursor=following, total=len(points))
 
@@ -104,7 +104,7 @@ async def list_points(
 @router.get("/points/{point_id}", operation_id="getPoint", responses=problems(401, 403, 404, 503))
 async def get_point(point_id: str, who: MayRead, room: Room) -> schemas.Point:
     """Return one point with its newest value and its rules."""
-    return await room.monitoring.point(point_id)
+    return await room.monitoring.point(point_id, who.sight)
 
 
 @router.get("/latest", operation_id="listLatest", responses=problems(401, 403, 422, 503))
@@ -112,7 +112,8 @@ async def list_latest(
     who: MayRead, room: Room, point: PointIds, device: DeviceIds, site: SiteIds
 ) -> schemas.LatestPage:
     """Return the newest readings of points, devices and sites, with age and quality."""
-    return schemas.LatestPage(items=await room.monitoring.latest(points=point, devices=device, sites=site))
+    found = await room.monitoring.latest(who.sight, points=point, devices=device, sites=site)
+    return schemas.LatestPage(items=found)
 
 
 @router.get("/history", operation_id="getHistory", responses=problems(401, 403, 404, 422, 503))
@@ -133,7 +134,7 @@ async def get_history(
     """Return the past of up to eight points, raw or rolled up, always with unit and quality."""
     to_us = room.clock() if to is None else from_datetime(to)
     from_us = to_us - DEFAULT_SPAN_US if from_ is None else from_datetime(from_)
-    points = [await room.monitoring.find_point(item) for item in point]
+    points = [await room.monitoring.find_point(item, who.sight) for item in point]
     return await past.history(
         room.history,
         points,
@@ -174,12 +175,13 @@ async def open_live(
     wanted = live.parse_kinds(kinds)
 
     async def allowed() -> bool:
-        return await principal_of(request) is not None
+        now = await principal_of(request)
+        return now is not None and now.sight == who.sight
 
-    points = await room.monitoring.choose(points=point, devices=device, sites=site)
+    points = await room.monitoring.choose(who.sight, points=point, devices=device, sites=site)
     stream = live.LiveStream(
         room.feed,
-        room.alarms,
+        room.audience(who.sight),
         room.clock,
         points=points if "readings" in wanted else [],
         kinds=[kind for kind in KINDS if kind in wanted],

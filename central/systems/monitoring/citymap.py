@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -33,17 +34,39 @@ class _Identity(BaseModel):
     time_zone: str = "UTC"
 
 
-def load(folder: Path | None, sites: list[SiteRecord]) -> schemas.CityMap:
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """The map as its folder has it; `corners` are the ends of its bounds, none where it is empty."""
+
+    identity: _Identity
+    layers: dict[str, dict[str, Any]]
+    corners: list[tuple[float, float]]
+
+    def around(self, sites: list[SiteRecord]) -> schemas.CityMap:
+        """Return the map with bounds that hold these sites as well."""
+        places = self.corners + [(site.lon, site.lat) for site in sites]
+        return schemas.CityMap(
+            name=self.identity.name,
+            time_zone=self.identity.time_zone,
+            bounds=bounds(places),
+            **self.layers,
+        )
+
+
+def load(folder: Path | None) -> Layers:
     """Read `districts`, `roads`, `water` and `parks` `.geojson` and `city.json`; each may be missing.
 
-    Without a folder the map is empty, and its bounds are those of the sites. ConfigError for a file
-    that is not GeoJSON.
+    Without a folder the map is empty. ConfigError for a file that is not GeoJSON.
     """
     layers = {layer: _layer(folder, layer) for layer in LAYERS}
     places = [place for layer in layers.values() for place in _places(layer)]
-    places += [(site.lon, site.lat) for site in sites]
-    identity = _identity(folder)
-    return schemas.CityMap(name=identity.name, time_zone=identity.time_zone, bounds=bounds(places), **layers)
+    corners = []
+    if places:
+        corners = [
+            (min(lon for lon, _ in places), min(lat for _, lat in places)),
+            (max(lon for lon, _ in places), max(lat for _, lat in places)),
+        ]
+    return Layers(_identity(folder), layers, corners)
 
 
 def bounds(places: list[tuple[float, float]]) -> Bounds:

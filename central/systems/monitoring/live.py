@@ -12,14 +12,10 @@ from central.city.registry import PointRecord
 from central.kernel.bus import KINDS, Kind, Message
 from central.kernel.problem import Problem
 from central.kernel.shapes import Shape
-from central.link.command_rows import CommandView
-from central.link.gateways import GatewayView
-from central.link.order_rows import OrderView
 from central.link.schemas import Command, Gateway, Order
-from central.live.alarms import AlarmView
 from central.live.feed import MAX_CLIENTS, Feed, FeedItem, Lagged, Ping, ReadingsChanged
 from central.systems.monitoring import schemas, schemas_alarms, views
-from central.systems.monitoring.alarms import AlarmDesk
+from central.systems.monitoring.audience import Audience
 from protocols.model.clock import SECOND_US, Clock, to_datetime
 
 FEED_KINDS: Final = frozenset({"readings", *KINDS})
@@ -49,14 +45,14 @@ class LiveStream:
     def __init__(
         self,
         feed: Feed,
-        desk: AlarmDesk,
+        audience: Audience,
         clock: Clock,
         *,
         points: Sequence[PointRecord],
         kinds: Sequence[Kind],
         allowed: Callable[[], Awaitable[bool]],
     ) -> None:
-        self._desk = desk
+        self._audience = audience
         self._clock = clock
         self._points = {point.series: point for point in points}
         self._feed = feed
@@ -72,9 +68,9 @@ class LiveStream:
         """Yield events in the wire format of HTML's `text/event-stream` until either side ends it.
 
         A stream outlives the request's permission check by hours, so it asks again once a minute: who
-        was signed out, switched off or whose session ended hears no more.
+        was signed out, switched off, sees more or less than before, or whose session ended hears no more.
         """
-        with self._feed.open(list(self._points), self._kinds) as client:
+        with self._feed.open(list(self._points), self._kinds, self._audience.hears) as client:
             hello = schemas.Hello(server_time=to_datetime(self._clock()))
             yield f"retry: {RETRY_MS}\n".encode() + encode("hello", hello)
             checked = self._clock()
@@ -83,9 +79,11 @@ class LiveStream:
                     if not await self._allowed():
                         return
                     checked = self._clock()
-                yield await self._encode(item)
+                said = await self._encode(item)
+                if said is not None:
+                    yield said
 
-    async def _encode(self, item: FeedItem) -> bytes:
+    async def _encode(self, item: FeedItem) -> bytes | None:
         match item:
             case ReadingsChanged(items):
                 now = self._clock()
@@ -102,22 +100,8 @@ class LiveStream:
             case Ping():
                 return PING
             case Message(kind, payload):
-                return encode(kind, await self._shape(payload))
-
-    async def _shape(self, payload: object) -> BaseModel:
-        match payload:
-            case AlarmView():
-                return (await self._desk.show([payload]))[0]
-            case GatewayView():
-                return Gateway.of(payload)
-            case CommandView():
-                return Command.of(payload)
-            case OrderView():
-                return Order.of(payload)
-            case BaseModel():
-                return payload
-            case _:
-                raise TypeError(f"{type(payload).__name__} has no shape in the live feed; add it here")
+                said = await self._audience.shape(payload)
+                return None if said is None else encode(kind, said)
 
 
 def parse_kinds(asked: str | None) -> frozenset[str]:

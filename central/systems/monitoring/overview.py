@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import func, select
@@ -12,13 +14,15 @@ from central.casebook import queries
 from central.city.registry import City, Registry
 from central.kernel.bus import Bus
 from central.kernel.shapes import Name, QualityOut
-from central.link.gateways import Gateways
 from central.live.alarms import AlarmBoard, AlarmRow
 from central.live.latest import LatestBoard
+from central.security.sight import EVERYTHING, Sight
 from central.store.base import Database
+from central.store.reach import at_sites
 from central.systems.monitoring import schemas
 from central.systems.monitoring.condition import judge_devices
 from central.systems.monitoring.figures import DEFAULT_PATTERNS, choose
+from central.systems.monitoring.gateways import GatewayDesk
 from protocols.model.alarm import ACTIVE_STATES
 from protocols.model.clock import SECOND_US, Clock, to_datetime
 
@@ -52,7 +56,7 @@ class OverviewDesk:
         registry: Registry,
         latest: LatestBoard,
         alarms: AlarmBoard,
-        gateways: Gateways,
+        gateways: GatewayDesk,
         database: Database,
         clock: Clock,
         committed: Callable[[], int],
@@ -67,20 +71,23 @@ class OverviewDesk:
         self._committed = committed
         self._patterns = tuple(patterns)
         self._rate = Rate(clock)
+        self._turn = asyncio.Lock()
+        self._parts: dict[Sight, schemas.Overview] = {}
+        self._parts_of: datetime | None = None
 
-    async def overview(self) -> schemas.Overview:
-        """Count everything now."""
-        city = await self._registry.city()
+    async def overview(self, sight: Sight) -> schemas.Overview:
+        """Count everything within sight now."""
+        city = await self._registry.city(sight.sites)
         now_us = self._clock()
         now = to_datetime(now_us)
         states = [condition.state for condition in judge_devices(city, self._latest).values()]
-        points = self._latest.summary()
-        alarms = await self._alarms.counts()
-        worst = await self._alarms.worst_by_site()
-        gateways = await self._gateways.list()
-        active = await self._active_points()
+        points = self._latest.summary(None if sight.whole else city.live_series)
+        alarms = await self._alarms.counts(sight.sites)
+        worst = await self._alarms.worst_by_site(sight.sites)
+        gateways = await self._gateways.list(sight)
+        active = await self._active_points(sight)
         async with self._database.session() as session:
-            cases = await queries.counts(session, now)
+            cases = await queries.counts(session, now, sight.sites)
         return schemas.Overview(
             server_time=now,
             sites=schemas.SiteCounts(
@@ -112,9 +119,18 @@ class OverviewDesk:
             gateways=schemas.GatewayCounts(
                 total=len(gateways), online=sum(item.state in {"online", "degraded"} for item in gateways)
             ),
-            readings_per_s=self._rate.per_second(self._committed()),
+            readings_per_s=self._rate.per_second(self._committed()) if sight.whole else None,
             key_figures=self._figures(city, active),
         )
+
+    async def part(self, sight: Sight, beat: datetime) -> schemas.Overview:
+        """Return the overview within sight, counted once a beat for all who see the same."""
+        async with self._turn:
+            if self._parts_of != beat:
+                self._parts, self._parts_of = {}, beat
+            if sight not in self._parts:
+                self._parts[sight] = await self.overview(sight)
+            return self._parts[sight]
 
     def _figures(self, city: City, active: dict[str, str]) -> list[schemas.KeyFigure]:
         chosen = choose(city, active, self._patterns)
@@ -143,11 +159,11 @@ class OverviewDesk:
             )
         return shown
 
-    async def _active_points(self) -> dict[str, str]:
+    async def _active_points(self, sight: Sight) -> dict[str, str]:
         statement = (
             select(AlarmRow.point, func.min(AlarmRow.priority))
             .where(AlarmRow.closed_at.is_(None), AlarmRow.state.in_(ACTIVE_STATES))
-            .where(AlarmRow.shelved_until.is_(None))
+            .where(AlarmRow.shelved_until.is_(None), *at_sites(AlarmRow.site, sight.sites))
             .group_by(AlarmRow.point)
         )
         async with self._database.session() as session:
@@ -168,8 +184,12 @@ class Beat:
         if not self._listening():
             self._last = None
             return
-        now = await self._desk.overview()
-        last = self._last
-        if last is None or now.model_copy(update={"server_time": last.server_time}) != last:
+        now = await self._desk.overview(EVERYTHING)
+        if differs(now, self._last):
             self._bus.publish("overview", now)
             self._last = now
+
+
+def differs(now: schemas.Overview, last: schemas.Overview | None) -> bool:
+    """Say whether the numbers changed: the time alone is no news."""
+    return last is None or now.model_copy(update={"server_time": last.server_time}) != last

@@ -16,11 +16,14 @@ from central.link.outbox import Outbox
 from central.link.packages import Packages
 from central.link.wishes import Wishes
 from central.live.feed import Feed
+from central.security.sight import Sight
 from central.store.history import History
 from central.systems.centre import Centre
 from central.systems.monitoring import citymap
 from central.systems.monitoring.alarms import AlarmDesk
+from central.systems.monitoring.audience import Audience
 from central.systems.monitoring.figures import DEFAULT_PATTERNS
+from central.systems.monitoring.gateways import GatewayDesk
 from central.systems.monitoring.overview import OverviewDesk
 from central.systems.monitoring.schemas import CityMap
 from central.systems.monitoring.service import Monitoring
@@ -36,6 +39,7 @@ class Parts:
     alarms: AlarmDesk
     overview: OverviewDesk
     gateways: Gateways
+    gateway_desk: GatewayDesk
     outbox: Outbox
     packages: Packages
     wishes: Wishes
@@ -44,12 +48,13 @@ class Parts:
     bus: Bus
     clock: Clock
     map_dir: Path | None
-    map: CityMap | None = None
+    map: citymap.Layers | None = None
 
     @classmethod
     def build(cls, centre: Centre) -> Self:
         """Put the room together."""
         registry = centre.registry
+        gateway_desk = GatewayDesk(centre.gateways, registry)
         return cls(
             registry=registry,
             monitoring=Monitoring(
@@ -65,13 +70,14 @@ class Parts:
                 registry=registry,
                 latest=centre.latest,
                 alarms=centre.alarms,
-                gateways=centre.gateways,
+                gateways=gateway_desk,
                 database=centre.database,
                 clock=centre.clock,
                 committed=centre.committed,
                 patterns=centre.config.key_figures or DEFAULT_PATTERNS,
             ),
             gateways=centre.gateways,
+            gateway_desk=gateway_desk,
             outbox=centre.outbox,
             packages=centre.packages,
             wishes=Wishes(centre.outbox, centre.packages, centre.clock),
@@ -82,15 +88,15 @@ class Parts:
             map_dir=centre.config.map_dir,
         )
 
-    async def city_map(self) -> CityMap:
-        """Return the city's map, read from its folder once."""
+    def audience(self, sight: Sight) -> Audience:
+        """Return what a listener of that sight may hear."""
+        return Audience(sight, self.registry, self.alarms, self.overview)
+
+    async def city_map(self, sight: Sight) -> CityMap:
+        """Return the city's map, read from its folder once, with bounds that hold every site within sight."""
         if self.map is None:
-            sites = list((await self.registry.city()).sites.values())
-            found = await asyncio.to_thread(citymap.load, self.map_dir, sites)
-            if self.map_dir is None:
-                return found
-            self.map = found
-        return self.map
+            self.map = await asyncio.to_thread(citymap.load, self.map_dir)
+        return self.map.around(list((await self.registry.city(sight.sites)).sites.values()))
 
 
 def parts_in(app: FastAPI) -> Parts:

@@ -233,7 +233,10 @@ class Overview(Shape):
     alarms: AlarmCounts
     cases: CaseCounts
     gateways: GatewayCounts
-    readings_per_s: float = Field(description="readings committed per second, over the last ten seconds")
+    readings_per_s: float | None = Field(
+        description="readings committed per second, over the last ten seconds; it is of the whole city,"
+        " so null for who sees a part of it"
+    )
     key_figures: list[KeyFigure]
 
 

@@ -12,6 +12,7 @@ from central.kernel.shapes import Name
 from central.link.gateways import Gateways
 from central.live.alarms import AlarmBoard, AlarmRow
 from central.live.latest import LatestBoard
+from central.security.sight import Sight
 from central.store.base import Database
 from central.systems.monitoring import schemas, views
 from central.systems.monitoring.condition import RETIRED, DeviceCondition, judge_devices
@@ -24,7 +25,7 @@ MOST = 0.5
 
 
 class Monitoring:
-    """Answers what is where, and what it shows now."""
+    """Answers what is where, and what it shows now, as far as the asker's sight reaches."""
 
     def __init__(
         self,
@@ -43,28 +44,29 @@ class Monitoring:
         self._database = database
         self._clock = clock
 
-    async def sites(self) -> list[schemas.Site]:
+    async def sites(self, sight: Sight) -> list[schemas.Site]:
         """Return every site, by id."""
-        city = await self._registry.city()
+        city = await self._registry.city(sight.sites)
         conditions = judge_devices(city, self._latest)
-        worst = await self._alarms.worst_by_site()
+        worst = await self._alarms.worst_by_site(sight.sites)
         unreached = {item.id for item in await self._gateways.list() if item.state in UNREACHED}
         return [
             schemas.Site.model_validate(self._site(city, site, conditions, worst, unreached))
             for site in city.sites.values()
         ]
 
-    async def site(self, site_id: str) -> schemas.SiteDetail:
+    async def site(self, site_id: str, sight: Sight) -> schemas.SiteDetail:
         """Return a site with its devices; Problem 404 where there is none."""
-        city = await self._registry.city()
+        city = await self._registry.city(sight.sites)
         if site_id not in city.sites:
             raise not_found("site", site_id)
-        site = next(item for item in await self.sites() if item.id == site_id)
-        owned = await self.devices(site=site_id)
+        site = next(item for item in await self.sites(sight) if item.id == site_id)
+        owned = await self.devices(sight, site=site_id)
         return schemas.SiteDetail.model_validate({**dict(site), "device_list": owned})
 
     async def devices(
         self,
+        sight: Sight,
         *,
         site: str | None = None,
         gateway: str | None = None,
@@ -72,7 +74,7 @@ class Monitoring:
         q: str | None = None,
     ) -> list[schemas.Device]:
         """Return the devices that fit, by id; `q` looks in ids and names."""
-        city = await self._registry.city()
+        city = await self._registry.city(sight.sites)
         chosen = [
             device
             for device in city.devices.values()
@@ -88,9 +90,9 @@ class Monitoring:
             for device in chosen
         ]
 
-    async def device(self, device_id: str) -> schemas.DeviceDetail:
+    async def device(self, device_id: str, sight: Sight) -> schemas.DeviceDetail:
         """Return a device with its points, their newest values and rules; Problem 404 where there is none."""
-        city = await self._registry.city()
+        city = await self._registry.city(sight.sites)
         record = city.devices.get(device_id)
         if record is None:
             raise not_found("device", device_id)
@@ -105,9 +107,11 @@ class Monitoring:
             }
         )
 
-    async def points(self, *, device: str | None = None, q: str | None = None) -> list[schemas.PointBrief]:
+    async def points(
+        self, sight: Sight, *, device: str | None = None, q: str | None = None
+    ) -> list[schemas.PointBrief]:
         """Return the points that fit, by id, with their newest values."""
-        city = await self._registry.city()
+        city = await self._registry.city(sight.sites)
         chosen = sorted(
             (
                 point
@@ -120,35 +124,45 @@ class Monitoring:
         now = self._clock()
         return [views.point(point, values.get(point.series), now) for point in chosen]
 
-    async def point(self, point_id: str) -> schemas.Point:
+    async def point(self, point_id: str, sight: Sight) -> schemas.Point:
         """Return a point with its newest value and its rules; Problem 404 where there is none."""
-        return (await self.with_rules([await self.find_point(point_id)]))[0]
+        return (await self.with_rules([await self.find_point(point_id, sight)]))[0]
 
-    async def find_point(self, point_id: str) -> PointRecord:
+    async def find_point(self, point_id: str, sight: Sight) -> PointRecord:
         """Return the registry's record of a point; Problem 404 where there is none."""
-        record = (await self._registry.city()).points.get(point_id)
+        record = (await self._registry.city(sight.sites)).points.get(point_id)
         if record is None:
             raise not_found("point", point_id)
         return record
 
     async def latest(
-        self, *, points: Collection[str] = (), devices: Collection[str] = (), sites: Collection[str] = ()
+        self,
+        sight: Sight,
+        *,
+        points: Collection[str] = (),
+        devices: Collection[str] = (),
+        sites: Collection[str] = (),
     ) -> list[schemas.Latest]:
         """Return the newest readings of what is named; Problem 422 `nothing-asked` where nothing is."""
         if not points and not devices and not sites:
             detail = "Name at least one `point`, `device` or `site`."
             raise Problem(422, "nothing-asked", "Nothing is asked for", detail)
-        chosen = await self.choose(points=points, devices=devices, sites=sites)
+        chosen = await self.choose(sight, points=points, devices=devices, sites=sites)
         values = self._latest.get_many([point.series for point in chosen])
         now = self._clock()
         shown = (views.latest(point, values.get(point.series), now) for point in chosen)
         return [item for item in shown if item is not None]
 
     async def choose(
-        self, *, points: Collection[str] = (), devices: Collection[str] = (), sites: Collection[str] = ()
+        self,
+        sight: Sight,
+        *,
+        points: Collection[str] = (),
+        devices: Collection[str] = (),
+        sites: Collection[str] = (),
     ) -> list[PointRecord]:
         """Return the points in use that are named themselves, by their device or by its site."""
-        city = await self._registry.city()
+        city = await self._registry.city(sight.sites)
         wanted = set(devices) | {item.id for site in sites for item in city.devices_of.get(site, [])}
         named = set(points)
         return [point for point in city.live if point.id in named or point.device in wanted]

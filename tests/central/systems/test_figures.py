@@ -61,17 +61,17 @@ def test_words_and_retired_points_are_no_figures() -> None:
 def test_a_broken_map_names_its_file_and_the_repair(tmp_path: Path) -> None:
     (tmp_path / "roads.geojson").write_text('{"type": "Feature"}')
     with pytest.raises(ConfigError) as error:
-        citymap.load(tmp_path, [])
+        citymap.load(tmp_path)
     assert "roads.geojson" in str(error.value)
     assert "FeatureCollection" in str(error.value)
     (tmp_path / "roads.geojson").unlink()
     (tmp_path / "city.json").write_text("[]")
     with pytest.raises(ConfigError, match=r"city\.json"):
-        citymap.load(tmp_path, [])
+        citymap.load(tmp_path)
 
 
 def test_an_empty_map_has_bounds_all_the_same() -> None:
-    assert citymap.load(None, []).bounds == (-180.0, -85.0, 180.0, 85.0)
+    assert citymap.load(None).around([]).bounds == (-180.0, -85.0, 180.0, 85.0)
     west, south, east, north = citymap.bounds([(121.0, 31.0)])
     assert west < 121.0 < east
     assert south < 31.0 < north

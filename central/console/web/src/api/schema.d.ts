@@ -536,6 +536,8 @@ export interface paths {
         /**
          * Create Gateway
          * @description Expect a gateway: returns the one-time code that its technician enters.
+         *
+         *     A gateway that is expected serves no site yet: that is for who sees the whole city.
          */
         post: operations["createGateway"];
         delete?: never;
@@ -594,6 +596,8 @@ export interface paths {
         /**
          * Get Gateway
          * @description Return one gateway with what it said last: configuration, memory, backlog, clock, audit trail.
+         *
+         *     What it said is shown to who sees all sites that it serves; to others `status` is null.
          */
         get: operations["getGateway"];
         put?: never;
@@ -733,7 +737,7 @@ export interface paths {
         };
         /**
          * List Packages
-         * @description List the staged software packages, newest first.
+         * @description List the staged software packages, newest first. They serve no site: for who sees the whole city.
          */
         get: operations["listPackages"];
         put?: never;
@@ -2517,9 +2521,9 @@ export interface components {
             gateways: components["schemas"]["GatewayCounts"];
             /**
              * Readings Per S
-             * @description readings committed per second, over the last ten seconds
+             * @description readings committed per second, over the last ten seconds; it is of the whole city, so null for who sees a part of it
              */
-            readings_per_s: number;
+            readings_per_s: number | null;
             /** Key Figures */
             key_figures: components["schemas"]["KeyFigure"][];
         };
@@ -2572,7 +2576,7 @@ export interface components {
          * @description One thing a person may be allowed to do.
          * @enum {string}
          */
-        Permission: "read" | "alarm.acknowledge" | "alarm.shelve" | "case.handle" | "device.command" | "token.own" | "user.manage" | "gateway.manage" | "audit.read";
+        Permission: "read" | "alarm.acknowledge" | "alarm.shelve" | "case.handle" | "device.command" | "token.own" | "user.manage" | "gateway.manage" | "audit.read" | "data.export" | "alarm.suppress" | "registry.edit" | "wall.edit" | "notice.manage" | "webhook.manage" | "centre.operate";
         /**
          * Point
          * @description A point with its alarm rules.
