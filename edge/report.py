@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from importlib.metadata import version
 from typing import Final
 
+from edge.config.bind import SOFTWARE
 from edge.house import House
 from edge.house.memory import memory
 from edge.link.credentials import Token
 from edge.link.disclosure import shown
 from protocols.wire.handshake import GatewayStatus, RunningConfig
 
-SOFTWARE: Final = f"citynerve {version('citynerve')}"
 MOST_HELD: Final = 500
 """Devices held by hand that a status names; it has a size that the centre takes."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from importlib.metadata import version
 from typing import Final
 
 import msgspec
@@ -11,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from edge.config.bind import SOFTWARE
 from edge.console.answers import Words, answer, words
 from edge.console.devices import silent_devices
 from edge.console.layout import Layout
@@ -19,7 +19,6 @@ from edge.house import House
 from edge.house.memory import memory
 from protocols.wire.handshake import BacklogStatus, ConfigStatus, StorageStatus
 
-SOFTWARE: Final = f"citynerve {version('citynerve')}"
 _FRESH_S: Final = 1.0
 
 
