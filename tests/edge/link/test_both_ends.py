@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import psycopg
@@ -22,7 +22,7 @@ from edge.link.enrol import enrol
 from protocols.model.clock import SECOND_US, now_us
 from protocols.model.command import FINAL_STATES
 from tests.edge.field import ModbusField
-from tests.edge.house import gateway_file, until
+from tests.edge.house import gateway_file, running, until
 from tests.ports import free_port
 
 GATEWAY = "gw-test"
@@ -43,16 +43,9 @@ class Ends:
         code = await self.centre.gateways.new_code(GATEWAY, "ann")
         await enrol(self._url, None, GATEWAY, code.enrolment_code, self._folder / "state")
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[Gateway]:
+    def running(self) -> AbstractAsyncContextManager[Gateway]:
         """Run the gateway for a block."""
-        gateway = Gateway(self.path)
-        task = asyncio.create_task(gateway.run())
-        try:
-            yield gateway
-        finally:
-            gateway.stop()
-            await task
+        return running(self.path, enrolled=False)
 
     async def ended(self, sent: OrderView) -> OrderView:
         """Wait until an order has its result."""
