@@ -15,7 +15,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
 import structlog
 
 from edge.audit import Audit
@@ -30,33 +29,25 @@ from edge.health import DEVICE_POINTS, hold_little, own_points
 from edge.house import House
 from edge.house.changing import Changer
 from edge.house.vitals import Vitals
-from edge.link.client import CentreClient
-from edge.link.credentials import Token
-from edge.link.receiver import Receiver
-from edge.link.reporter import Reporter
 from edge.link.road import Road
-from edge.link.rotation import Rotation
-from edge.link.sender import Sender
-from edge.link.trust import Trust
 from edge.pipeline import Pipeline
 from edge.poller import Poller
-from edge.report import Report
 from edge.session import Session
 from edge.timekeeping import Timekeeper, disciplined, uptime_us
 from edge.updates.shelf import RESTART, Shelf
 from edge.updates.updater import Updater
+from edge.uplink import Uplink
 from edge.versions import Settings
 from edge.versions.probation import Seen
 from edge.versions.start import begin
-from protocols.errors import ConfigError, Mistake, Rejected, StorageError
+from protocols.errors import ConfigError, Mistake, StorageError
 from protocols.field.base import ReadTask
 from protocols.model.clock import Clock, now_us
-from protocols.model.command import Command, CommandState
-from protocols.model.order import AlarmAct, ConfigPush, Order, Rotate, Update
+from protocols.model.command import CommandState
+from protocols.model.order import Rotate
 from protocols.model.reading import Readings
 
 _THREADS: Final = 2
-_ENROLMENT_LOOK_S: Final = 2.0
 
 
 def open_plan(path: Path, texts: Texts | None = None) -> Plan:
@@ -143,12 +134,10 @@ class Gateway:
         pipeline.watch(self.house.actions.points, self.house.actions.on_steps)
         self._vitals = Vitals(self.house)
         self._changer = Changer(self.house, inlet, self._start)
-        self._answers = 0
         self._group: asyncio.TaskGroup | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._rotation: Rotation | None = None
-        self._centre: CentreClient | None = None
         self._updater = Updater(file, Shelf(loaded.state_dir), self, lambda: self.plan.loaded.entry.updates)
+        self._uplink = Uplink(self.house, self._updater)
         self.again = False
         """Whether this gateway ends to be started again, see `edge.updates`."""
         self._stop: asyncio.Event | None = None
@@ -230,7 +219,7 @@ class Gateway:
             ("health", self._tell_health()),
             ("page", serve(self.house)),
             ("settings", self.house.settings.run()),
-            ("link", self._link()),
+            ("link", self._uplink.run()),
             ("updates", self._updater.run()),
         ]
         parts += [
@@ -248,90 +237,6 @@ class Gateway:
             lambda ended: self._tasks.pop(name) if self._tasks.get(name) is ended else None
         )
 
-    async def _link(self) -> None:
-        """Wait until the gateway is enrolled, then send and receive for ever."""
-        loaded = self.house.plan.loaded
-        entry = loaded.entry.centre
-        if entry is None:
-            self._log.info("no centre is configured; readings are kept here")
-            return
-        trust = Trust(loaded.ca_file, entry.pin, self.house.clock)
-        token = Token(loaded.state_dir, self.house.plan.gateway, self.house.clock)
-        told = ""
-        while True:
-            try:
-                if token() is not None:
-                    break
-                reason = f"not enrolled; run: citynerve-edge enrol {loaded.file} CODE"
-            except Rejected as error:
-                reason = str(error)
-            if reason != told:
-                self._log.warning("link waits for credentials", reason=reason)
-                told = reason
-            await asyncio.sleep(_ENROLMENT_LOOK_S)
-        async with CentreClient(entry.url, trust, token, self.house.clock) as centre:
-            self._centre = centre
-            self._rotation = Rotation(centre, token, entry.rotate_days, self.house.clock)
-            report = Report(self.house, token)
-            reporter = Reporter(
-                centre, Road("status"), glance=report.glance, status=report.status, config=report.config
-            )
-            self.house.sender = Sender(
-                self.house.buffer,
-                centre,
-                self.house.road,
-                self.house.plan.declaration,
-                self.house.timekeeper,
-                self.house.plan.loaded.entry.storage.uplink,
-            )
-            self.house.receiver = Receiver(
-                centre,
-                Road("down"),
-                await asyncio.to_thread(self.house.buffer.inbox_cursor),
-                begin=self.house.commands.begin,
-                execute=self._carry_out,
-                clock=self.house.clock,
-            )
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self.house.sender.run(), name="sender")
-                group.create_task(self.house.receiver.run(), name="receiver")
-                group.create_task(self._rotation.run(), name="rotation")
-                group.create_task(reporter.run(), name="reporter")
-
-    async def _carry_out(self, order: Order, offset_us: int) -> None:
-        """Hand an order of the centre to the part that knows it."""
-        match order:
-            case Command():
-                await self.house.commands.execute(order, offset_us)
-            case AlarmAct():
-                await self._act(order, offset_us)
-            case ConfigPush():
-                await self.house.settings.push(order, offset_us)
-            case Rotate() if self._rotation is not None:
-                await self.answer(order.id, *await self._rotation.obey(order, offset_us))
-            case Update() if self._centre is not None:
-                await self._updater.obey(order, offset_us, self._centre)
-            case _:
-                await self.house.commands.refuse(
-                    order.id, "not-supported", "this gateway does not know such orders"
-                )
-
-    async def _act(self, act: AlarmAct, offset_us: int) -> None:
-        """Do what a person at the centre asks of an alarm, and answer when it is on the disk."""
-        until_us = None if act.until_us is None else act.until_us - offset_us
-        act = msgspec.structs.replace(act, at_us=act.at_us - offset_us, until_us=until_us)
-        commands, pipeline = self.house.commands, self.house.pipeline
-        try:
-            steps = pipeline.act(act)
-        except Rejected as error:
-            # The centre takes a refusal as the last word on the alarm: what was judged before goes first.
-            await pipeline.settled()
-            await commands.refuse(act.id, error.reason, str(error))
-            return
-        await pipeline.settled()
-        reason = "done" if steps else "no-change"
-        await commands.answer(act.id, CommandState.VERIFIED, reason, f"{len(steps)} steps")
-
     # ---- another configuration, see edge.versions.settings.Host ----
 
     @property
@@ -342,7 +247,7 @@ class Gateway:
     async def change(self, plan: Plan) -> None:
         """Run another plan: what is the same in it goes on untouched. Raises StorageError beforehand."""
         change = await self._changer.change(plan)
-        self._answers = self.house.road.answers
+        self._uplink.listen()
         if change.link:
             self._start("relink", self._relink())
 
@@ -354,12 +259,11 @@ class Gateway:
             await asyncio.wait([link])
         self.house.road, self.house.sender, self.house.receiver = Road("up"), None, None
         self._answers = 0
-        self._start("link", self._link())
+        self._start("link", self._uplink.run())
 
     def seen(self) -> Seen:
         """Return which devices are well, and whether the centre has answered since the last change."""
-        road = self.house.road
-        return Seen(self._vitals.well(), uplink=road.state == "up" and road.answers > self._answers)
+        return Seen(self._vitals.well(), uplink=self._uplink.answered)
 
     async def answer(self, order: str, state: CommandState, reason: str, detail: str) -> None:
         """Tell the centre what became of its order."""

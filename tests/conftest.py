@@ -32,6 +32,9 @@ settings.load_profile("citynerve")
 _numbers = count(1)
 CITY: Final = ("tests/e2e/", "tests/central/cli/test_demo.py")
 """Tests that run a whole city, or a browser: one after the other on one worker, whatever the others do."""
+SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - the server's folder in it is private
+ROOM: Final = 2 << 30
+"""Bytes that a session's server never needs all of; a container's usual 64 MB are too few."""
 
 
 class OneCity(LoadScopeScheduling):  # type: ignore[misc]
@@ -49,13 +52,27 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneCity:
     return OneCity(config, log)
 
 
+def _memory() -> Path | None:
+    """A folder in memory with room for a server, if there is one.
+
+    A database is three hundred files: to make one costs a disk's file system ten times as much processor.
+    """
+    return SHARED_MEMORY if SHARED_MEMORY.is_dir() and shutil.disk_usage(SHARED_MEMORY).free > ROOM else None
+
+
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """Start the session's server. Not below pytest's own folder, which PostgreSQL's account cannot enter."""
-    folder = Path(tempfile.mkdtemp(prefix="citynerve-test-"))
+    folder = Path(tempfile.mkdtemp(prefix="citynerve-test-", dir=_memory()))
     folder.chmod(0o755)
     stack = AsyncExitStack()
-    settings = {"fsync": "off", "shared_buffers": "64MB", "max_connections": "200"}
+    settings = {
+        "fsync": "off",
+        "shared_buffers": "64MB",
+        "max_connections": "200",
+        "max_wal_size": "256MB",
+        "min_wal_size": "64MB",
+    }
 
     async def start() -> str:
         url = await stack.enter_async_context(embedded_server(folder, settings=settings))

@@ -21,6 +21,7 @@ from typing import Final
 
 import msgspec
 
+from edge.durable import sync_folder
 from protocols.errors import StorageError
 from protocols.model.chain import START, Scalar, seal
 from protocols.model.clock import Clock, now_us
@@ -185,9 +186,7 @@ class Audit:
             self.path.rename(self.path.with_name(f"audit-{first:09}.jsonl"))
             for old in rotated(self.path.parent)[: -self._kept]:
                 old.unlink()
-            folder = os.open(self.path.parent, os.O_RDONLY)
-            os.fsync(folder)
-            os.close(folder)
+            sync_folder(self.path.parent)
         except OSError as error:
             raise _storage_error(self.path, error) from error
 

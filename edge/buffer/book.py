@@ -74,11 +74,15 @@ class Book(msgspec.Struct):
         """The identity under which the log numbers now."""
         return self.eras[-1][1]
 
-    def begin(self, boot: str) -> None:
-        """Begin an era beyond every place that was ever given; every stream counts from 1 again."""
+    def begin(self, boot: str, done: Done | None = None) -> None:
+        """Begin an era beyond every place that was ever given; every stream counts from 1 again.
+
+        done: places that are done, where this book may be older than they are.
+        """
         base = 0
         if self.eras:
-            base = max(self.eras[-1][0], *(kept.next for kept in self.streams.values())) + ERA
+            known = [last for places in (done or {}).values() for _, last in places.ranges()]
+            base = max(self.eras[-1][0], *(kept.next for kept in self.streams.values()), *known) + ERA
         self.eras.append((base, boot))
         for kept in self.streams.values():
             kept.next = base + 1

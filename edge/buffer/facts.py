@@ -7,6 +7,7 @@ not there, and whoever asks decides what that means; the revision tells which of
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from typing import NamedTuple
 
 CREATE = (
@@ -25,6 +26,14 @@ class Fact(NamedTuple):
 
     value: str | bytes
     rev: int
+
+
+def believed(key: str, row: Sequence[object]) -> str | bytes | None:
+    """Return the value of a row of GET, or None where it does not pass its check."""
+    value, rev, crc = row
+    if isinstance(value, str | bytes) and isinstance(rev, int) and check(key, Fact(value, rev)) == crc:
+        return value
+    return None
 
 
 def check(key: str, fact: Fact) -> int:

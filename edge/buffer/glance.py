@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edge.buffer.base import Aside, Depth
 from edge.buffer.book import Book, Done, read_book, read_done
-from edge.buffer.facts import GET, Fact, check
+from edge.buffer.facts import GET, believed
 from edge.buffer.file import FILE_NAME
 from edge.buffer.places import Places
 from protocols.errors import StorageError
@@ -81,7 +81,7 @@ def tables(folder: Path) -> list[dict[str, object]]:
 
 def _fact(db: sqlite3.Connection, key: str) -> str | bytes | None:
     row = db.execute(GET, (key,)).fetchone()
-    return row[0] if row and check(key, Fact(row[0], row[1])) == row[2] else None
+    return believed(key, row) if row else None
 
 
 def _oldest_us(db: sqlite3.Connection, stream: Stream, book: Book, done: Done) -> int | None:

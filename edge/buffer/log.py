@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from edge.buffer.base import Stored
 from edge.buffer.book import Book, Done, load_book, read_done, save_done
@@ -35,6 +35,10 @@ class Row(NamedTuple):
     n: int
     made_us: int
     data: bytes
+
+
+ROW: Final = (int, int, int, bytes)
+"""What the columns of a row hold."""
 
 
 class Log:
@@ -137,7 +141,7 @@ class Log:
         )
         for first, last in reversed(list(gaps)) if newest else gaps:
             values = (first, last, *exclude, limit - len(found))
-            found += [Row(*row) for row in self.file.read(sql, values)]
+            found += [Row(*row) for row in self.file.read(sql, values, ROW)]
             if len(found) >= limit:
                 break
         return found
@@ -148,7 +152,7 @@ class Log:
             return None
         for first, last in self.done[stream].gaps():
             sql = f"SELECT made_us FROM {stream} WHERE place BETWEEN ? AND ? ORDER BY place LIMIT 1"  # noqa: S608
-            for (made_us,) in self.file.read(sql, (first, last)):
+            for (made_us,) in self.file.read(sql, (first, last), (int,)):
                 return int(made_us)
         return None
 
@@ -159,7 +163,7 @@ class Log:
         for place in places:
             if place in done:
                 continue
-            for n, size in self.file.read(sql, (place,)):
+            for n, size in self.file.read(sql, (place,), (int, int)):
                 self.book.went(stream, n, size, stays=True)
                 done.add(place, place)
 
@@ -181,7 +185,7 @@ class Log:
                 f"SELECT place, made_us, length(data) FROM {stream}"  # noqa: S608
                 " WHERE place BETWEEN ? AND ? ORDER BY place LIMIT ?"
             )
-            rows: list[Any] = self.file.read(sql, (first, last, limit - gone))
+            rows: list[Any] = self.file.read(sql, (first, last, limit - gone), (int, int, int))
             chosen = [row for row in rows if before_us is None or row[1] < before_us]
             if chosen:
                 with self.change(durable=False):

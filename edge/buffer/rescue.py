@@ -77,17 +77,20 @@ def carry_over(
         salvage.close()
     if book is None:
         fact = small.facts.get("book")
-        book = read_book(fact.value if fact else None) or Book()
+        book = read_book(fact.value if fact else None)
     if done is None:
         fact = small.facts.get("done")
         done = read_done(fact.value if fact else None)
+    if book is None or done is None:
+        # Without its book nobody knows which batches the done places were: what is new would lie in them.
+        book, done = book or Book(), {stream: Places() for stream in STREAMS}
     for kept in book.streams.values():
         kept.batches = kept.rows = kept.size = kept.kept = 0
-    book.begin(uuid4().hex)
+    book.begin(uuid4().hex, done)
     if book.salvages and not (aside.parent / book.salvages[-1][0]).exists():
         book.salvages.pop()
     book.salvages.append((aside.name, 0))
-    log = Log(reopen(), (book, done or {stream: Places() for stream in STREAMS}))
+    log = Log(reopen(), (book, done))
     log.file.raise_revision(max((fact.rev for fact in small.facts.values()), default=0))
     # One transaction: a power cut before it leaves a file without a book, and all this is done again.
     with log.change(done=True):
@@ -103,7 +106,7 @@ def carry_tail(log: Log, wal: Salvage) -> int:
     newer = read_done(fact.value if fact else None) or {}
     carried = 0
     with log.change(done=True):
-        log.book.begin(uuid4().hex)
+        log.book.begin(uuid4().hex, newer)
         for stream, places in newer.items():
             for first, last in places.ranges():
                 _acknowledge(log, stream, first, last)

@@ -24,7 +24,7 @@ from edge.buffer.book import Doubt
 from edge.buffer.budget import MAX_GAP_S, Budget, Meter, Wear, written_bytes
 from edge.buffer.file import Damaged, DiskFull
 from edge.buffer.forecast import Inflow, left_in_words
-from edge.buffer.log import Log, Row
+from edge.buffer.log import ROW, Log, Row
 from edge.buffer.rescue import quarantined
 from edge.buffer.settle import Correct, settle_some
 from edge.buffer.vault import Vault
@@ -154,6 +154,10 @@ class SqliteBuffer(Buffer):
         def find(log: Log) -> list[Stored]:
             while True:
                 rows = log.rows(stream, newest=newest, limit=limit, exclude=exclude)
+                waiting = log.book.streams[stream].batches
+                if not rows and not exclude and waiting > 0:
+                    # Their pages hang where no search by place comes; a search page by page may find them.
+                    raise Damaged(f"{waiting} batches of {stream} wait, and none can be found")
                 broken = [(row, reason) for row in rows if (reason := _broken(log, stream, row))]
                 if not broken:
                     return [log.stored(stream, row) for row in rows]
@@ -217,7 +221,7 @@ class SqliteBuffer(Buffer):
             )
             return [
                 Aside(stream, place - log.book.era(place)[0], *rest)
-                for stream, place, *rest in log.file.read(sql)
+                for stream, place, *rest in log.file.read(sql, (), (str, int, int, int, str, int))
             ]
 
         with self._gate:
@@ -341,7 +345,7 @@ class SqliteBuffer(Buffer):
             if declaration in self._unsaved or self._vault.log is None:
                 return self._unsaved.get(declaration)
             sql = "SELECT encoded FROM declaration WHERE hash = ?"
-            rows = self._vault.do(lambda log: log.file.read(sql, (declaration,)))
+            rows = self._vault.do(lambda log: log.file.read(sql, (declaration,), (bytes,)))
             return rows[0][0] if rows else None
 
     def save_state(self, key: str, value: bytes) -> None:
@@ -431,7 +435,7 @@ def _broken(log: Log, stream: Stream, row: Row) -> str:
     except WireError as error:
         return str(error)
     base, boot = log.book.era(row.place)
-    if (head.stream, head.boot, head.seq) != (stream, boot, row.place - base):
+    if (head.stream, head.boot, head.seq, head.n) != (stream, boot, row.place - base, row.n):
         raise Damaged(f"place {row.place} of {stream} holds batch {head.seq} of {head.stream} {head.boot}")
     return ""
 
@@ -439,7 +443,7 @@ def _broken(log: Log, stream: Stream, row: Row) -> str:
 def _recent(log: Log, since_us: int, after: int | None) -> list[tuple[int, Stored]]:
     low = _first_since(log, since_us) if after is None else after + 1
     sql = "SELECT place, n, made_us, data FROM readings WHERE place >= ? ORDER BY place LIMIT ?"
-    rows = [Row(*row) for row in log.file.read(sql, (low, _CHUNK))]
+    rows = [Row(*row) for row in log.file.read(sql, (low, _CHUNK), ROW)]
     return [(row.made_us, log.stored("readings", row)) for row in rows]
 
 
@@ -452,7 +456,10 @@ def _first_since(log: Log, since_us: int) -> int:
     while low < high:
         middle = (low + high) // 2
         sql = "SELECT place, made_us FROM readings WHERE place > ? ORDER BY place LIMIT 1"
-        (place, made_us), *_ = log.file.read(sql, (middle - 1,))
+        rows = log.file.read(sql, (middle - 1,), (int, int))
+        if not rows:
+            raise Damaged(f"the readings after place {middle - 1} cannot be found")
+        place, made_us = rows[0]
         if made_us >= since_us:
             high = middle
         else:

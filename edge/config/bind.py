@@ -19,6 +19,8 @@ from protocols.model.alarm import Rule
 from protocols.model.device import PeriodClass, PointProfile, Profile
 from protocols.model.manifest import DeviceDecl, Manifest, PointDecl, SiteDecl, declaration_hash
 
+SOFTWARE: Final = f"citynerve {version('citynerve')}"
+"""What the gateway calls itself to the centre and to people."""
 OWN: Final = "_gateway"
 """Key of the gateway as a device of its own; a technician's keys cannot begin with '_'."""
 HEARTBEAT_S: Final = 60.0
@@ -117,7 +119,7 @@ def _manifest(loaded: Loaded, points: Sequence[BoundPoint], rules: tuple[Rule, .
         gateway=entry.gateway.id,
         name_zh=entry.gateway.name.zh,
         name_en=entry.gateway.name.en,
-        software=f"citynerve {version('citynerve')}",
+        software=SOFTWARE,
         sites=tuple(
             SiteDecl(
                 key=site.key,

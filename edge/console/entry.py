@@ -11,10 +11,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from edge.config.bind import SOFTWARE
 from edge.console.answers import Problem, Words, answer, body, nothing, words
 from edge.console.auth import LIFE_S, Gatekeeper, TooSoon
 from edge.console.guard import caller, cookie, cookie_name
-from edge.console.overview import SOFTWARE
 from edge.house import House
 from protocols.errors import Rejected
 

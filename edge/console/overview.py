@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from importlib.metadata import version
 from typing import Final
 
 import msgspec
@@ -11,14 +10,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from edge.config.bind import SOFTWARE
 from edge.console.answers import Words, answer, words
 from edge.console.devices import silent_devices
 from edge.console.layout import Layout
 from edge.health import Process
 from edge.house import House
+from edge.house.memory import memory
 from protocols.wire.handshake import BacklogStatus, ConfigStatus, StorageStatus
 
-SOFTWARE: Final = f"citynerve {version('citynerve')}"
 _FRESH_S: Final = 1.0
 
 
@@ -95,7 +95,7 @@ class Overview:
     async def _make(self) -> OverviewView:
         house = self._house
         entry = house.plan.loaded.entry
-        backlog, storage = await asyncio.to_thread(_memory, house)
+        backlog, storage = await memory(house)
         cpu, rss, uptime = self._process.look()
         return OverviewView(
             gateway=house.plan.gateway,
@@ -129,22 +129,6 @@ def _alarms(house: House) -> AlarmCount:
     return AlarmCount(
         open=sum(alarm.active for alarm in shown), unacked=sum(not alarm.acked for alarm in shown)
     )
-
-
-def _memory(house: House) -> tuple[BacklogStatus, StorageStatus]:
-    depth = house.buffer.depth()
-    oldest = [one.oldest_us for one in depth.values() if one.oldest_us is not None]
-    sender = house.sender
-    pace = sender.progress.look(depth["readings"]) if sender is not None else None
-    backlog = BacklogStatus(
-        batches=sum(one.batches for one in depth.values()),
-        readings=depth["readings"].rows,
-        bytes=sum(one.bytes for one in depth.values()),
-        oldest_us=min(oldest, default=None),
-        readings_per_s=pace.readings_per_s if pace else 0.0,
-        eta_s=pace.eta_s if pace else None,
-    )
-    return backlog, house.buffer.forecast()
 
 
 def routes(overview: Overview) -> list[Route]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import secrets
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from edge.durable import replace_file
 from protocols.errors import Rejected
 
 FILE_NAME: Final = "page.json"
@@ -52,15 +52,8 @@ def set_password(folder: Path, password: str, cost: Cost = COST) -> Path:
     n, r, p = cost
     stored = _Stored(salt=salt.hex(), hash=_hash(password, salt, n, r, p).hex(), n=n, r=r, p=p)
     path = folder / FILE_NAME
-    fresh = folder / (FILE_NAME + ".new")
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        fresh.unlink(missing_ok=True)
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(msgspec.json.encode(stored))
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
+        replace_file(path, msgspec.json.encode(stored))
     except OSError as error:
         raise Rejected(
             "state-dir", f"{path}: {error.strerror}; run this as the user that runs the gateway"

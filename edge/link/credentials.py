@@ -10,12 +10,12 @@ comes back with one that opens the door:
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Final, Protocol
 
 import msgspec
 
+from edge.durable import replace_file
 from protocols.errors import Rejected
 from protocols.model.clock import Clock, now_us
 from protocols.wire.handshake import Credentials
@@ -92,21 +92,9 @@ def save(folder: Path, credentials: Credentials, clock: Clock = now_us) -> Path:
 
 
 def _write(folder: Path, kept: Kept) -> Path:
-    """Replace the file with mode 0600, so that a power cut leaves the old one or the new one."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path, fresh = folder / FILE_NAME, folder / (FILE_NAME + ".new")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(msgspec.json.encode(kept))
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
     # The centre ends the old token at the first use of the new one: its name must be on disk before that.
-    place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(place)
-    finally:
-        os.close(place)
+    path = folder / FILE_NAME
+    replace_file(path, msgspec.json.encode(kept))
     return path
 
 

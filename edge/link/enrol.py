@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from pathlib import Path
 
+from edge.config.bind import SOFTWARE
 from edge.link.client import CentreClient
 from edge.link.credentials import save
 from edge.link.trust import Trust
@@ -21,9 +21,7 @@ async def enrol(
     unless it says `code-spent`.
     """
     async with CentreClient(url, Trust(ca_file, pin)) as centre:
-        credentials = await centre.enrol(
-            Enrolment(code=code, gateway=gateway, software=f"citynerve {version('citynerve')}")
-        )
+        credentials = await centre.enrol(Enrolment(code=code, gateway=gateway, software=SOFTWARE))
     if credentials.gateway != gateway:
         raise Rejected(
             "other-gateway",

@@ -11,6 +11,8 @@ from edge.buffer.base import Depth
 from protocols.wire.handshake import BacklogStatus
 
 WINDOW_S: Final = 60.0
+SLOWEST_PER_S: Final = 0.1
+"""A backlog that shrinks more slowly stands still, to the eye."""
 _MARK_S: Final = 1.0
 
 
@@ -40,7 +42,7 @@ class Progress:
         if not self._marks or now - self._marks[-1][0] >= _MARK_S:
             self._marks.append((now, self._sent, depth.rows))
         shrinks = (waited - depth.rows) / passed
-        eta_s = 0.0 if not depth.rows else depth.rows / shrinks if shrinks > 0 else None
+        eta_s = 0.0 if not depth.rows else depth.rows / shrinks if shrinks >= SLOWEST_PER_S else None
         return BacklogStatus(
             batches=depth.batches,
             readings=depth.rows,

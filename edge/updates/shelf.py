@@ -11,13 +11,13 @@ Reads and writes wait for the disk.
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from edge.durable import replace_file
 from protocols.errors import Rejected
 
 FOLDER: Final = "software"
@@ -128,16 +128,5 @@ class Shelf:
                 shutil.rmtree(place, ignore_errors=True)
 
     def _write(self, state: State) -> State:
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        fresh = self._file.with_suffix(".new")
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(msgspec.json.encode(state))
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self._file)
-        place = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(place)
-        finally:
-            os.close(place)
+        replace_file(self._file, msgspec.json.encode(state))
         return state

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from edge.config.document import Document, Path_, parse
 from edge.config.texts import Texts, own_profiles
-from edge.versions.store import Source, sync_folder, write
+from edge.durable import sync_folder
+from edge.versions.store import Source, write
 from protocols.errors import ConfigError, Rejected, StorageError
 
 MAX_TEXT: Final = 2_000_000

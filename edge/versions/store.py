@@ -9,7 +9,6 @@ cut there is the state before or the state after, never one between. Everything 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +18,7 @@ import msgspec
 import structlog
 
 from edge.config.texts import Texts
+from edge.durable import replace_file
 from protocols.errors import Rejected, StorageError
 from protocols.model.clock import Clock, now_us
 
@@ -272,28 +272,9 @@ def _newest(index: Index) -> set[int]:
 
 def write(path: Path, data: bytes, mode: int = 0o600) -> None:
     """Replace a file in one step that a power cut cannot halve. Raises StorageError."""
-    fresh = path.with_name(f".{path.name}.new")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        fresh.unlink(missing_ok=True)
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-        sync_folder(path.parent)
+        replace_file(path, data, mode)
     except OSError as error:
-        with suppress(OSError):
-            fresh.unlink(missing_ok=True)
         raise StorageError(
             f"{path}: {error.strerror or error}. Free some space, or let the gateway's user write there."
         ) from error
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable: a rename lives in its folder, not in the file."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from edge.link.credentials import FILE_NAME
-from edge.report import Pace
 from protocols.model.clock import SECOND_US, now_us
 from protocols.model.command import CommandState
 from protocols.model.order import Rotate
@@ -47,20 +43,3 @@ async def test_a_token_is_exchanged_while_readings_flow(tmp_path: Path) -> None:
             await until(lambda: len(centre.batches) > had)
         assert centre.token != TOKEN
         assert centre.token in (tmp_path / "state" / FILE_NAME).read_text(encoding="ascii")
-
-
-@given(st.lists(st.integers(0, 1_000_000), min_size=2, max_size=30))
-def test_an_estimate_is_there_only_while_the_backlog_shrinks(rows: list[int]) -> None:
-    pace = Pace()
-    for i, waiting in enumerate(rows):
-        per_s, eta_s = pace.look(waiting, i * 10 * SECOND_US)
-        assert per_s >= 0
-        assert (eta_s is None) == (per_s == 0.0)
-
-
-def test_a_steady_backlog_is_estimated_right() -> None:
-    pace = Pace()
-    for i in range(6):
-        per_s, eta_s = pace.look(100_000 - 5_000 * i, i * 10 * SECOND_US)
-    assert per_s == 500.0
-    assert eta_s == 150.0

@@ -14,6 +14,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from edge.buffer.glance import glance
 from protocols.model.alarm import AlarmEvent
 from protocols.model.quality import Quality
@@ -23,6 +25,7 @@ from tests.edge.house import PROFILE, gateway_file, until
 from tests.faults.lives import Ancestor, ended
 
 COUNT = "count"
+PATIENCE_MS = 30_000
 
 
 def said(folder: Path, event: str) -> list[dict[str, Any]]:
@@ -67,9 +70,17 @@ class CountingField(ModbusField):
 def counting_gateway(
     folder: Path, port: int, centre: str | dict[str, Any] | None, units: int = 1, **changes: Any
 ) -> Path:
-    """Write a gateway whose counters are polled at every cycle."""
+    """Write a gateway whose counters are polled at every cycle, and that waits for every answer.
+
+    A busy machine may keep the field from answering for a while. An answer that comes after its time is
+    counted by the field and taken by nobody, as it should be, but none of it was lost.
+    """
     periods = changes.pop("periods", {"fast": 0.05, "normal": 0.05, "slow": 0.05})
-    return gateway_file(folder, port, centre, units, periods=periods, **changes)
+    path = gateway_file(folder, port, centre, units, periods=periods, **changes)
+    patient = {**PROFILE, "limits": {"timeout_ms": PATIENCE_MS, "retries": 0}}
+    profile = folder / "profiles" / f"{PROFILE['id']}.yaml"
+    profile.write_text(yaml.safe_dump(patient, allow_unicode=True), encoding="utf-8")
+    return path
 
 
 def check_numbers(centre: FakeCentre) -> None:

@@ -58,7 +58,7 @@ def beside(folder: Path, *words: object, until: Callable[[], bool]) -> Iterator[
             process.wait(60)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with `sim.yaml`, whose pump is simulated and whose gateway runs."""
     folder = tmp_path_factory.mktemp("st")

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx2
 
-from edge.console.overview import SOFTWARE
+from edge.config.bind import SOFTWARE
 from protocols.model.quality import Quality
 from tests.edge.console.page import Doors, doors, get
 from tests.edge.field import ModbusField

@@ -36,6 +36,15 @@ def test_a_backlog_that_grows_has_none_and_an_empty_one_is_done() -> None:
     assert progress.look(depth(0)).eta_s == 0.0
 
 
+def test_a_backlog_that_hardly_shrinks_stands_still() -> None:
+    now = 0.0
+    progress = Progress(lambda: now)
+    progress.look(depth(1_000))
+    now = 50.0
+    assert progress.look(depth(996)).eta_s is None
+    assert progress.look(depth(995)).eta_s == 9_950.0
+
+
 def test_only_the_last_minute_counts() -> None:
     now = 0.0
     progress = Progress(lambda: now)
