@@ -34,6 +34,7 @@ from central.live.feed import Feed
 from central.live.latest import LatestBoard
 from central.pipeline import Pipeline
 from central.security import api as security_api
+from central.security import api_accounts
 from central.security.audit import AuditMiddleware
 from central.security.headers import SecurityHeaders
 from central.security.parts import Security
@@ -78,6 +79,7 @@ def create_app(config: Config, clock: Clock = now_us) -> FastAPI:
     openapi.install(app)
     _status(app)
     app.include_router(security_api.router, prefix=API)
+    app.include_router(api_accounts.router, prefix=API)
     for room in ROOMS:
         app.include_router(room.router, prefix=API)
     # The last added is the first that a request meets.

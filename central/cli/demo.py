@@ -37,7 +37,13 @@ from central.store.open import open_database
 from protocols.model.clock import SECOND_US, now_us, to_datetime
 
 PREFIX = "citynerve-demo-"
-ACCOUNTS = ((Role.VIEWER, "访客 Viewer"), (Role.OPERATOR, "值班员 Operator"), (Role.ADMIN, "管理员 Admin"))
+ACCOUNTS = (
+    (Role.VIEWER, "访客 Viewer"),
+    (Role.OPERATOR, "值班员 Operator"),
+    (Role.SUPERVISOR, "值班长 Supervisor"),
+    (Role.ENGINEER, "工程师 Engineer"),
+    (Role.ADMIN, "管理员 Admin"),
+)
 PASSWORD = "linjiang-demo"  # noqa: S105 - of a city that does not exist, on this machine's own address
 READY_S = 120.0
 FRESH_S = 30

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from typing import Self
 
 from central.security.audit import AuditTrail
+from central.security.grants import Reach
 from central.security.passwords import Passwords
+from central.security.role_book import RoleBook
 from central.security.service import Accounts
 from central.security.sessions import Sessions
+from central.security.tokens import Tokens
 from central.store.base import Database
 from protocols.model.clock import Clock
 
@@ -18,6 +21,9 @@ class Security:
     """Everything that decides, or remembers, who may do what."""
 
     accounts: Accounts
+    tokens: Tokens
+    roles: RoleBook
+    reach: Reach
     sessions: Sessions
     audit: AuditTrail
 
@@ -27,6 +33,9 @@ class Security:
         passwords = passwords or Passwords()
         return cls(
             Accounts(database, clock, passwords),
+            Tokens(database, clock),
+            RoleBook(database),
+            Reach(database),
             Sessions(database, clock, passwords),
             AuditTrail(database, clock),
         )

@@ -7,6 +7,7 @@ request that rides on a cookie must come from our own page, see `origin`.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Annotated, Final
 
 from fastapi import Depends, Request
@@ -50,14 +51,24 @@ def require_own_origin(request: Request, *, strict: bool) -> None:
         )
 
 
-async def principal_of(request: Request) -> Principal | None:
-    """Return who the request's token or cookie speaks for at this moment; None where it does for nobody."""
-    sessions = security_of(request).sessions
+async def principal_of(request: Request, permission: Permission | None = None) -> Principal | None:
+    """Return who the request's token or cookie speaks for at this moment; None where it does for nobody.
+
+    With a permission, None as well where he may not (any more), and `sight` is what it reaches now. A stream
+    that stays open asks this again and again: tokens end, sessions are revoked, grants change.
+    """
+    security = security_of(request)
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
-        return await sessions.by_token(token.strip())
-    cookie = request.cookies.get(COOKIE)
-    return None if cookie is None else await sessions.by_cookie(cookie)
+        principal = await security.sessions.by_token(token.strip())
+    else:
+        cookie = request.cookies.get(COOKIE)
+        principal = None if cookie is None else await security.sessions.by_cookie(cookie)
+    if principal is None or permission is None:
+        return principal
+    if not principal.may(permission):
+        return None
+    return replace(principal, sight=await security.reach.sight(principal, permission))
 
 
 def require_whole(who: Principal) -> None:
@@ -93,12 +104,17 @@ def _requires(permission: Permission) -> Callable[..., Awaitable[Principal]]:
                 403,
                 "role",
                 "Your role does not allow this",
-                f"A {principal.role} may not do `{permission}`; ask an administrator for another role.",
+                f"{_as(principal)} may not do `{permission}`; ask an administrator for another role.",
             )
-        return principal
+        return replace(principal, sight=await security_of(request).reach.sight(principal, permission))
 
     check.permission = permission  # type: ignore[attr-defined]  # read by the test that walks the routes
     return check
+
+
+def _as(principal: Principal) -> str:
+    roles = sorted({right.role for right in principal.rights if right.role})
+    return f"With the role {', '.join(roles)} one" if roles else "An account without a role"
 
 
 MayRead = Annotated[Principal, Depends(_requires(Permission.READ))]

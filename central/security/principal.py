@@ -5,23 +5,38 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from central.security.roles import PERMISSIONS, Permission, Role
-from central.security.sight import EVERYTHING, Sight
+from central.security.rights import Right
+from central.security.roles import Permission
+from central.security.sight import NOTHING, Sight
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Somebody who proved who they are. `role` is already narrowed to that of the token, if one was used.
+    """Somebody who proved who they are. `rights` are already narrowed to those of the token, if one was used.
 
     sight is what the permission that a route asked for reaches: routes must not show or change anything else.
+    key is the public id of the session or token that was used.
     """
 
     username: str
     display_name: str
-    role: Role
+    rights: tuple[Right, ...]
     via: Literal["session", "token"]
-    sight: Sight = EVERYTHING
+    key: str = ""
+    sight: Sight = NOTHING
 
     def may(self, permission: Permission) -> bool:
-        """Say whether the role includes the permission."""
-        return permission in PERMISSIONS[self.role]
+        """Say whether some right includes the permission, anywhere."""
+        return any(right.carries(permission) for right in self.rights)
+
+    @property
+    def permissions(self) -> list[Permission]:
+        """Everything that he may do somewhere, sorted."""
+        return [permission for permission in sorted(Permission) if self.may(permission)]
+
+    @property
+    def role(self) -> str:
+        """The role of the right that allows most, for people to read; empty where there is no right."""
+        if not self.rights:
+            return ""
+        return max(self.rights, key=lambda right: (len(right.permissions), right.whole)).role

@@ -29,10 +29,12 @@ class Permission(StrEnum):
 
 
 class Role(StrEnum):
-    """What an account is: viewer 只读, operator 值班员, admin 管理员."""
+    """The roles built in: 只读, 值班员, 值班长, 工程师, 管理员. A centre may add its own."""
 
     VIEWER = "viewer"
     OPERATOR = "operator"
+    SUPERVISOR = "supervisor"
+    ENGINEER = "engineer"
     ADMIN = "admin"
 
 
@@ -42,16 +44,32 @@ _OPERATOR: Final = _VIEWER | {
     Permission.SHELVE,
     Permission.HANDLE_CASES,
     Permission.COMMAND,
-    Permission.SUPPRESS,
 }
 
-PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = {
+PERMISSIONS: Final[Mapping[str, frozenset[Permission]]] = {
     Role.VIEWER: _VIEWER,
     Role.OPERATOR: _OPERATOR,
+    Role.SUPERVISOR: _OPERATOR | {Permission.SUPPRESS, Permission.MANAGE_NOTICES, Permission.EDIT_WALL},
+    Role.ENGINEER: _VIEWER | {Permission.EDIT_REGISTRY, Permission.MANAGE_GATEWAYS},
     Role.ADMIN: frozenset(Permission),
 }
 
+NAMES: Final[Mapping[str, tuple[str, str]]] = {
+    Role.VIEWER: ("只读", "Viewer"),
+    Role.OPERATOR: ("值班员", "Operator"),
+    Role.SUPERVISOR: ("值班长", "Supervisor"),
+    Role.ENGINEER: ("工程师", "Engineer"),
+    Role.ADMIN: ("管理员", "Administrator"),
+}
 
-def within(role: Role, limit: Role) -> bool:
-    """Say whether `role` may do nothing that `limit` may not."""
-    return PERMISSIONS[role] <= PERMISSIONS[limit]
+WHOLE_CENTRE: Final = frozenset(
+    {
+        Permission.MANAGE_USERS,
+        Permission.READ_AUDIT,
+        Permission.EDIT_WALL,
+        Permission.MANAGE_NOTICES,
+        Permission.MANAGE_HOOKS,
+        Permission.OPERATE,
+    }
+)
+"""What has no place in the city: a grant that is limited to a part of it does not carry these."""

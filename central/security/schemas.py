@@ -7,12 +7,13 @@ from typing import Annotated
 
 from pydantic import Field, SecretStr
 
-from central.kernel.shapes import Asked, Page, Shape
+from central.kernel.shapes import Asked, Name, Page, Shape
 from central.security.passwords import MAX_LENGTH, MIN_LENGTH
-from central.security.roles import Permission, Role
+from central.security.roles import Permission
 
 Username = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$", examples=["wang.lei"])]
 Password = Annotated[SecretStr, Field(min_length=MIN_LENGTH, max_length=MAX_LENGTH)]
+PartName = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f]+$")]
 DisplayName = Annotated[str, Field(min_length=1, max_length=100)]
 
 
@@ -23,13 +24,27 @@ class SignIn(Asked):
     password: SecretStr = Field(max_length=MAX_LENGTH)
 
 
+class Grant(Asked):
+    """A role at the sites of some districts and owner departments; none given: at all of them."""
+
+    role: str = Field(max_length=64, examples=["operator"], description="id of a role, see GET /roles")
+    areas: list[PartName] = Field(default=[], max_length=200, description="districts (区); none: all")
+    departments: list[PartName] = Field(
+        default=[], max_length=200, description="ids of owner departments (主管部门); none: all"
+    )
+
+
+Grants = Annotated[list[Grant], Field(max_length=50)]
+
+
 class Myself(Shape):
     """The person who is signed in."""
 
     username: str
     display_name: str
-    role: Role
-    permissions: list[Permission] = Field(description="what this role may do")
+    role: str = Field(description="the role of the grant that allows most")
+    grants: list[Grant] = Field(description="what a token was narrowed to, where one was used")
+    permissions: list[Permission] = Field(description="what these grants allow somewhere in the city")
 
 
 class SessionOut(Shape):
@@ -39,32 +54,80 @@ class SessionOut(Shape):
 
 
 class User(Shape):
-    """An account."""
+    """An account, of a person or, as a service account, of a program."""
 
     username: str
     display_name: str
-    role: Role
+    role: str = Field(description="the role of the grant that allows most; empty without a grant")
+    grants: list[Grant]
+    service: bool = Field(description="has no password and signs in by token only")
+    owner: str | None = Field(description="who answers for a service account")
     disabled: bool
     created_at: datetime
     last_sign_in_at: datetime | None
 
 
 class NewUser(Asked):
-    """An account to create."""
+    """An account to create: of a person, with a password, or of a service, with an owner."""
 
     username: Username
     display_name: DisplayName
-    role: Role
-    password: Password
+    grants: Grants
+    password: Password | None = Field(default=None, description="left out for a service account")
+    service: bool = False
+    owner: str | None = Field(default=None, max_length=64, description="left out: whoever creates it")
 
 
 class UserChange(Asked):
     """What to change of an account; fields left out stay. A new password ends the account's sessions."""
 
     display_name: DisplayName | None = None
-    role: Role | None = None
+    grants: Grants | None = None
     password: Password | None = None
     disabled: bool | None = None
+    owner: str | None = Field(default=None, max_length=64)
+
+
+class RoleOut(Shape):
+    """A role: a set of permissions under a name."""
+
+    id: str
+    name: Name
+    permissions: list[Permission]
+    built_in: bool
+    holders: int | None = Field(description="how many accounts have it")
+
+
+class NameAsked(Asked):
+    """A name in both languages."""
+
+    zh: DisplayName
+    en: DisplayName
+
+
+class RoleAsked(Asked):
+    """A role of the centre's own."""
+
+    name: NameAsked
+    permissions: list[Permission] = Field(min_length=1, max_length=100)
+
+
+class RolePage(Page[RoleOut]):
+    """The roles: the built-in ones, weakest first, then the centre's own."""
+
+
+class Department(Shape):
+    """An owner department (主管部门)."""
+
+    id: str
+    name: Name
+
+
+class Parts(Shape):
+    """The parts of the city by which a grant may be limited, as far as the person reaches."""
+
+    areas: list[str] = Field(description="districts (区) that have sites")
+    departments: list[Department]
 
 
 class UserPage(Page[User]):
@@ -76,18 +139,25 @@ class Token(Shape):
 
     id: str
     name: str
-    role: Role
+    username: str = Field(description="the account that it speaks for")
+    role: str | None = Field(description="the role that it is narrowed to; null: whatever its owner may")
+    areas: list[str]
+    departments: list[str]
     created_at: datetime
     expires_at: datetime | None
     used_at: datetime | None
 
 
 class NewToken(Asked):
-    """A token to make for oneself."""
+    """A token to make; at most what its owner may, narrowed as asked."""
 
     name: str = Field(min_length=1, max_length=100)
-    role: Role | None = Field(default=None, description="at most one's own; left out: one's own")
-    expires_in_days: int | None = Field(default=None, ge=1, le=3650)
+    role: str | None = Field(default=None, max_length=64, description="left out: not narrowed")
+    areas: list[PartName] = Field(default=[], max_length=200, description="districts; none: not narrowed")
+    departments: list[PartName] = Field(default=[], max_length=200)
+    expires_in_days: int | None = Field(
+        default=None, ge=1, le=3650, description="left out: the centre's usual 90 days"
+    )
 
 
 class TokenMade(Token):
@@ -97,7 +167,7 @@ class TokenMade(Token):
 
 
 class TokenPage(Page[Token]):
-    """One's own tokens, newest first."""
+    """Tokens, newest first."""
 
 
 class AuditEntry(Shape):

@@ -1,28 +1,37 @@
-"""Accounts and their tokens: who there is, and what each may do at most."""
+"""Accounts: who there is, and what each may do at most."""
 
 from __future__ import annotations
 
-import uuid
-from datetime import timedelta
+from collections.abc import Iterable, Sequence
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, exists, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from central.kernel.problem import Problem, not_found
+from central.security import grants as kept
 from central.security import schemas
-from central.security.models import ApiToken, User, UserSession
+from central.security.models import Grant, User, UserSession
 from central.security.passwords import Passwords
 from central.security.principal import Principal
-from central.security.roles import Role, within
-from central.security.secret import TOKEN_PREFIX, new_secret
+from central.security.rights import Right, may_give
+from central.security.role_book import read
+from central.security.roles import Role
 from central.store.base import Database
 from protocols.errors import Rejected
 from protocols.model.clock import Clock, to_datetime
 
+NO_PASSWORD = "none"  # noqa: S105 - no hash has this form, so nothing matches it
+_LOCK = 0x636E_0006
+"""Advisory lock of changes to accounts: two administrators must not demote each other at once."""
+
 
 class Accounts:
-    """Creates and changes accounts and tokens. Somebody always stays who can administer them."""
+    """Creates and changes accounts. Somebody always stays who can administer the whole centre.
+
+    Nobody gives away, or takes over, more than he may himself: `by` must hold every right that an account
+    has before and after the change. None as `by` is the machine's own administrator, at the command line.
+    """
 
     def __init__(self, database: Database, clock: Clock, passwords: Passwords) -> None:
         self._database = database
@@ -32,123 +41,179 @@ class Accounts:
     async def users(self) -> schemas.UserPage:
         """Return every account, by user name."""
         async with self._database.session() as session:
-            rows = await session.scalars(select(User).order_by(User.username))
-            return schemas.UserPage(items=[schemas.User.model_validate(row) for row in rows])
+            rows = await session.execute(select(User, kept.held_by()).order_by(User.username))
+            return schemas.UserPage(items=[_show(user, kept.rights_of(held)) for user, held in rows])
 
-    async def create(self, username: str, display_name: str, role: Role, password: str) -> schemas.User:
-        """Create an account; Rejected(`exists`) where the name is taken."""
-        hashed = await self._passwords.hash(password)
+    async def user(self, username: str) -> schemas.User:
+        """Return one account; Problem 404."""
         async with self._database.session() as session:
+            return _show(*await _account(session, username))
+
+    async def create(self, asked: schemas.NewUser, by: Principal) -> schemas.User:
+        """Create an account; Rejected(`exists`): the name is taken; (`no-owner`): its owner is no person."""
+        if asked.service != (asked.password is None):
+            raise Problem(
+                422, "password", "A person needs a password, a service has none",
+                "Give a password and leave `service` out, or set `service` and leave the password out.",
+            )  # fmt: skip
+        hashed = NO_PASSWORD
+        if asked.password is not None:
+            hashed = await self._passwords.hash(asked.password.get_secret_value())
+        owner = (asked.owner or by.username) if asked.service else None
+        async with self._database.session() as session:
+            rights = await read(session, asked.grants)
+            may_give(by.rights, rights)
+            await _check_owner(session, owner)
             values = {
-                "username": username,
-                "display_name": display_name,
-                "role": role,
+                "username": asked.username,
+                "display_name": asked.display_name,
+                "role": kept.old_role(rights),
                 "password_hash": hashed,
+                "service": asked.service,
+                "owner": owner,
                 "created_at": to_datetime(self._clock()),
             }
             statement = insert(User).values(values).on_conflict_do_nothing().returning(User)
             made = (await session.scalars(statement)).one_or_none()
             if made is None:
-                raise Rejected("exists", f"there is a user {username!r} already; choose another name")
-            return schemas.User.model_validate(made)
+                raise Rejected("exists", f"there is a user {asked.username!r} already; choose another name")
+            await kept.put(session, asked.username, rights)
+            return _show(made, rights)
 
-    async def ensure(self, username: str, display_name: str, role: Role, password: str) -> None:
+    async def ensure(
+        self,
+        username: str,
+        display_name: str,
+        role: str,
+        password: str,
+        *,
+        areas: Iterable[str] = (),
+        departments: Iterable[str] = (),
+    ) -> None:
         """Create the account, or set its password, role and name; for the command line and the demo."""
         hashed = await self._passwords.hash(password)
-        values = {"display_name": display_name, "role": role, "password_hash": hashed, "disabled": False}
-        statement = insert(User).values(username=username, created_at=to_datetime(self._clock()), **values)
         async with self._database.session() as session:
-            await session.execute(statement.on_conflict_do_update(index_elements=["username"], set_=values))
+            rights = await read(
+                session, [schemas.Grant(role=role, areas=[*areas], departments=[*departments])]
+            )
+            values = {
+                "display_name": display_name,
+                "role": kept.old_role(rights),
+                "password_hash": hashed,
+                "disabled": False,
+                "service": False,
+                "owner": None,
+            }
+            made = insert(User).values(username=username, created_at=to_datetime(self._clock()), **values)
+            await session.execute(made.on_conflict_do_update(index_elements=["username"], set_=values))
+            await kept.put(session, username, rights)
             await session.execute(delete(UserSession).where(UserSession.username == username))
 
     async def change(
-        self,
-        username: str,
-        *,
-        display_name: str | None = None,
-        role: Role | None = None,
-        password: str | None = None,
-        disabled: bool | None = None,
-    ) -> schemas.User:
-        """Change what is given. Rejected(`last-admin`) where nobody could administer afterwards.
+        self, username: str, asked: schemas.UserChange, by: Principal
+    ) -> tuple[schemas.User, schemas.User]:
+        """Change what is given; return the account as it was and as it is.
 
-        A new password, or switching the account off, ends its sessions.
+        Rejected(`last-admin`) where nobody could administer the centre afterwards. A new password, or
+        switching the account off, ends its sessions.
         """
+        password = asked.password.get_secret_value() if asked.password else None
         hashed = None if password is None else await self._passwords.hash(password)
         async with self._database.session() as session:
-            user = await session.get(User, username, with_for_update=True)
-            if user is None:
-                raise not_found("user", username)
-            user.display_name = display_name or user.display_name
-            user.role = role or user.role
+            await session.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+            user, held = await _account(session, username)
+            before = _show(user, held)
+            may_give(by.rights, held)
+            rights: Sequence[Right] = held
+            if asked.grants is not None:
+                rights = await read(session, asked.grants)
+                may_give(by.rights, rights)
+                await kept.put(session, username, rights)
+                user.role = kept.old_role(rights)
+            if user.service and hashed is not None:
+                raise Rejected("service", f"{username!r} is a service account and signs in by token only")
+            if asked.owner is not None and user.service:
+                await _check_owner(session, asked.owner)
+                user.owner = asked.owner
+            user.display_name = asked.display_name or user.display_name
             user.password_hash = hashed or user.password_hash
-            user.disabled = user.disabled if disabled is None else disabled
+            user.disabled = user.disabled if asked.disabled is None else asked.disabled
             await session.flush()
             await _keep_an_admin(session)
             if hashed or user.disabled:
                 await session.execute(delete(UserSession).where(UserSession.username == username))
-            return schemas.User.model_validate(user)
+            return before, _show(user, rights)
+
+    async def delete(self, username: str, by: Principal) -> schemas.User:
+        """Remove a service account with its tokens. Rejected(`person`) for a person's: switch it off instead.
+
+        A person's name stays in the journals, so nobody else may come to bear it.
+        """
+        async with self._database.session() as session:
+            user, held = await _account(session, username)
+            may_give(by.rights, held)
+            if not user.service:
+                raise Rejected("person", "an account of a person is switched off, never removed")
+            await session.delete(user)
+            return _show(user, held)
 
     async def any_user(self) -> bool:
         """Say whether there is an account at all; a new centre has none."""
         async with self._database.session() as session:
             return await session.scalar(select(User.username).limit(1)) is not None
 
-    async def tokens(self, owner: Principal) -> schemas.TokenPage:
-        """Return the person's own tokens, newest first."""
-        statement = select(ApiToken).where(ApiToken.username == owner.username)
-        async with self._database.session() as session:
-            rows = await session.scalars(statement.order_by(ApiToken.created_at.desc(), ApiToken.id))
-            return schemas.TokenPage(items=[schemas.Token.model_validate(row) for row in rows])
 
-    async def make_token(
-        self, owner: Principal, name: str, role: Role | None, expires_in_days: int | None
-    ) -> schemas.TokenMade:
-        """Make a token; Rejected(`role-too-strong`) for a role beyond the person's own.
-
-        Problem 403 `sign-in-needed` for a caller who is a token: it could outlive itself.
-        """
-        _in_person(owner)
-        granted = role or owner.role
-        if not within(granted, owner.role):
-            raise Rejected(
-                "role-too-strong", f"a {owner.role} cannot give {granted} away; ask for {owner.role}"
-            )
-        secret, key = new_secret(TOKEN_PREFIX)
-        now = to_datetime(self._clock())
-        row = ApiToken(
-            id=str(uuid.uuid4()),
-            digest=key,
-            name=name,
-            username=owner.username,
-            role=granted,
-            created_at=now,
-            expires_at=None if expires_in_days is None else now + timedelta(days=expires_in_days),
-            used_at=None,
-        )
-        async with self._database.session() as session:
-            session.add(row)
-        shown = schemas.Token.model_validate(row)
-        return schemas.TokenMade(**shown.model_dump(), token=secret)
-
-    async def delete_token(self, owner: Principal, token_id: str) -> None:
-        """Delete one of the person's own tokens; Problem 404 for any other, 403 as above."""
-        _in_person(owner)
-        statement = delete(ApiToken).where(ApiToken.id == token_id, ApiToken.username == owner.username)
-        async with self._database.session() as session:
-            if (await session.execute(statement.returning(ApiToken.id))).one_or_none() is None:
-                raise not_found("token", token_id)
+async def _account(session: AsyncSession, username: str) -> tuple[User, tuple[Right, ...]]:
+    statement = select(User, kept.held_by()).where(User.username == username).with_for_update(of=User)
+    found = (await session.execute(statement)).one_or_none()
+    if found is None:
+        raise not_found("user", username)
+    return found[0], kept.rights_of(found[1])
 
 
-def _in_person(owner: Principal) -> None:
-    if owner.via == "token":
-        raise Problem(
-            403, "sign-in-needed", "Tokens are managed in person",
-            "A token cannot make or delete tokens; sign in at the console, or with POST /api/v1/session.",
-        )  # fmt: skip
+async def _check_owner(session: AsyncSession, owner: str | None) -> None:
+    if owner is None:
+        return
+    found = await session.get(User, owner)
+    if found is None or found.service or found.disabled:
+        raise Rejected("no-owner", f"{owner!r} is no person with an account; name one who answers for it")
 
 
 async def _keep_an_admin(session: AsyncSession) -> None:
-    admins = select(func.count()).where(User.role == Role.ADMIN, User.disabled.is_(False))
+    admins = select(
+        exists().where(
+            Grant.username == User.username,
+            Grant.role == Role.ADMIN,
+            func.cardinality(Grant.areas) == 0,
+            func.cardinality(Grant.departments) == 0,
+            User.disabled.is_(False),
+            User.service.is_(False),
+        )
+    )
     if not await session.scalar(admins):
-        raise Rejected("last-admin", "this is the last administrator; make another one first")
+        raise Rejected("last-admin", "this is the last administrator of the whole city; name another first")
+
+
+def _show(user: User, rights: Sequence[Right]) -> schemas.User:
+    shown = Principal(user.username, user.display_name, tuple(rights), "session")
+    return schemas.User(
+        username=user.username,
+        display_name=user.display_name,
+        role=shown.role,
+        grants=grants_out(rights),
+        service=user.service,
+        owner=user.owner,
+        disabled=user.disabled,
+        created_at=user.created_at,
+        last_sign_in_at=user.last_sign_in_at,
+    )
+
+
+def grants_out(rights: Iterable[Right]) -> list[schemas.Grant]:
+    """Return rights as the API shows them."""
+    return [
+        schemas.Grant(
+            role=right.role, areas=sorted(right.areas or ()), departments=sorted(right.departments or ())
+        )
+        for right in rights
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -9,11 +10,11 @@ from typing import Final
 from sqlalchemy import delete, select
 
 from central.kernel.problem import Problem
+from central.security.grants import held_by, limit, rights_of
 from central.security.limiter import SignInLimiter
-from central.security.models import ApiToken, User, UserSession
+from central.security.models import ApiToken, OwnRole, User, UserSession
 from central.security.passwords import Passwords
 from central.security.principal import Principal
-from central.security.roles import Role, within
 from central.security.secret import digest, new_secret
 from central.store.base import Database
 from protocols.model.clock import Clock, to_datetime
@@ -87,7 +88,11 @@ class Sessions:
                     address=address,
                 )
             )
-        return SignedIn(secret, Principal(username, user.display_name, Role(user.role), "session"))
+            grants = await session.scalar(select(held_by()).where(User.username == username))
+        name = user.display_name
+        return SignedIn(
+            secret, Principal(username, name, rights_of(grants or ()), "session", session_id(key))
+        )
 
     async def sign_out(self, secret: str) -> None:
         """End a session; one that has ended already is no error."""
@@ -97,31 +102,44 @@ class Sessions:
     async def by_cookie(self, secret: str) -> Principal | None:
         """Return who the session belongs to; None when it has ended."""
         now = to_datetime(self._clock())
-        statement = select(UserSession, User).join(User).where(UserSession.digest == digest(secret))
+        statement = select(UserSession, User, held_by()).join(User, User.username == UserSession.username)
+        statement = statement.where(UserSession.digest == digest(secret))
         async with self._database.session() as session:
             found = (await session.execute(statement)).one_or_none()
             if found is None:
                 return None
-            held, user = found
+            held, user, grants = found
             if user.disabled or now >= held.expires_at or now - held.seen_at > IDLE:
                 return None
             if now - held.seen_at > _SEEN_EVERY:
                 held.seen_at = now
-            return Principal(user.username, user.display_name, Role(user.role), "session")
+            key = session_id(held.digest)
+            return Principal(user.username, user.display_name, rights_of(grants), "session", key)
 
     async def by_token(self, secret: str) -> Principal | None:
-        """Return whom the token speaks for, with the weaker of the two roles; None when it has ended."""
+        """Return whom the token speaks for, with what is left of his rights; None when it has ended."""
         now = to_datetime(self._clock())
-        statement = select(ApiToken, User).join(User).where(ApiToken.digest == digest(secret))
+        statement = (
+            select(ApiToken, User, held_by(), OwnRole.permissions)
+            .join(User, User.username == ApiToken.username)
+            .outerjoin(OwnRole, OwnRole.id == ApiToken.narrowed)
+            .where(ApiToken.digest == digest(secret))
+        )
         async with self._database.session() as session:
             found = (await session.execute(statement)).one_or_none()
             if found is None:
                 return None
-            token, user = found
+            token, user, grants, own = found
             if user.disabled or (token.expires_at is not None and now >= token.expires_at):
                 return None
             if token.used_at is None or now - token.used_at > _SEEN_EVERY:
                 token.used_at = now
-            granted, own = Role(token.role), Role(user.role)
-            role = granted if within(granted, own) else own
-            return Principal(user.username, user.display_name, role, "token")
+            most = limit(token.narrowed, own, token.areas, token.departments)
+            left = (right.narrowed(most) for right in rights_of(grants))
+            rights = tuple(right for right in left if right is not None)
+            return Principal(user.username, user.display_name, rights, "token", token.id)
+
+
+def session_id(key: bytes) -> str:
+    """Return the public name of a session: the digest of its digest, from which nothing leads back."""
+    return hashlib.sha256(key).hexdigest()[:32]

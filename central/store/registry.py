@@ -16,8 +16,18 @@ from sqlalchemy.orm import Mapped, mapped_column
 from central.store.base import Base
 
 
+class Department(Base):
+    """A department of the city (主管部门) that owns sites."""
+
+    __tablename__ = "departments"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name_zh: Mapped[str]
+    name_en: Mapped[str]
+
+
 class Site(Base):
-    """A place on the map; lon and lat in degrees, WGS 84."""
+    """A place on the map; lon and lat in degrees, WGS 84; department is its owner's, or empty."""
 
     __tablename__ = "sites"
 
@@ -26,6 +36,7 @@ class Site(Base):
     name_en: Mapped[str]
     kind: Mapped[str]
     district: Mapped[str]
+    department: Mapped[str] = mapped_column(default="")
     lon: Mapped[float]
     lat: Mapped[float]
 

@@ -16,6 +16,7 @@ from central.security.roles import Role
 from tests.central.systems.running import API, BASE, Running, running_centre
 
 PASSWORD = "临江市-防汛-2026"
+VIEWER = {"role": "viewer"}
 
 
 @pytest.fixture
@@ -162,12 +163,12 @@ async def test_each_role_may_what_it_may(city: Running) -> None:
 async def test_users_are_managed_and_one_admin_always_stays(city: Running) -> None:
     made = await city.post(
         "/users",
-        {"username": "li.na", "display_name": "李娜", "role": "viewer", "password": "correct-horse"},
+        {"username": "li.na", "display_name": "李娜", "grants": [VIEWER], "password": "correct-horse"},
         Role.ADMIN,
         expect=201,
     )
     assert (made["username"], made["role"], made["disabled"]) == ("li.na", "viewer", False)
-    body = {"username": "li.na", "display_name": "x", "role": "viewer", "password": "correct-horse"}
+    body = {"username": "li.na", "display_name": "x", "grants": [VIEWER], "password": "correct-horse"}
     again = await city.post("/users", body, Role.ADMIN, expect=409)
     assert again["type"] == "/problems/exists"
     weak = await city.post(
@@ -176,14 +177,14 @@ async def test_users_are_managed_and_one_admin_always_stays(city: Running) -> No
     assert weak["errors"][0]["field"] == "body.password"
     async with browser(city) as person, city.client(Role.ADMIN) as admin:
         assert (await sign_in(person, "li.na", "correct-horse")).status_code == 200
-        changed = await admin.patch(f"{API}/users/li.na", json={"role": "operator"})
+        changed = await admin.patch(f"{API}/users/li.na", json={"grants": [{"role": "operator"}]})
         assert changed.json()["role"] == "operator"
         assert (await person.get(f"{API}/session")).json()["user"]["role"] == "operator"
         assert (await admin.patch(f"{API}/users/li.na", json={"disabled": True})).status_code == 200
         assert (await person.get(f"{API}/session")).status_code == 401
         assert (await sign_in(person, "li.na", "correct-horse")).status_code == 401
         assert (await admin.patch(f"{API}/users/nobody", json={})).status_code == 404
-        for change in ({"role": "operator"}, {"disabled": True}):
+        for change in ({"grants": [{"role": "operator"}]}, {"disabled": True}):
             last = await admin.patch(f"{API}/users/test-admin", json=change)
             assert (last.status_code, last.json()["type"]) == (409, "/problems/last-admin")
     names = [user["username"] for user in (await city.get("/users", Role.ADMIN))["items"]]

@@ -7,7 +7,6 @@ import hashlib
 from argon2 import PasswordHasher
 
 from central.security.passwords import Passwords
-from central.security.roles import PERMISSIONS, Permission, Role, within
 from central.security.secret import TOKEN_PREFIX, digest, new_secret
 
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -31,11 +30,3 @@ def test_secrets_are_new_each_time_and_found_by_digest() -> None:
     assert len(plain) == 4 + 43  # 256 bits in base64url
     assert key == digest(plain) == hashlib.sha256(plain.encode()).digest()
     assert new_secret(TOKEN_PREFIX)[0] != plain
-
-
-def test_each_role_may_what_the_weaker_one_may() -> None:
-    assert within(Role.VIEWER, Role.OPERATOR)
-    assert within(Role.OPERATOR, Role.ADMIN)
-    assert not within(Role.ADMIN, Role.OPERATOR)
-    assert Permission.COMMAND not in PERMISSIONS[Role.VIEWER]
-    assert Permission.MANAGE_USERS not in PERMISSIONS[Role.OPERATOR]

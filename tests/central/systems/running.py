@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,11 +16,13 @@ from fastapi import FastAPI
 from central.app import create_app
 from central.casebook.demo import ensure_demo_units
 from central.config import Config
-from central.security.models import User
+from central.security.models import Grant, User
 from central.security.parts import Security
 from central.security.passwords import Passwords
 from central.security.principal import Principal
 from central.security.roles import Role
+from central.security.schemas import NewToken
+from central.security.service import NO_PASSWORD
 from central.systems.centre import Centre
 from protocols.model.clock import SECOND_US, now_us, to_datetime
 from tests.central.systems.field import FieldGateway
@@ -60,9 +62,10 @@ class Running:
         return centre
 
     @asynccontextmanager
-    async def client(self, role: Role | None = Role.OPERATOR) -> AsyncIterator[httpx2.AsyncClient]:
-        """Speak as somebody of that role, by API token; None speaks as nobody."""
-        headers = {} if role is None else {"Authorization": f"Bearer {self.tokens[role]}"}
+    async def client(self, role: Role | str | None = Role.OPERATOR) -> AsyncIterator[httpx2.AsyncClient]:
+        """Speak as somebody of that role, or with that API token; None speaks as nobody."""
+        token = self.tokens[role] if isinstance(role, Role) else role
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         transport = httpx2.ASGITransport(self.app)
         async with httpx2.AsyncClient(transport=transport, base_url=BASE, headers=headers) as client:
             yield client
@@ -87,6 +90,23 @@ class Running:
             answer = await client.post(API + path, json=body)
         assert answer.status_code == expect, answer.text
         return answer.json() if answer.content else None
+
+    async def person(
+        self, name: str, role: str = Role.VIEWER, areas: Sequence[str] = (), departments: Sequence[str] = ()
+    ) -> str:
+        """Make a person with one more grant, for a part of the city; returns a new API token of hers."""
+        security = self.centre.security
+        async with self.centre.database.session() as session:
+            if await session.get(User, name) is None:
+                session.add(
+                    User(
+                        username=name, display_name=name, password_hash=NO_PASSWORD,
+                        created_at=to_datetime(self.clock()),
+                    )
+                )  # fmt: skip
+                await session.flush()
+            session.add(Grant(username=name, role=role, areas=[*areas], departments=[*departments]))
+        return await _token(security, name)
 
 
 @asynccontextmanager
@@ -113,31 +133,21 @@ async def running_centre(url: str, folder: Path, map_dir: Path | None = None) ->
     quick = Security.build(centre.database, clock, Passwords(QUICK))
     app.state.centre = replace(centre, security=quick)
     try:
-        yield Running(app, clock, await _people(app.state.centre))
+        running = Running(app, clock, {})
+        running.tokens |= await _people(running)
+        yield running
     finally:
         stop.set()
         await task
 
 
-async def _people(centre: Centre) -> dict[Role, str]:
+async def _people(running: Running) -> dict[Role, str]:
     """One person of each role with an API token; nobody can sign in with such a password hash."""
-    async with centre.database.session() as session:
-        for role in Role:
-            session.add(
-                User(
-                    username=f"test-{role}",
-                    display_name=f"Test {role}",
-                    role=role,
-                    password_hash="none",
-                    created_at=to_datetime(centre.clock()),
-                )
-            )
+    async with running.centre.database.session() as session:
         await ensure_demo_units(session)
-    return {
-        role: (
-            await centre.security.accounts.make_token(
-                Principal(f"test-{role}", f"Test {role}", role, "session"), "test", None, None
-            )
-        ).token
-        for role in Role
-    }
+    return {role: await running.person(f"test-{role}", role) for role in Role}
+
+
+async def _token(security: Security, username: str) -> str:
+    maker = Principal(username, username, (), "session")
+    return (await security.tokens.make(maker, NewToken(name="test"))).token

@@ -139,7 +139,8 @@ async def test_the_overview_is_told_when_it_changes_and_somebody_listens(
 
 async def test_who_is_switched_off_hears_no_more(city: Running, gateway: FieldGateway) -> None:
     async with served(city) as address, listening(city, address) as stream:
-        await city.centre.security.accounts.change("test-viewer", disabled=True)
+        async with city.client(Role.ADMIN) as admin:
+            assert (await admin.patch(f"{API}/users/test-viewer", json={"disabled": True})).status_code == 200
         await gateway.alarm("a1", 1, AlarmEvent.ACT, at_us=city.clock(), value=3.3)
         assert (await stream.until("alarm"))["id"] == "a1"
         city.clock.move(61)

@@ -1,11 +1,10 @@
 /** Who is signed in, and what that person may do. */
 import { computed, ref } from 'vue'
 import { ApiError, api } from '@/api/client'
-import type { Role, Session, User } from '@/api/types'
+import type { Session, User } from '@/api/types'
 import { startFeed, stopFeed } from '@/live/feed'
 
 const user = ref<User | null>(null)
-const RANK: Record<Role, number> = { viewer: 0, operator: 1, admin: 2 }
 let asked: Promise<User | null> | null = null
 
 async function load(): Promise<User | null> {
@@ -48,8 +47,7 @@ export async function signOut(): Promise<void> {
 }
 
 export function useSession() {
-  const may = (role: Role) => user.value !== null && RANK[user.value.role] >= RANK[role]
   /** Say whether a permission, such as `registry.edit`, is among the person's. */
   const can = (permission: string) => user.value?.permissions.some((held) => held === permission) ?? false
-  return { user, can, operator: computed(() => may('operator')), admin: computed(() => may('admin')) }
+  return { user, can, operator: computed(() => can('alarm.acknowledge')), admin: computed(() => can('gateway.manage')) }
 }

@@ -32,6 +32,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Audit
+         * @description Show the audit trail, newest first: every unsafe request, refused ones included.
+         */
+        get: operations["listAudit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/users": {
         parameters: {
             query?: never;
@@ -47,7 +67,7 @@ export interface paths {
         put?: never;
         /**
          * Create User
-         * @description Create an account. 409 `exists` where the name is taken.
+         * @description Create an account. 409 `exists`: the name is taken; 403 `beyond-yours`: more than one may oneself.
          */
         post: operations["createUser"];
         delete?: never;
@@ -66,14 +86,82 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Delete User
+         * @description Remove a service account with its tokens; 409 `person`: a person's is switched off instead.
+         */
+        delete: operations["deleteUser"];
         options?: never;
         head?: never;
         /**
          * Change User
-         * @description Change an account. 409 `last-admin` where nobody could administer afterwards.
+         * @description Change an account. 409 `last-admin` where nobody could administer the centre afterwards.
          */
         patch: operations["changeUser"];
+        trace?: never;
+    };
+    "/api/v1/roles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Roles
+         * @description List the roles with their permissions: those built in, and the centre's own.
+         */
+        get: operations["listRoles"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/roles/{role}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Put Role
+         * @description Make a role of the centre's own, or change it for everybody who has it. 409 `built-in`.
+         */
+        put: operations["putRole"];
+        post?: never;
+        /**
+         * Delete Role
+         * @description Remove a role of the centre's own. 409 `in-use` while somebody has it.
+         */
+        delete: operations["deleteRole"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/grants/parts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Parts
+         * @description List districts and departments by which a grant or token may be limited, as far as one reaches.
+         */
+        get: operations["listGrantParts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/tokens": {
@@ -120,7 +208,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/audit": {
+    "/api/v1/all-tokens": {
         parameters: {
             query?: never;
             header?: never;
@@ -128,12 +216,52 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Audit
-         * @description Show the audit trail, newest first: every unsafe request, refused ones included.
+         * List All Tokens
+         * @description List the tokens of every account, service accounts included.
          */
-        get: operations["listAudit"];
+        get: operations["listAllTokens"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/all-tokens/{token_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke Token
+         * @description End anybody's token at once.
+         */
+        delete: operations["revokeToken"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{username}/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Service Token
+         * @description Make a token for a service account; its secret is in this answer and nowhere else.
+         */
+        post: operations["createServiceToken"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1754,6 +1882,15 @@ export interface components {
             received_at: string;
         };
         /**
+         * Department
+         * @description An owner department (主管部门).
+         */
+        Department: {
+            /** Id */
+            id: string;
+            name: components["schemas"]["Name"];
+        };
+        /**
          * Device
          * @description A device and how it is doing.
          */
@@ -2103,6 +2240,30 @@ export interface components {
             total?: number | null;
         };
         /**
+         * Grant
+         * @description A role at the sites of some districts and owner departments; none given: at all of them.
+         */
+        Grant: {
+            /**
+             * Role
+             * @description id of a role, see GET /roles
+             * @example operator
+             */
+            role: string;
+            /**
+             * Areas
+             * @description districts (区); none: all
+             * @default []
+             */
+            areas: string[];
+            /**
+             * Departments
+             * @description ids of owner departments (主管部门); none: all
+             * @default []
+             */
+            departments: string[];
+        };
+        /**
          * Hello
          * @description The first event of every live stream.
          */
@@ -2294,10 +2455,19 @@ export interface components {
             username: string;
             /** Display Name */
             display_name: string;
-            role: components["schemas"]["Role"];
+            /**
+             * Role
+             * @description the role of the grant that allows most
+             */
+            role: string;
+            /**
+             * Grants
+             * @description what a token was narrowed to, where one was used
+             */
+            grants: components["schemas"]["Grant"][];
             /**
              * Permissions
-             * @description what this role may do
+             * @description what these grants allow somewhere in the city
              */
             permissions: components["schemas"]["Permission"][];
         };
@@ -2315,6 +2485,16 @@ export interface components {
              * En
              * @description English name
              */
+            en: string;
+        };
+        /**
+         * NameAsked
+         * @description A name in both languages.
+         */
+        NameAsked: {
+            /** Zh */
+            zh: string;
+            /** En */
             en: string;
         };
         /**
@@ -2402,19 +2582,36 @@ export interface components {
         };
         /**
          * NewToken
-         * @description A token to make for oneself.
+         * @description A token to make; at most what its owner may, narrowed as asked.
          */
         NewToken: {
             /** Name */
             name: string;
-            /** @description at most one's own; left out: one's own */
-            role?: components["schemas"]["Role"] | null;
-            /** Expires In Days */
+            /**
+             * Role
+             * @description left out: not narrowed
+             */
+            role?: string | null;
+            /**
+             * Areas
+             * @description districts; none: not narrowed
+             * @default []
+             */
+            areas: string[];
+            /**
+             * Departments
+             * @default []
+             */
+            departments: string[];
+            /**
+             * Expires In Days
+             * @description left out: the centre's usual 90 days
+             */
             expires_in_days?: number | null;
         };
         /**
          * NewUser
-         * @description An account to create.
+         * @description An account to create: of a person, with a password, or of a service, with an owner.
          */
         NewUser: {
             /**
@@ -2424,12 +2621,23 @@ export interface components {
             username: string;
             /** Display Name */
             display_name: string;
-            role: components["schemas"]["Role"];
+            /** Grants */
+            grants: components["schemas"]["Grant"][];
             /**
              * Password
-             * Format: password
+             * @description left out for a service account
              */
-            password: string;
+            password?: string | null;
+            /**
+             * Service
+             * @default false
+             */
+            service: boolean;
+            /**
+             * Owner
+             * @description left out: whoever creates it
+             */
+            owner?: string | null;
         };
         /**
          * Order
@@ -2570,6 +2778,19 @@ export interface components {
              * @description all matching items, where cheap to know
              */
             total?: number | null;
+        };
+        /**
+         * Parts
+         * @description The parts of the city by which a grant may be limited, as far as the person reaches.
+         */
+        Parts: {
+            /**
+             * Areas
+             * @description districts (区) that have sites
+             */
+            areas: string[];
+            /** Departments */
+            departments: components["schemas"]["Department"][];
         };
         /**
          * Permission
@@ -2859,11 +3080,50 @@ export interface components {
             name: string;
         };
         /**
-         * Role
-         * @description What an account is: viewer 只读, operator 值班员, admin 管理员.
-         * @enum {string}
+         * RoleAsked
+         * @description A role of the centre's own.
          */
-        Role: "viewer" | "operator" | "admin";
+        RoleAsked: {
+            name: components["schemas"]["NameAsked"];
+            /** Permissions */
+            permissions: components["schemas"]["Permission"][];
+        };
+        /**
+         * RoleOut
+         * @description A role: a set of permissions under a name.
+         */
+        RoleOut: {
+            /** Id */
+            id: string;
+            name: components["schemas"]["Name"];
+            /** Permissions */
+            permissions: components["schemas"]["Permission"][];
+            /** Built In */
+            built_in: boolean;
+            /**
+             * Holders
+             * @description how many accounts have it
+             */
+            holders: number | null;
+        };
+        /**
+         * RolePage
+         * @description The roles: the built-in ones, weakest first, then the centre's own.
+         */
+        RolePage: {
+            /** Items */
+            items: components["schemas"]["RoleOut"][];
+            /**
+             * Next Cursor
+             * @description hand it back as `cursor` for the next page; null at the end
+             */
+            next_cursor?: string | null;
+            /**
+             * Total
+             * @description all matching items, where cheap to know
+             */
+            total?: number | null;
+        };
         /**
          * Rule
          * @description An alarm rule as the gateway declared it. Limits in the point's unit, delays in seconds.
@@ -3370,7 +3630,20 @@ export interface components {
             id: string;
             /** Name */
             name: string;
-            role: components["schemas"]["Role"];
+            /**
+             * Username
+             * @description the account that it speaks for
+             */
+            username: string;
+            /**
+             * Role
+             * @description the role that it is narrowed to; null: whatever its owner may
+             */
+            role: string | null;
+            /** Areas */
+            areas: string[];
+            /** Departments */
+            departments: string[];
             /**
              * Created At
              * Format: date-time
@@ -3390,7 +3663,20 @@ export interface components {
             id: string;
             /** Name */
             name: string;
-            role: components["schemas"]["Role"];
+            /**
+             * Username
+             * @description the account that it speaks for
+             */
+            username: string;
+            /**
+             * Role
+             * @description the role that it is narrowed to; null: whatever its owner may
+             */
+            role: string | null;
+            /** Areas */
+            areas: string[];
+            /** Departments */
+            departments: string[];
             /**
              * Created At
              * Format: date-time
@@ -3408,7 +3694,7 @@ export interface components {
         };
         /**
          * TokenPage
-         * @description One's own tokens, newest first.
+         * @description Tokens, newest first.
          */
         TokenPage: {
             /** Items */
@@ -3458,14 +3744,30 @@ export interface components {
         };
         /**
          * User
-         * @description An account.
+         * @description An account, of a person or, as a service account, of a program.
          */
         User: {
             /** Username */
             username: string;
             /** Display Name */
             display_name: string;
-            role: components["schemas"]["Role"];
+            /**
+             * Role
+             * @description the role of the grant that allows most; empty without a grant
+             */
+            role: string;
+            /** Grants */
+            grants: components["schemas"]["Grant"][];
+            /**
+             * Service
+             * @description has no password and signs in by token only
+             */
+            service: boolean;
+            /**
+             * Owner
+             * @description who answers for a service account
+             */
+            owner: string | null;
             /** Disabled */
             disabled: boolean;
             /**
@@ -3483,11 +3785,14 @@ export interface components {
         UserChange: {
             /** Display Name */
             display_name?: string | null;
-            role?: components["schemas"]["Role"] | null;
+            /** Grants */
+            grants?: components["schemas"]["Grant"][] | null;
             /** Password */
             password?: string | null;
             /** Disabled */
             disabled?: boolean | null;
+            /** Owner */
+            owner?: string | null;
         };
         /**
          * UserPage
@@ -3684,6 +3989,76 @@ export interface operations {
             };
         };
     };
+    listAudit: {
+        parameters: {
+            query?: {
+                /** @description how many items at most */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditPage"];
+                };
+            };
+            /** @description The request cannot be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
     listUsers: {
         parameters: {
             query?: never;
@@ -3764,6 +4139,81 @@ export interface operations {
             };
             /** @description The role does not allow it, or the request came from another site */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not possible in the present state; `detail` says what is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    deleteUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description user name */
+                username: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3881,6 +4331,247 @@ export interface operations {
             };
         };
     };
+    listRoles: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RolePage"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    putRole: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description id of a role */
+                role: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RoleAsked"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoleOut"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not possible in the present state; `detail` says what is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    deleteRole: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description id of a role */
+                role: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not possible in the present state; `detail` says what is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    listGrantParts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Parts"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
     listTokens: {
         parameters: {
             query?: never;
@@ -3901,6 +4592,15 @@ export interface operations {
             };
             /** @description Not signed in, or the session or token has ended */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4033,7 +4733,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Validation Error */
+            /** @description A field is wrong; `errors` names each */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4053,14 +4753,9 @@ export interface operations {
             };
         };
     };
-    listAudit: {
+    listAllTokens: {
         parameters: {
-            query?: {
-                /** @description how many items at most */
-                limit?: number;
-                /** @description `next_cursor` of the page before */
-                cursor?: string | null;
-            };
+            query?: never;
             header?: never;
             path?: never;
             cookie?: never;
@@ -4073,16 +4768,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["AuditPage"];
-                };
-            };
-            /** @description The request cannot be understood */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
+                    "application/json": components["schemas"]["TokenPage"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -4103,7 +4789,144 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Validation Error */
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    revokeToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    createServiceToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description user name */
+                username: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewToken"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenMade"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not possible in the present state; `detail` says what is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
             422: {
                 headers: {
                     [name: string]: unknown;

@@ -5,7 +5,6 @@ type Schemas = components['schemas']
 
 export type Name = Schemas['Name']
 export type Quality = Schemas['QualityOut']
-export type Role = Schemas['Role']
 export type User = Schemas['Myself']
 export type Session = Schemas['SessionOut']
 export type Priority = Schemas['Alarm']['priority']

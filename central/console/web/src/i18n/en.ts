@@ -10,7 +10,7 @@ const en: typeof zh = {
     age: 'Age', quality: 'Quality', by: 'by {who}', comment: 'Comment', reason: 'Reason', loading: 'Loading', total: '{n} in total', of: '/ {n}', language: 'Language', system: 'System',
     signOut: 'Sign out', notAllowed: 'This account may only read.', skip: 'Skip to content', minutes: '{n} min', open: 'Open',
   },
-  role: { viewer: 'Viewer', operator: 'Operator', admin: 'Administrator' },
+  role: { viewer: 'Viewer', operator: 'Operator', supervisor: 'Supervisor', engineer: 'Engineer', admin: 'Administrator' },
   signIn: {
     title: 'Sign in', lead: 'Data flows in from every scattered unit, decisions flow back out.', username: 'User name', password: 'Password', submit: 'Sign in', failed: 'The user name or password is not right. Please try again.',
     tooMany: 'Too many attempts. Please wait five minutes.', needed: 'Enter your user name and password.',

@@ -9,7 +9,7 @@ export default {
     age: '时效', quality: '质量', by: '由 {who}', comment: '备注', reason: '原因', loading: '加载中', total: '共 {n} 项', of: '/ {n}', language: '语言', system: '系统',
     signOut: '退出登录', notAllowed: '当前账号为只读，无此操作权限。', skip: '跳到正文', minutes: '{n} 分钟', open: '打开',
   },
-  role: { viewer: '只读', operator: '值班员', admin: '管理员' },
+  role: { viewer: '只读', operator: '值班员', supervisor: '值班长', engineer: '工程师', admin: '管理员' },
   signIn: {
     title: '登录', lead: '数据自四方汇入，指令由中枢而出。', username: '用户名', password: '密码', submit: '登录', failed: '用户名或密码不正确，请重新输入。',
     tooMany: '尝试次数过多，请五分钟后再试。', needed: '请输入用户名和密码。',
