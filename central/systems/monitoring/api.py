@@ -11,6 +11,7 @@ from pydantic import AwareDatetime
 from central.kernel.bus import KINDS
 from central.kernel.shapes import Cursor, Limit, cut_page, problems
 from central.security.permissions import MayRead, principal_of
+from central.security.roles import Permission
 from central.store.history import Resolution
 from central.systems.monitoring import live, past, schemas
 from central.systems.monitoring.parts import Room
@@ -175,7 +176,7 @@ async def open_live(
     wanted = live.parse_kinds(kinds)
 
     async def allowed() -> bool:
-        now = await principal_of(request)
+        now = await principal_of(request, Permission.READ)
         return now is not None and now.sight == who.sight
 
     points = await room.monitoring.choose(who.sight, points=point, devices=device, sites=site)
