@@ -1,174 +1,47 @@
-"""The city's registry in memory: sites, devices and points, read again only when a declaration changed."""
+"""The city's registry in memory, read again when a gateway declares something else or people change it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence, Set
-from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import Final
+from collections.abc import Iterable, Sequence, Set
+from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
+from central.city.records import (
+    City,
+    Department,
+    DeviceRecord,
+    GatewayRecord,
+    PointRecord,
+    SiteRecord,
+    Version,
+)
+from central.store import registry as tables
 from central.store.base import Database
-from central.store.registry import Device, Gateway, Point, RuleRow, Site
+from central.store.registry import Device, Gateway, Point, RegistryChange, RuleRow, Site
 
+__all__ = [
+    "City",
+    "Department",
+    "DeviceRecord",
+    "GatewayRecord",
+    "PointRecord",
+    "Registry",
+    "SiteRecord",
+    "Version",
+]
 
-@dataclass(frozen=True, slots=True)
-class SiteRecord:
-    """A site."""
-
-    id: str
-    name_zh: str
-    name_en: str
-    kind: str
-    district: str
-    lon: float
-    lat: float
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceRecord:
-    """A device; retired ones are kept, their history stays readable."""
-
-    id: str
-    gateway: str
-    key: str
-    site: str
-    name_zh: str
-    name_en: str
-    kind: str
-    profile: str
-    protocol: str
-    vendor: str
-    model: str
-    retired: bool
-
-
-@dataclass(frozen=True, slots=True)
-class PointRecord:
-    """A point; `series` is its number in every table of readings."""
-
-    series: int
-    id: str
-    gateway: str
-    device: str
-    key: str
-    name_zh: str
-    name_en: str
-    unit: str
-    value_type: str
-    period_s: float
-    decimals: int | None
-    min: float | None
-    max: float | None
-    writable: bool
-    write_min: float | None
-    write_max: float | None
-    labels: dict[str, list[str]]
-    retired: bool
-
-
-MOST_PARTS = 100
-"""Parts of the city that are kept at once: as many as there are different reaches of rights, and few."""
-
-Version = tuple[tuple[str, str | None], ...]
-
-
-@dataclass(frozen=True)
-class City:
-    """The registry at one version: sites and devices in the order of ids, points as they were declared."""
-
-    version: Version
-    sites: dict[str, SiteRecord]
-    devices: dict[str, DeviceRecord]
-    points: dict[str, PointRecord]
-    points_of: dict[str, list[PointRecord]]
-    devices_of: dict[str, list[DeviceRecord]]
-    split: frozenset[str] = frozenset()
-    """Gateways that have, or had, devices outside this part of the city as well."""
-    _parts: dict[frozenset[str], City] = field(default_factory=dict, repr=False, compare=False)
-
-    def within(self, sites: Set[str] | None) -> City:
-        """Return the part at these sites, with everything on them; None: all of it.
-
-        Parts are kept, so that who asks again pays nothing; they end with the version.
-        """
-        if sites is None:
-            return self
-        seen = frozenset(sites)
-        part = self._parts.pop(seen, None) or self._part(seen)
-        self._parts[seen] = part  # at the end again: the one that was not asked for longest goes first
-        if len(self._parts) > MOST_PARTS:
-            self._parts.pop(next(iter(self._parts)))
-        return part
-
-    def _part(self, seen: frozenset[str]) -> City:
-        devices = {name: device for name, device in self.devices.items() if device.site in seen}
-        return replace(
-            self,
-            sites={name: site for name, site in self.sites.items() if name in seen},
-            devices=devices,
-            points={name: point for name, point in self.points.items() if point.device in devices},
-            points_of={name: points for name, points in self.points_of.items() if name in devices},
-            devices_of={site: listed for site, listed in self.devices_of.items() if site in seen},
-            split=frozenset(device.gateway for device in self.devices.values() if device.site not in seen),
-            _parts={},
-        )
-
-    @cached_property
-    def gateways(self) -> dict[str, tuple[int, int]]:
-        """Gateway -> (points, devices with points) in use here, its own health left out; none: not listed.
-
-        A gateway is in a part of the city as long as one of its devices in use is.
-        """
-        points = dict.fromkeys((device.gateway for device in self.live_devices), 0)
-        measuring = dict.fromkeys(points, 0)
-        for device in self.live_devices:
-            # A key that begins with _ is the gateway's own: no technician can write it.
-            if device.key.startswith("_"):
-                continue
-            count = sum(not point.retired for point in self.points_of.get(device.id, []))
-            points[device.gateway] += count
-            measuring[device.gateway] += count > 0
-        return {gateway: (count, measuring[gateway]) for gateway, count in points.items()}
-
-    @cached_property
-    def by_series(self) -> dict[int, PointRecord]:
-        """Series -> point."""
-        return {point.series: point for point in self.points.values()}
-
-    @cached_property
-    def live(self) -> list[PointRecord]:
-        """The points that are in use."""
-        return [point for point in self.points.values() if not point.retired]
-
-    @cached_property
-    def live_series(self) -> NDArray[np.int32]:
-        """Series of `live`, row by row."""
-        return np.fromiter((point.series for point in self.live), np.int32, len(self.live))
-
-    @cached_property
-    def live_devices(self) -> list[DeviceRecord]:
-        """The devices that are in use."""
-        return [device for device in self.devices.values() if not device.retired]
-
-    @cached_property
-    def live_device_rows(self) -> NDArray[np.int64]:
-        """For each point of `live`, the place of its device in `live_devices`; -1 where that is retired."""
-        place = {device.id: row for row, device in enumerate(self.live_devices)}
-        return np.fromiter((place.get(point.device, -1) for point in self.live), np.int64, len(self.live))
-
-
-NO_CITY: Final = City((), {}, {}, {}, {}, {})
+NO_CITY: Final = City(Version(()), {}, {}, {}, {}, {})
 """Before anybody asked."""
+MANY: Final = 2000
+"""More changed things than that are read by reading everything."""
 
 
 class Registry:
-    """Hands out the present City. The gateways' declarations are its version: a check is one query."""
+    """Hands out the present City. A check whether it still is takes one query."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -183,10 +56,13 @@ class Registry:
     async def city(self, sites: Set[str] | None = None) -> City:
         """Return the registry as it is now, or its part at these sites."""
         async with self._turn, self._database.session() as session:
-            rows = await session.execute(select(Gateway.id, Gateway.declaration).order_by(Gateway.id))
-            version = tuple((gateway, declaration) for gateway, declaration in rows)
-            if self._city is None or self._city.version != version:
+            version = await _version(session)
+            known = self._city
+            if known is None or known.version.declarations != version.declarations:
                 self._city = await _load(session, version)
+            elif known.version != version:
+                self._city = await _amend(session, known, version)
+            assert self._city is not None  # noqa: S101 - loaded above
             return self._city.within(sites)
 
     async def rules(self, points: Sequence[PointRecord]) -> dict[str, list[RuleRow]]:
@@ -204,60 +80,131 @@ class Registry:
         return found
 
 
+async def _version(session: AsyncSession) -> Version:
+    change = select(func.coalesce(func.max(RegistryChange.number), 0)).scalar_subquery()
+    rows = (await session.execute(select(Gateway.id, Gateway.declaration, change).order_by(Gateway.id))).all()
+    owners = select(tables.Department.id, tables.Department.name_zh, tables.Department.name_en)
+    departments = tuple(
+        (row[0], row[1], row[2]) for row in await session.execute(owners.order_by(tables.Department.id))
+    )
+    last = rows[0][2] if rows else await session.scalar(select(change))
+    return Version(tuple((row[0], row[1]) for row in rows), last or 0, departments)
+
+
 async def _load(session: AsyncSession, version: Version) -> City:
-    sites = {
-        row.id: SiteRecord(row.id, row.name_zh, row.name_en, row.kind, row.district, row.lon, row.lat)
-        for row in await session.scalars(select(Site))
-    }
-    devices = {
-        row.id: DeviceRecord(
-            id=row.id,
-            gateway=row.gateway,
-            key=row.key,
-            site=row.site,
-            name_zh=row.name_zh,
-            name_en=row.name_en,
-            kind=row.kind,
-            profile=row.profile,
-            protocol=row.protocol,
-            vendor=row.vendor,
-            model=row.model,
-            retired=row.retired_at is not None,
-        )
-        for row in await session.scalars(select(Device))
-    }
-    points = {
-        row.id: PointRecord(
-            series=row.series,
-            id=row.id,
-            gateway=row.gateway,
-            device=row.device,
-            key=row.key,
-            name_zh=row.name_zh,
-            name_en=row.name_en,
-            unit=row.unit,
-            value_type=row.value_type,
-            period_s=row.period_s,
-            decimals=row.decimals,
-            min=row.min,
-            max=row.max,
-            writable=row.writable,
-            write_min=row.write_min,
-            write_max=row.write_max,
-            labels=row.labels,
-            retired=row.retired_at is not None,
-        )
-        for row in await session.scalars(select(Point).order_by(Point.series))
-    }
+    """Read everything. Rows, not objects: a hundred thousand points are read in a second, not in five."""
+    sites = await _sites(session)
+    devices = await _devices(session)
+    points = {point.id: point for point in await _points(session)}
     points_of: dict[str, list[PointRecord]] = {}
     for point in points.values():
         points_of.setdefault(point.device, []).append(point)
-    devices_of: dict[str, list[DeviceRecord]] = {}
-    for device in devices.values():
-        devices_of.setdefault(device.site, []).append(device)
-    session.expunge_all()
+    return _city(version, sites, await _gateways(session), devices, points, points_of)
+
+
+async def _amend(session: AsyncSession, city: City, version: Version) -> City:
+    """Read what was changed since the City was read."""
+    rows = await session.execute(
+        select(RegistryChange.kind, RegistryChange.thing)
+        .where(RegistryChange.number > city.version.change)
+        .distinct()
+        .limit(MANY + 1)
+    )
+    changed: dict[str, list[str]] = {"site": [], "gateway": [], "device": [], "point": []}
+    for kind, thing in rows:
+        changed[kind].append(thing)
+    if sum(map(len, changed.values())) > MANY:
+        return await _load(session, version)
+    points, points_of = city.points, city.points_of
+    if changed["point"]:
+        points, points_of = dict(points), dict(points_of)
+        for point in await _points(session, changed["point"]):
+            points[point.id] = point
+            points_of[point.device] = [
+                point if other.id == point.id else other for other in points_of[point.device]
+            ]
+    return _city(
+        version,
+        [*city.sites.values(), *await _sites(session, changed["site"])],
+        [*city.registered_gateways.values(), *await _gateways(session, changed["gateway"])],
+        [*city.devices.values(), *await _devices(session, changed["device"])],
+        points,
+        points_of,
+    )
+
+
+def _city(
+    version: Version,
+    sites: Iterable[SiteRecord],
+    gateways: Iterable[GatewayRecord],
+    devices: Iterable[DeviceRecord],
+    points: dict[str, PointRecord],
+    points_of: dict[str, list[PointRecord]],
+) -> City:
+    """Put a City together; of two records with one id the later counts."""
     # Sorted here and not by the database, whose collation orders `-` and `.` in its own way.
-    sites, devices = dict(sorted(sites.items())), dict(sorted(devices.items()))
-    for listed in devices_of.values():
-        listed.sort(key=lambda device: device.id)
-    return City(version, sites, devices, points, points_of, devices_of)
+    by_id = dict(sorted({device.id: device for device in devices}.items()))
+    devices_of: dict[str, list[DeviceRecord]] = {}
+    for device in by_id.values():
+        devices_of.setdefault(device.site, []).append(device)
+    return City(
+        version,
+        dict(sorted({site.id: site for site in sites}.items())),
+        by_id,
+        points,
+        points_of,
+        devices_of,
+        registered_gateways=dict(sorted({gateway.id: gateway for gateway in gateways}.items())),
+        departments={key: Department(key, zh, en) for key, zh, en in version.departments},
+    )
+
+
+async def _rows(
+    session: AsyncSession, statement: Any, key: InstrumentedAttribute[str], ids: list[str] | None
+) -> Sequence[Any]:
+    if ids is not None and not ids:
+        return []
+    return (await session.execute(statement if ids is None else statement.where(key.in_(ids)))).all()
+
+
+def _fields(row: Sequence[Any]) -> list[Any]:
+    """Return a row as a record takes it: a record never changes, so its tags are a tuple."""
+    return [tuple(value) if isinstance(value, list) else value for value in row]
+
+
+async def _sites(session: AsyncSession, ids: list[str] | None = None) -> list[SiteRecord]:
+    columns = (
+        Site.id, Site.name_zh, Site.name_en, Site.kind, Site.district, Site.lon, Site.lat, Site.department,
+        Site.address, Site.grid_cell, Site.lifecycle, Site.tags, Site.declared.is_not(None),
+    )  # fmt: skip
+    return [SiteRecord(*_fields(row)) for row in await _rows(session, select(*columns), Site.id, ids)]
+
+
+async def _gateways(session: AsyncSession, ids: list[str] | None = None) -> list[GatewayRecord]:
+    columns = (
+        Gateway.id, Gateway.name_zh, Gateway.name_en, Gateway.site, Gateway.lon, Gateway.lat,
+        Gateway.grid_cell, Gateway.lifecycle, Gateway.tags, Gateway.declared.is_not(None),
+    )  # fmt: skip
+    return [GatewayRecord(*_fields(row)) for row in await _rows(session, select(*columns), Gateway.id, ids)]
+
+
+async def _devices(session: AsyncSession, ids: list[str] | None = None) -> list[DeviceRecord]:
+    columns = (
+        Device.id, Device.gateway, Device.key, Device.site, Device.name_zh, Device.name_en, Device.kind,
+        Device.profile, Device.protocol, Device.vendor, Device.model, Device.retired_at.is_not(None),
+        Device.lon, Device.lat, Device.grid_cell, Device.serial, Device.lifecycle, Device.tags,
+        Device.declared.is_not(None),
+    )  # fmt: skip
+    return [DeviceRecord(*_fields(row)) for row in await _rows(session, select(*columns), Device.id, ids)]
+
+
+async def _points(session: AsyncSession, ids: list[str] | None = None) -> list[PointRecord]:
+    columns = (
+        Point.series, Point.id, Point.gateway, Point.device, Point.key, Point.name_zh, Point.name_en,
+        Point.unit, Point.value_type, Point.period_s, Point.decimals, Point.min, Point.max, Point.writable,
+        Point.write_min, Point.write_max, Point.labels, Point.retired_at.is_not(None), Point.tags,
+    )  # fmt: skip
+    return [
+        PointRecord(*_fields(row))
+        for row in await _rows(session, select(*columns).order_by(Point.series), Point.id, ids)
+    ]

@@ -21,31 +21,43 @@ from central.kernel.problem import Problem
 from central.link.manifest import read_manifest
 from central.live.latest import LatestBoard
 from central.store.base import Database
+from central.store.registry import lock_registry
 from protocols.model.clock import Clock, to_datetime
 from protocols.model.manifest import Manifest
 
 log = structlog.get_logger(__name__)
 
 SITES = """
-INSERT INTO sites (id, name_zh, name_en, kind, district, lon, lat)
-SELECT key, name_zh, name_en, kind, district, lon, lat
+INSERT INTO sites (id, name_zh, name_en, kind, district, lon, lat, declared)
+SELECT key, name_zh, name_en, kind, district, lon, lat, jsonb_build_object('name_zh', name_zh,
+    'name_en', name_en, 'kind', kind, 'district', district, 'lon', lon, 'lat', lat)
 FROM jsonb_to_recordset(%(rows)s) AS d (key text, name_zh text, name_en text, kind text, district text,
     lon float8, lat float8)
-ON CONFLICT (id) DO UPDATE SET name_zh = excluded.name_zh, name_en = excluded.name_en,
-    kind = excluded.kind, district = excluded.district, lon = excluded.lon, lat = excluded.lat
+ON CONFLICT (id) DO UPDATE SET declared = excluded.declared,
+    name_zh = coalesce(sites.written->>'name_zh', excluded.name_zh),
+    name_en = coalesce(sites.written->>'name_en', excluded.name_en),
+    kind = coalesce(sites.written->>'kind', excluded.kind),
+    district = coalesce(sites.written->>'district', excluded.district),
+    lon = coalesce((sites.written->>'lon')::float8, excluded.lon),
+    lat = coalesce((sites.written->>'lat')::float8, excluded.lat)
 """
 
 DEVICES = """
 INSERT INTO devices (id, gateway, key, site, name_zh, name_en, kind, profile, profile_version, protocol,
-    vendor, model)
+    vendor, model, declared)
 SELECT %(gateway)s::text || '.' || key, %(gateway)s::text, key, site, name_zh, name_en, kind, profile,
-    profile_version, protocol, vendor, model
+    profile_version, protocol, vendor, model, jsonb_build_object('name_zh', name_zh, 'name_en', name_en,
+    'kind', kind, 'vendor', vendor, 'model', model)
 FROM jsonb_to_recordset(%(rows)s) AS d (key text, site text, name_zh text, name_en text, kind text,
     profile text, profile_version int, protocol text, vendor text, model text)
-ON CONFLICT (id) DO UPDATE SET site = excluded.site, name_zh = excluded.name_zh,
-    name_en = excluded.name_en, kind = excluded.kind, profile = excluded.profile,
-    profile_version = excluded.profile_version, protocol = excluded.protocol, vendor = excluded.vendor,
-    model = excluded.model, retired_at = NULL
+ON CONFLICT (id) DO UPDATE SET site = excluded.site, profile = excluded.profile,
+    profile_version = excluded.profile_version, protocol = excluded.protocol, retired_at = NULL,
+    declared = excluded.declared,
+    name_zh = coalesce(devices.written->>'name_zh', excluded.name_zh),
+    name_en = coalesce(devices.written->>'name_en', excluded.name_en),
+    kind = coalesce(devices.written->>'kind', excluded.kind),
+    vendor = coalesce(devices.written->>'vendor', excluded.vendor),
+    model = coalesce(devices.written->>'model', excluded.model)
 """
 
 _POINT_COLUMNS = """
@@ -54,7 +66,10 @@ _POINT_COLUMNS = """
 """
 
 UPDATE_POINTS = f"""
-UPDATE points p SET name_zh = d.name_zh, name_en = d.name_en, unit = d.unit, value_type = d.value_type,
+UPDATE points p SET name_zh = coalesce(p.written->>'name_zh', d.name_zh),
+    name_en = coalesce(p.written->>'name_en', d.name_en),
+    declared = jsonb_build_object('name_zh', d.name_zh, 'name_en', d.name_en),
+    unit = d.unit, value_type = d.value_type,
     period_s = d.period_s, decimals = d.decimals, min = d.min, max = d.max, writable = d.writable,
     write_min = d.write_min, write_max = d.write_max, labels = d.labels, retired_at = NULL
 FROM jsonb_to_recordset(%(rows)s) AS d ({_POINT_COLUMNS})
@@ -63,10 +78,10 @@ WHERE p.id = %(gateway)s::text || '.' || d.device || '.' || d.key
 
 INSERT_POINTS = f"""
 INSERT INTO points (id, gateway, device, key, name_zh, name_en, unit, value_type, period_s, decimals, min,
-    max, writable, write_min, write_max, labels)
+    max, writable, write_min, write_max, labels, declared)
 SELECT %(gateway)s::text || '.' || device || '.' || key, %(gateway)s::text,
     %(gateway)s::text || '.' || device, key, name_zh, name_en, unit, value_type, period_s, decimals, min,
-    max, writable, write_min, write_max, labels
+    max, writable, write_min, write_max, labels, jsonb_build_object('name_zh', name_zh, 'name_en', name_en)
 FROM ROWS FROM (jsonb_to_recordset(%(rows)s) AS ({_POINT_COLUMNS})) WITH ORDINALITY AS d
 WHERE NOT EXISTS (SELECT 1 FROM points p WHERE p.id = %(gateway)s::text || '.' || d.device || '.' || d.key)
 ORDER BY ordinality
@@ -92,6 +107,37 @@ UPDATE points SET retired_at = %(now)s WHERE gateway = %(gateway)s AND retired_a
 RETIRE_DEVICES = """
 UPDATE devices SET retired_at = %(now)s WHERE gateway = %(gateway)s AND retired_at IS NULL
     AND NOT key = ANY(%(keys)s)
+"""
+
+CURRENT = """
+UPDATE gateways SET declaration = %(hash)s, software = %(software)s,
+    declared = jsonb_build_object('name_zh', %(name_zh)s::text, 'name_en', %(name_en)s::text),
+    name_zh = coalesce(written->>'name_zh', %(name_zh)s), name_en = coalesce(written->>'name_en', %(name_en)s)
+WHERE id = %(gateway)s
+"""
+
+# What was planned stands now, says its gateway; the registry's own lock keeps its numbers in order.
+INTO_USE = """
+WITH s AS (
+    UPDATE sites SET lifecycle = 'active', lifecycle_at = %(now)s
+    WHERE lifecycle = 'planned' AND id = ANY(%(sites)s) RETURNING id
+), d AS (
+    UPDATE devices SET lifecycle = 'active', lifecycle_at = %(now)s
+    WHERE lifecycle = 'planned' AND id = ANY(%(devices)s) RETURNING id
+), g AS (
+    UPDATE gateways SET lifecycle = 'active', lifecycle_at = %(now)s
+    WHERE lifecycle = 'planned' AND id = %(gateway)s RETURNING id
+)
+INSERT INTO registry_changes (at, actor, kind, thing, action, before, after, reason)
+SELECT %(now)s, 'gateway:' || %(gateway)s, kind, id, 'lifecycle', '{"lifecycle": "planned"}',
+    '{"lifecycle": "active"}', 'declared'
+FROM (SELECT 'site' AS kind, id FROM s UNION ALL SELECT 'device', id FROM d
+    UNION ALL SELECT 'gateway', id FROM g) AS moved
+"""
+PLANNED = """
+SELECT EXISTS (SELECT 1 FROM sites WHERE lifecycle = 'planned' AND id = ANY(%(sites)s))
+    OR EXISTS (SELECT 1 FROM devices WHERE lifecycle = 'planned' AND id = ANY(%(devices)s))
+    OR EXISTS (SELECT 1 FROM gateways WHERE lifecycle = 'planned' AND id = %(gateway)s)
 """
 
 
@@ -197,11 +243,24 @@ class Declarations:
         points = {"gateway": gateway, "rows": Jsonb(msgspec.to_builtins(manifest.points))}
         await connection.execute(UPDATE_POINTS, points)
         await connection.execute(INSERT_POINTS, points)
+        await self._into_use(connection, manifest)
         rules = Jsonb(msgspec.to_builtins(manifest.rules))
         await connection.execute(RULES, {"gateway": gateway, "hash": name, "rows": rules})
         ids = [f"{gateway}.{point.device}.{point.key}" for point in manifest.points]
         rows: list[Any] = await (await connection.execute(SERIES, {"ids": ids})).fetchall()
         return [int(row[0]) for row in rows]
+
+    async def _into_use(self, connection: AsyncConnection[Any], manifest: Manifest) -> None:
+        named = {
+            "gateway": manifest.gateway,
+            "sites": [site.key for site in manifest.sites],
+            "devices": [f"{manifest.gateway}.{device.key}" for device in manifest.devices],
+            "now": to_datetime(self._clock()),
+        }
+        row: Any = await (await connection.execute(PLANNED, named)).fetchone()
+        if row[0]:
+            await lock_registry(connection)
+            await connection.execute(INTO_USE, named)
 
     async def _retire(
         self, connection: AsyncConnection[Any], manifest: Manifest, name: str, series: list[int]
@@ -213,9 +272,9 @@ class Declarations:
         ).fetchall()
         keys = [device.key for device in manifest.devices]
         await connection.execute(RETIRE_DEVICES, {"now": now, "gateway": gateway, "keys": keys})
+        current = {"gateway": gateway, "hash": name, "software": manifest.software[:200]}
         await connection.execute(
-            "UPDATE gateways SET declaration = %s, name_zh = %s, name_en = %s, software = %s WHERE id = %s",
-            (name, manifest.name_zh, manifest.name_en, manifest.software[:200], gateway),
+            CURRENT, {**current, "name_zh": manifest.name_zh, "name_en": manifest.name_en}
         )
         return [int(row[0]) for row in rows]
 

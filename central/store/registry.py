@@ -2,6 +2,9 @@
 
 Ids: a site's is its key; `gateway`, `gateway.device`, `gateway.device.point`. Nothing is deleted when
 a gateway no longer declares it: it is retired, and its history stays.
+
+Columns hold what is in force. Where people wrote something else than the gateway declared, `written` has
+their words and `declared` the gateway's (None: no gateway declared the thing, people planned it).
 """
 
 from __future__ import annotations
@@ -9,11 +12,20 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, ForeignKey, Identity, Index, Integer, text
+from psycopg import AsyncConnection
+from sqlalchemy import ARRAY, BigInteger, ForeignKey, Identity, Index, Integer, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from central.store.base import Base
+
+_LOCK = 0x636E_0007
+"""Advisory lock of whoever writes changes, so that a higher number was committed later."""
+
+
+async def lock_registry(connection: AsyncConnection[Any]) -> None:
+    """Wait for the turn to change the registry; held to the end of the transaction."""
+    await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
 
 
 class Department(Base):
@@ -26,8 +38,29 @@ class Department(Base):
     name_en: Mapped[str]
 
 
-class Site(Base):
-    """A place on the map; lon and lat in degrees, WGS 84; department is its owner's, or empty."""
+class Written:
+    """What people write about any registered thing, beside what its gateway declares."""
+
+    declared: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    written: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)
+    tags: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
+    note: Mapped[str] = mapped_column(default="")
+
+
+class Placed(Written):
+    """A thing that stands somewhere. grid_cell: 单元网格 code; lifecycle_at: since when it is in that state.
+
+    contacts: `[{"name", "role", "phone", "email"}]`, personal data.
+    """
+
+    grid_cell: Mapped[str] = mapped_column(default="")
+    contacts: Mapped[list[dict[str, str]]] = mapped_column(JSONB, default=list)
+    lifecycle: Mapped[str] = mapped_column(default="active")
+    lifecycle_at: Mapped[datetime | None]
+
+
+class Site(Placed, Base):
+    """A place on the map; lon and lat in degrees, WGS 84. department: its owner's id, or empty."""
 
     __tablename__ = "sites"
 
@@ -37,11 +70,12 @@ class Site(Base):
     kind: Mapped[str]
     district: Mapped[str]
     department: Mapped[str] = mapped_column(default="")
+    address: Mapped[str] = mapped_column(default="")
     lon: Mapped[float]
     lat: Mapped[float]
 
 
-class Gateway(Base):
+class Gateway(Placed, Base):
     """A gateway. state: `pending` until it enrolled, then `active`, at the end `revoked`.
 
     last_seen and clock_offset_ms are written every few seconds, not with every batch.
@@ -67,6 +101,9 @@ class Gateway(Base):
     last_seen: Mapped[datetime | None]
     clock_offset_ms: Mapped[float | None]
     last_command: Mapped[int] = mapped_column(BigInteger, default=0)
+    lon: Mapped[float | None]
+    lat: Mapped[float | None]
+    site: Mapped[str | None] = mapped_column(ForeignKey("sites.id"), index=True)
 
 
 class EnrolmentCode(Base):
@@ -106,8 +143,11 @@ class RuleRow(Base):
     body: Mapped[dict[str, Any]] = mapped_column(JSONB)
 
 
-class Device(Base):
-    """A device; `retired_at` is set while no declaration of its gateway names it."""
+class Device(Placed, Base):
+    """A device; `retired_at` is set while no declaration of its gateway names it, as for a planned one.
+
+    lon and lat are its own, degrees WGS 84; without them it stands where its site does.
+    """
 
     __tablename__ = "devices"
 
@@ -123,10 +163,13 @@ class Device(Base):
     protocol: Mapped[str]
     vendor: Mapped[str]
     model: Mapped[str]
+    serial: Mapped[str] = mapped_column(default="")
+    lon: Mapped[float | None]
+    lat: Mapped[float | None]
     retired_at: Mapped[datetime | None]
 
 
-class Point(Base):
+class Point(Written, Base):
     """A point; `series` is its number in every table of readings and never changes.
 
     labels: `{"0": ["停止", "Stopped"], …}`; period_s: the longest normal time between two readings.
@@ -157,3 +200,44 @@ class Point(Base):
     retention: Mapped[str | None]
 
     __table_args__ = (Index("ix_points_live", "gateway", postgresql_where=text("retired_at IS NULL")),)
+
+
+class RegistryChange(Base):
+    """One change that people, or a gateway's declaration, made to a registered thing. Append-only.
+
+    before and after hold the fields that changed; phone numbers and addresses of people are masked.
+    """
+
+    __tablename__ = "registry_changes"
+
+    number: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    at: Mapped[datetime]
+    actor: Mapped[str]
+    kind: Mapped[str]
+    thing: Mapped[str]
+    action: Mapped[str]
+    before: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    after: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    reason: Mapped[str]
+
+    __table_args__ = (Index("ix_registry_changes_kind_thing", "kind", "thing", "number"),)
+
+
+class Attachment(Base):
+    """A photo or document at a site or device. size in bytes; content as it is served."""
+
+    __tablename__ = "attachments"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    thing: Mapped[str]
+    name: Mapped[str]
+    media_type: Mapped[str]
+    size: Mapped[int]
+    sha256: Mapped[str]
+    note: Mapped[str]
+    created_at: Mapped[datetime]
+    created_by: Mapped[str]
+    content: Mapped[bytes] = mapped_column(deferred=True)
+
+    __table_args__ = (Index("ix_attachments_kind_thing", "kind", "thing"),)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from central.city.registry import City, DeviceRecord, PointRecord, SiteRecord
+from central.city.registry import City, DeviceRecord, PointRecord, SiteRecord, Version
 from central.config import Config
 from central.systems.monitoring import citymap
 from central.systems.monitoring.figures import choose
@@ -29,7 +29,7 @@ def city(*points: PointRecord, kinds: dict[str, str]) -> City:
         f"gw.{key}": DeviceRecord(f"gw.{key}", "gw", key, key, key, key, "x", "p", "modbus", "", "", False)
         for key in kinds
     }
-    return City((), sites, devices, {point.id: point for point in points}, {}, {})
+    return City(Version(()), sites, devices, {point.id: point for point in points}, {}, {})
 
 
 def test_one_figure_per_pattern_and_site_kind_in_a_steady_order() -> None:
