@@ -45,12 +45,13 @@ from central.store.rollups import Roller
 from central.systems.centre import Centre
 from central.systems.dispatch import room as dispatch
 from central.systems.monitoring import room as monitoring
+from central.systems.registry import room as registry
 from protocols.model.clock import Clock, now_us
 
 log = structlog.get_logger(__name__)
 
 API = "/api/v1"
-ROOMS: tuple[Room, ...] = (monitoring, dispatch)
+ROOMS: tuple[Room, ...] = (monitoring, dispatch, registry)
 
 STREAMS = Gauge("citynerve_live_streams", "Open live streams of browsers")
 DATABASE_UP = Gauge("citynerve_database_up", "Whether the database answered the last look")

@@ -112,6 +112,8 @@ _PHRASES = {
     403: "The role does not allow it, or the request came from another site",
     404: "There is no such thing",
     409: "Not possible in the present state; `detail` says what is",
+    413: "The file is too large; `detail` says how large it may be",
+    415: "The file is of a type that is not kept, or broken",
     422: "A field is wrong; `errors` names each",
     429: "Too many attempts; `Retry-After` says when to try again",
     503: "The database does not answer; repeat after `Retry-After`",
