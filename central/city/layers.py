@@ -83,10 +83,15 @@ def register(kind: Kind, key: str, fields: Mapping[str, Any], known: Known) -> S
     except Fault as fault:
         raise Faults([("id", fault)]) from fault
     given = {name: value for name, value in fields.items() if value is not None}
+    copied = ""
     for name, other in (("name_zh", "name_en"), ("name_en", "name_zh")):
         if not given.get(name) and given.get(other):
             given[name] = given[other]
-    return {**amend(kind, blank(kind), given, known), "id": key}
+            copied = name
+    try:
+        return {**amend(kind, blank(kind), given, known), "id": key}
+    except Faults as error:
+        raise Faults([(name, fault) for name, fault in error.faults if name != copied]) from None
 
 
 def check_id(kind: Kind, key: str) -> None:

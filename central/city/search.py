@@ -104,14 +104,14 @@ class Index:
         sites, devices = list(city.sites.values()), list(city.devices.values())
         self._ids: dict[Kind, list[str]] = {
             "site": list(city.sites),
-            "gateway": list(city.gateways),
+            "gateway": list(city.registered_gateways),
             "device": list(city.devices),
             "point": sorted(key for key, point in city.points.items() if not point.retired),
         }
         self._row = {kind: {key: row for row, key in enumerate(ids)} for kind, ids in self._ids.items()}
         self._site_texts = Texts(_site(site, city) for site in sites)
         self._site_places = Texts(_site_place(site, city) for site in sites)
-        self._gateway_texts = Texts(_gateway(gateway) for gateway in city.gateways.values())
+        self._gateway_texts = Texts(_gateway(gateway) for gateway in city.registered_gateways.values())
         self._device_texts = Texts(_device(device) for device in devices)
         site_row = self._row["site"]
         self._device_site = _array(site_row[device.site] for device in devices)
@@ -122,8 +122,8 @@ class Index:
         self._point_own = _array(own.setdefault(_point(point), len(own)) for point in points)
         self._point_texts = Texts(own)
         self._codes = {kind: Texts([key] for key in ids) for kind, ids in self._ids.items()}
-        self._no_site = np.full(len(city.gateways), -1, np.int64)
-        for row, gateway in enumerate(city.gateways.values()):
+        self._no_site = np.full(len(city.registered_gateways), -1, np.int64)
+        for row, gateway in enumerate(city.registered_gateways.values()):
             if gateway.site is not None:
                 self._no_site[row] = site_row[gateway.site]
 

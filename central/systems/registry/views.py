@@ -148,7 +148,7 @@ def records(city: City, kind: Kind) -> dict[str, Record]:
     """Return the records of a kind by id."""
     found: dict[Kind, dict[str, Any]] = {
         "site": city.sites,
-        "gateway": city.gateways,
+        "gateway": city.registered_gateways,
         "device": city.devices,
         "point": city.points,
     }

@@ -76,7 +76,10 @@ async def test_what_people_wrote_stands_over_every_later_declaration(database: D
         ("防汛", "A级"),
     )
     assert (city.devices[DEVICE].name_en, city.points[LEVEL].name_zh) == ("Wet well", "前池水位")
-    assert (city.gateways["gw-north"].name_zh, city.gateways["gw-north"].site) == ("北网关", SITE)
+    assert (city.registered_gateways["gw-north"].name_zh, city.registered_gateways["gw-north"].site) == (
+        "北网关",
+        SITE,
+    )
     assert city.place_of(city.devices[DEVICE]) == (121.4, 31.2)
     state, number = await book.state("site", SITE)
     assert (state["declared"]["name_zh"], state["written"]) == (

@@ -118,7 +118,7 @@ def clauses(sql: str) -> Iterator[tuple[str, str]]:
 def faults(sql: str) -> list[str]:
     """What in a migration the version before could not bear beside it."""
     found = re.findall(
-        r"\b(?:DROP (?:TABLE|COLUMN|SCHEMA|FUNCTION)|TRUNCATE|RENAME)\b[^;]*", sql, re.IGNORECASE
+        r"\b(?:DROP (?:TABLE|COLUMN|SCHEMA|FUNCTION)|(?<!OR )TRUNCATE|RENAME)\b[^;]*", sql, re.IGNORECASE
     )
     for table, clause in clauses(sql):
         words = clause.upper()

@@ -49,7 +49,6 @@ CREATE TABLE registry_changes (
     kind text NOT NULL, thing text NOT NULL, action text NOT NULL,
     before jsonb NOT NULL, after jsonb NOT NULL, reason text NOT NULL
 );
-COMMENT ON TABLE registry_changes IS 'numbers rise in the order of commits: writers take one lock';
 CREATE INDEX ix_registry_changes_kind_thing ON registry_changes (kind, thing, number);
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON registry_changes
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
@@ -62,7 +61,6 @@ CREATE TABLE attachments (
 );
 CREATE INDEX ix_attachments_kind_thing ON attachments (kind, thing);
 ALTER TABLE attachments ALTER content SET STORAGE EXTERNAL;
-COMMENT ON COLUMN attachments.content IS 'in the database, so that a backup has it';
 """
 
 DROP = """
