@@ -1164,6 +1164,218 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/registry/export/{kind}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Registry
+         * @description Return a file of all things of a kind within sight; imported again it changes nothing.
+         */
+        get: operations["exportRegistry"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/registry/import/{kind}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import Registry
+         * @description Say what a file would change, with every mistake at its line and column; then apply all of it.
+         */
+        post: operations["importRegistry"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/registry/{kind}/{thing_id}/attachments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Attach File
+         * @description Keep a photo or document. Its type is read from its content; a photo's place and time are taken out.
+         */
+        post: operations["attachFile"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/registry/attachments/{attachment_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Attachment
+         * @description Return a file. Photos may be shown in a page; everything else is downloaded, and nothing may act.
+         */
+        get: operations["getAttachment"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove Attachment
+         * @description Remove a file for good; that it was there stays in the history.
+         */
+        delete: operations["removeAttachment"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Search
+         * @description Find sites, gateways, devices and points by name, code, tag, place or department, 中文 or English.
+         */
+        get: operations["search"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/registry/{kind}/facets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Facets
+         * @description Return what the things of a kind can be filtered by.
+         */
+        get: operations["getRegistryFacets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/registry/{kind}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Things
+         * @description List the registered things of a kind by id, planned and retired ones too.
+         */
+        get: operations["listRegistry"];
+        put?: never;
+        /**
+         * Register Thing
+         * @description Register a site or device that no gateway declares yet.
+         */
+        post: operations["registerThing"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/registry/{kind}/{thing_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Thing
+         * @description Return one thing: what people wrote, what its gateway declares, its contacts and attachments.
+         */
+        get: operations["getThing"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change Thing
+         * @description Write fields; null takes back what people wrote, so that the gateway's word is in force again.
+         */
+        patch: operations["changeThing"];
+        trace?: never;
+    };
+    "/api/v1/registry/{kind}/{thing_id}/lifecycle": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Move Thing
+         * @description Move a thing in its life: planned 规划, active 在用, maintenance 检修, retired 退役.
+         */
+        post: operations["moveThing"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/registry/{kind}/{thing_id}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List History
+         * @description List what was changed at a thing, newest first: who, when, why, before and after.
+         */
+        get: operations["listThingHistory"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1534,6 +1746,39 @@ export interface components {
             comment: string;
         };
         /**
+         * AttachmentOut
+         * @description A photo or document; its content is at `/registry/attachments/{id}`.
+         */
+        AttachmentOut: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Media Type */
+            media_type: string;
+            /**
+             * Size
+             * @description bytes
+             */
+            size: number;
+            /** Sha256 */
+            sha256: string;
+            /** Note */
+            note: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string;
+            /**
+             * Inline
+             * @description whether a browser may show it in the page; others are downloaded
+             */
+            inline: boolean;
+        };
+        /**
          * AuditEntry
          * @description One unsafe request and how it ended.
          */
@@ -1713,6 +1958,24 @@ export interface components {
          */
         CaseState: "PENDING_DISPATCH" | "HANDLING" | "PENDING_CHECK" | "PENDING_CLOSE" | "CLOSED" | "VOIDED";
         /**
+         * ChangeThing
+         * @description A change of fields.
+         */
+        ChangeThing: {
+            fields: components["schemas"]["Fields"];
+            /**
+             * Revision
+             * @description `revision` that was read; refused with 409 where it is another by now
+             */
+            revision?: number | null;
+            /**
+             * Reason
+             * @description why, for those who come after
+             * @default
+             */
+            reason: string;
+        };
+        /**
          * CityMap
          * @description The city's own map, so that no tile server is needed. Layers are GeoJSON (RFC 7946), WGS 84.
          */
@@ -1882,10 +2145,65 @@ export interface components {
             received_at: string;
         };
         /**
+         * Contact
+         * @description Somebody to call about a thing: personal data, shown to those who see its site.
+         */
+        Contact: {
+            /** Name */
+            name: string;
+            /**
+             * Role
+             * @default
+             */
+            role: string;
+            /**
+             * Phone
+             * @default
+             */
+            phone: string;
+            /**
+             * Email
+             * @default
+             */
+            email: string;
+        };
+        /**
+         * ContactIn
+         * @description Somebody to call.
+         */
+        ContactIn: {
+            /** Name */
+            name: string;
+            /**
+             * Role
+             * @default
+             */
+            role: string;
+            /**
+             * Phone
+             * @default
+             */
+            phone: string;
+            /**
+             * Email
+             * @default
+             */
+            email: string;
+        };
+        /**
          * Department
          * @description An owner department (主管部门).
          */
         Department: {
+            /** Id */
+            id: string;
+            name: components["schemas"]["Name"];
+        };
+        /**
+         * DepartmentOut
+         * @description A department that owns sites.
+         */
+        DepartmentOut: {
             /** Id */
             id: string;
             name: components["schemas"]["Name"];
@@ -2126,6 +2444,64 @@ export interface components {
             quality: components["schemas"]["QualityOut"];
         };
         /**
+         * Facets
+         * @description What lists can be filtered by, as it occurs within sight.
+         */
+        Facets: {
+            /** Types */
+            types: string[];
+            /** Districts */
+            districts: string[];
+            /** Departments */
+            departments: components["schemas"]["DepartmentOut"][];
+            /** Tags */
+            tags: string[];
+        };
+        /**
+         * Fields
+         * @description Fields to write; null takes back what people wrote. Which a kind has: see docs/registry.md.
+         */
+        Fields: {
+            /** Name Zh */
+            name_zh?: string | null;
+            /** Name En */
+            name_en?: string | null;
+            /** Kind */
+            kind?: string | null;
+            /** District */
+            district?: string | null;
+            /** Department */
+            department?: string | null;
+            /** Address */
+            address?: string | null;
+            /** Site */
+            site?: string | null;
+            /** Vendor */
+            vendor?: string | null;
+            /** Model */
+            model?: string | null;
+            /** Serial */
+            serial?: string | null;
+            /** Grid Cell */
+            grid_cell?: string | null;
+            /**
+             * Lon
+             * @description degrees, WGS 84
+             */
+            lon?: number | null;
+            /**
+             * Lat
+             * @description degrees, WGS 84
+             */
+            lat?: number | null;
+            /** Tags */
+            tags?: string[] | null;
+            /** Contacts */
+            contacts?: components["schemas"]["ContactIn"][] | null;
+            /** Note */
+            note?: string | null;
+        };
+        /**
          * Gateway
          * @description A gateway and how it is doing.
          */
@@ -2288,6 +2664,85 @@ export interface components {
             series: components["schemas"]["Series"][];
         };
         /**
+         * HistoryEntry
+         * @description A change: who, when, why, and the fields before and after. Numbers of people are masked.
+         */
+        HistoryEntry: {
+            /** Number */
+            number: number;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Actor
+             * @description user name, `gateway:…` or `cli:…`
+             */
+            actor: string;
+            /** Action */
+            action: string;
+            /** Before */
+            before: {
+                [key: string]: unknown;
+            };
+            /** After */
+            after: {
+                [key: string]: unknown;
+            };
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * HistoryPage
+         * @description Changes, newest first.
+         */
+        HistoryPage: {
+            /** Items */
+            items: components["schemas"]["HistoryEntry"][];
+            /**
+             * Next Cursor
+             * @description hand it back as `cursor` for the next page; null at the end
+             */
+            next_cursor?: string | null;
+            /**
+             * Total
+             * @description all matching items, where cheap to know
+             */
+            total?: number | null;
+        };
+        /**
+         * ImportReport
+         * @description What a file would change, or changed. With mistakes nothing is applied.
+         */
+        ImportReport: {
+            /** Applied */
+            applied: boolean;
+            /** Added */
+            added: number;
+            /** Changed */
+            changed: number;
+            /** Unchanged */
+            unchanged: number;
+            /** Mistake Count */
+            mistake_count: number;
+            /**
+             * Mistakes
+             * @description the first 500
+             */
+            mistakes: components["schemas"]["MistakeOut"][];
+            /**
+             * Steps
+             * @description the first 500
+             */
+            steps: components["schemas"]["StepOut"][];
+            /**
+             * Encoding
+             * @description `utf-8` or, as spreadsheets in China save it, `gb18030`
+             */
+            encoding: string;
+        };
+        /**
          * JournalEntry
          * @description One step of an occurrence.
          */
@@ -2431,6 +2886,12 @@ export interface components {
             total?: number | null;
         };
         /**
+         * Lifecycle
+         * @description Where a thing stands. People say so; a gateway that declares a planned thing makes it active.
+         * @enum {string}
+         */
+        Lifecycle: "planned" | "active" | "maintenance" | "retired";
+        /**
          * LiveMessages
          * @description What the live feed says: the kinds of its events, and what each carries.
          */
@@ -2445,6 +2906,31 @@ export interface components {
             order: components["schemas"]["Order"];
             overview: components["schemas"]["Overview"];
             lagged: components["schemas"]["LaggedOut"];
+        };
+        /**
+         * MistakeOut
+         * @description A mistake at its place: line of a CSV file or number of a GeoJSON feature; 0: the whole file.
+         */
+        MistakeOut: {
+            /** Line */
+            line: number;
+            /** Column */
+            column: string;
+            problem: components["schemas"]["Name"];
+        };
+        /**
+         * MoveThing
+         * @description A move to another state of its life.
+         */
+        MoveThing: {
+            lifecycle: components["schemas"]["Lifecycle"];
+            /**
+             * Since
+             * @description left out: now; not in the future
+             */
+            since?: string | null;
+            /** Reason */
+            reason: string;
         };
         /**
          * Myself
@@ -2579,6 +3065,23 @@ export interface components {
              */
             id: string;
             name?: components["schemas"]["NameIn"] | null;
+        };
+        /**
+         * NewThing
+         * @description A planned site or device. A device's id is `gateway.key`, as its gateway will declare it.
+         */
+        NewThing: {
+            /** Id */
+            id: string;
+            fields: components["schemas"]["Fields"];
+            /** @default planned */
+            lifecycle: components["schemas"]["Lifecycle"];
+            /**
+             * Reason
+             * @description why, for those who come after
+             * @default
+             */
+            reason: string;
         };
         /**
          * NewToken
@@ -3205,6 +3708,60 @@ export interface components {
             why: string;
         };
         /**
+         * SearchGroup
+         * @description The best hits of a kind.
+         */
+        SearchGroup: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "site" | "gateway" | "device" | "point";
+            /** Items */
+            items: components["schemas"]["SearchHit"][];
+            /**
+             * Total
+             * @description all that fit, within sight
+             */
+            total: number;
+        };
+        /**
+         * SearchHit
+         * @description A thing that was found, with where it is.
+         */
+        SearchHit: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "site" | "gateway" | "device" | "point";
+            /** Id */
+            id: string;
+            name: components["schemas"]["Name"];
+            /** Type */
+            type: string;
+            /** Site */
+            site: string | null;
+            /** @description name of its site, of a point: of its device too */
+            place: components["schemas"]["Name"] | null;
+            lifecycle: components["schemas"]["Lifecycle"] | null;
+            /**
+             * Match
+             * @enum {string}
+             */
+            match: "code" | "prefix" | "word" | "part" | "place";
+        };
+        /**
+         * SearchResult
+         * @description What was found, by kind; kinds without a hit are left out.
+         */
+        SearchResult: {
+            /** Query */
+            query: string;
+            /** Groups */
+            groups: components["schemas"]["SearchGroup"][];
+        };
+        /**
          * Series
          * @description The past of one point as columns in time order: values with quality, or rolled up buckets.
          */
@@ -3481,6 +4038,29 @@ export interface components {
             hash: string;
         };
         /**
+         * StepOut
+         * @description What a line would do, or did.
+         */
+        StepOut: {
+            /** Line */
+            line: number;
+            /** Id */
+            id: string;
+            /**
+             * Outcome
+             * @enum {string}
+             */
+            outcome: "added" | "changed";
+            /** Before */
+            before: {
+                [key: string]: unknown;
+            };
+            /** After */
+            after: {
+                [key: string]: unknown;
+            };
+        };
+        /**
          * Storage
          * @description The gateway's memory, in bytes. Today's sums begin at its midnight UTC.
          */
@@ -3610,6 +4190,226 @@ export interface components {
              * @default
              */
             comment: string;
+        };
+        /**
+         * Thing
+         * @description One line of the registry.
+         */
+        Thing: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "site" | "gateway" | "device" | "point";
+            /** Id */
+            id: string;
+            /** @description in force: what people wrote, else what the gateway declares */
+            name: components["schemas"]["Name"];
+            /**
+             * Type
+             * @description kind of site or device; empty for gateways, the unit for points
+             */
+            type: string;
+            /**
+             * Site
+             * @description where it belongs; its own id for a site
+             */
+            site: string | null;
+            /** Gateway */
+            gateway?: string | null;
+            /** Device */
+            device?: string | null;
+            /**
+             * District
+             * @description of its site
+             */
+            district: string;
+            /**
+             * Department
+             * @description owner, of its site; empty: nobody's
+             */
+            department: string;
+            /**
+             * Grid Cell
+             * @description 单元网格 code, its own or its site's
+             */
+            grid_cell: string;
+            /**
+             * Lon
+             * @description degrees, WGS 84; its own or its site's
+             */
+            lon: number | null;
+            /**
+             * Lat
+             * @description degrees, WGS 84; its own or its site's
+             */
+            lat: number | null;
+            /** @description null for points, which live as their device does */
+            lifecycle: components["schemas"]["Lifecycle"] | null;
+            /** Tags */
+            tags: string[];
+            /**
+             * Declared
+             * @description whether a gateway has declared it
+             */
+            declared: boolean;
+            /**
+             * Devices
+             * @description for sites and gateways: devices that are registered
+             * @default 0
+             */
+            devices: number;
+        };
+        /**
+         * ThingDetail
+         * @description A thing with both layers and everything that people wrote.
+         */
+        ThingDetail: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "site" | "gateway" | "device" | "point";
+            /** Id */
+            id: string;
+            /** @description in force: what people wrote, else what the gateway declares */
+            name: components["schemas"]["Name"];
+            /**
+             * Type
+             * @description kind of site or device; empty for gateways, the unit for points
+             */
+            type: string;
+            /**
+             * Site
+             * @description where it belongs; its own id for a site
+             */
+            site: string | null;
+            /** Gateway */
+            gateway?: string | null;
+            /** Device */
+            device?: string | null;
+            /**
+             * District
+             * @description of its site
+             */
+            district: string;
+            /**
+             * Department
+             * @description owner, of its site; empty: nobody's
+             */
+            department: string;
+            /**
+             * Grid Cell
+             * @description 单元网格 code, its own or its site's
+             */
+            grid_cell: string;
+            /**
+             * Lon
+             * @description degrees, WGS 84; its own or its site's
+             */
+            lon: number | null;
+            /**
+             * Lat
+             * @description degrees, WGS 84; its own or its site's
+             */
+            lat: number | null;
+            /** @description null for points, which live as their device does */
+            lifecycle: components["schemas"]["Lifecycle"] | null;
+            /** Tags */
+            tags: string[];
+            /**
+             * Declared
+             * @description whether a gateway has declared it
+             */
+            declared: boolean;
+            /**
+             * Devices
+             * @description for sites and gateways: devices that are registered
+             * @default 0
+             */
+            devices: number;
+            /**
+             * Address
+             * @default
+             */
+            address: string;
+            /**
+             * Vendor
+             * @default
+             */
+            vendor: string;
+            /**
+             * Model
+             * @default
+             */
+            model: string;
+            /**
+             * Serial
+             * @default
+             */
+            serial: string;
+            /** Note */
+            note: string;
+            /**
+             * Own Place
+             * @description false: it stands where its site does
+             */
+            own_place: boolean;
+            /** Own Grid Cell */
+            own_grid_cell: string;
+            /** Contacts */
+            contacts: components["schemas"]["Contact"][];
+            /**
+             * Lifecycle At
+             * @description since when it is in that state; null: not known
+             */
+            lifecycle_at: string | null;
+            /**
+             * Moves
+             * @description states that it can move to
+             */
+            moves: components["schemas"]["Lifecycle"][];
+            /**
+             * Declaration
+             * @description what the gateway declares; null: nothing yet
+             */
+            declaration: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Written
+             * @description fields in which people's words stand over the gateway's
+             */
+            written: {
+                [key: string]: unknown;
+            };
+            /**
+             * Revision
+             * @description number of the last change; hand it back when changing
+             */
+            revision: number;
+            /** Open Alarms */
+            open_alarms: number;
+            /** Attachments */
+            attachments: components["schemas"]["AttachmentOut"][];
+        };
+        /**
+         * ThingPage
+         * @description Things of one kind, by id.
+         */
+        ThingPage: {
+            /** Items */
+            items: components["schemas"]["Thing"][];
+            /**
+             * Next Cursor
+             * @description hand it back as `cursor` for the next page; null at the end
+             */
+            next_cursor?: string | null;
+            /**
+             * Total
+             * @description all matching items, where cheap to know
+             */
+            total?: number | null;
         };
         /**
          * TitleIn
@@ -8286,6 +9086,1003 @@ export interface operations {
                 };
             };
             /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    exportRegistry: {
+        parameters: {
+            query?: {
+                /** @description csv or geojson */
+                format?: "csv" | "geojson";
+            };
+            header?: never;
+            path: {
+                kind: "sites" | "gateways" | "devices" | "points";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    importRegistry: {
+        parameters: {
+            query?: {
+                /** @description csv or geojson */
+                format?: "csv" | "geojson";
+                /** @description false: only say what it would change */
+                apply?: boolean;
+                reason?: string;
+            };
+            header?: never;
+            path: {
+                kind: "sites" | "gateways" | "devices" | "points";
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportReport"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not possible in the present state; `detail` says what is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The file is too large; `detail` says how large it may be */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    attachFile: {
+        parameters: {
+            query: {
+                /** @description file name */
+                name: string;
+                note?: string;
+            };
+            header?: never;
+            path: {
+                kind: "sites" | "gateways" | "devices" | "points";
+                thing_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AttachmentOut"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not possible in the present state; `detail` says what is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The file is too large; `detail` says how large it may be */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The file is of a type that is not kept, or broken */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    getAttachment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                attachment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    removeAttachment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                attachment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    search: {
+        parameters: {
+            query: {
+                /** @description words; all must be found */
+                q: string;
+                /** @description none: every kind */
+                kind?: ("site" | "gateway" | "device" | "point")[];
+                /** @description how many of each kind at most */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchResult"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    getRegistryFacets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                kind: "sites" | "gateways" | "devices" | "points";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Facets"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    listRegistry: {
+        parameters: {
+            query?: {
+                site?: string | null;
+                gateway?: string | null;
+                device?: string | null;
+                type?: string | null;
+                district?: string | null;
+                department?: string | null;
+                lifecycle?: components["schemas"]["Lifecycle"] | null;
+                tag?: string | null;
+                /** @description false: planned, no gateway has declared it */
+                declared?: boolean | null;
+                /** @description words in id, names or tags */
+                q?: string | null;
+                /** @description how many items at most */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                kind: "sites" | "gateways" | "devices" | "points";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ThingPage"];
+                };
+            };
+            /** @description The request cannot be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    registerThing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                kind: "sites" | "devices";
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewThing"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ThingDetail"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not possible in the present state; `detail` says what is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    getThing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                kind: "sites" | "gateways" | "devices" | "points";
+                thing_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ThingDetail"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    changeThing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                kind: "sites" | "gateways" | "devices" | "points";
+                thing_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeThing"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ThingDetail"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not possible in the present state; `detail` says what is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    moveThing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                kind: "sites" | "gateways" | "devices";
+                thing_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MoveThing"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ThingDetail"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not possible in the present state; `detail` says what is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    listThingHistory: {
+        parameters: {
+            query?: {
+                /** @description how many items at most */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                kind: "sites" | "gateways" | "devices" | "points";
+                thing_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryPage"];
+                };
+            };
+            /** @description The request cannot be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
             422: {
                 headers: {
                     [name: string]: unknown;
