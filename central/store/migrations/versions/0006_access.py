@@ -1,4 +1,4 @@
-"""Access: grants of roles over areas and departments, second factors, outside identities, the audit of what changed."""
+"""Access: grants over areas and departments, second factors, outside identities, what audits changed."""
 
 from __future__ import annotations
 

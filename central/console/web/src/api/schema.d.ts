@@ -2572,7 +2572,7 @@ export interface components {
          * @description One thing a person may be allowed to do.
          * @enum {string}
          */
-        Permission: "read" | "alarm.acknowledge" | "alarm.shelve" | "case.handle" | "device.command" | "token.own" | "user.manage" | "gateway.manage" | "audit.read";
+        Permission: "read" | "alarm.acknowledge" | "alarm.shelve" | "case.handle" | "device.command" | "token.own" | "user.manage" | "gateway.manage" | "audit.read" | "data.export" | "alarm.suppress" | "registry.edit" | "wall.edit" | "notice.manage" | "webhook.manage" | "centre.operate";
         /**
          * Point
          * @description A point with its alarm rules.
