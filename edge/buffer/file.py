@@ -256,6 +256,8 @@ def damaged(error: sqlite3.Error) -> bool:
     if str(error).startswith(_NO_TEXT):
         return True
     code = getattr(error, "sqlite_errorcode", 0)
+    if code == sqlite3.SQLITE_ERROR and "transaction" not in str(error):
+        return True  # every statement here is known to fit: what the file says of its tables has changed
     return code & 0xFF in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT} or code in {
         sqlite3.SQLITE_IOERR_READ,
         sqlite3.SQLITE_IOERR_SHORT_READ,

@@ -114,6 +114,7 @@ SAYS = (
     "batch is set aside",
 )
 BEFORE, ROWS = 400, 20
+AT_ONCE = 20
 SEEDS = range(int(os.environ.get("CITYNERVE_TEST_ROT", "4")))
 
 
@@ -154,12 +155,15 @@ def _begun_before(path: Path) -> int:
     buffer = SqliteBuffer(path.parent / "state")
     buffer.remember(plan.declaration, plan.declared)
     start_us = now_us() - 600 * SECOND_US
+    entries = []
     for batch in range(BEFORE):
         number = np.arange(batch * ROWS, (batch + 1) * ROWS) + 1
         point = np.full(ROWS, plan.indexes["pump1.count"], np.int32)
         good = np.zeros(ROWS, np.uint32)
         readings = Readings(point, start_us + number * 10_000, number.astype(np.float64), good)
-        buffer.append([Entry("readings", plan.declaration, start_us, readings)])
+        entries.append(Entry("readings", plan.declaration, start_us, readings))
+    for first in range(0, BEFORE, AT_ONCE):
+        buffer.append(entries[first : first + AT_ONCE])
     buffer.close()
     return BEFORE * ROWS
 

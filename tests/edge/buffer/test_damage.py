@@ -214,6 +214,20 @@ def test_a_row_whose_types_have_turned_stops_nothing(tmp_path: Path, witness: Wi
     check(tmp_path / "log", witness, lost_at_most=1)
 
 
+@pytest.mark.parametrize("word", [b"made_us", b"data", b"readings", b"rev INTEGER", b"PRIMARY KEY"])
+def test_names_of_tables_that_have_turned_stop_nothing(tmp_path: Path, witness: Witness, word: bytes) -> None:
+    shutil.copytree(witness.closed, tmp_path / "log")
+    path = tmp_path / "log" / FILE_NAME
+    content = path.read_bytes()
+    at = content.rindex(word, 0, PAGE)
+    path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+    buffer = SqliteBuffer(tmp_path / "log")
+    assert buffer.load_state("alarms") == b"state 119"
+    buffer.remember(DECLARATION, MANIFEST)
+    buffer.close()
+    check(tmp_path / "log", witness, lost_at_most=0)
+
+
 def test_what_waits_and_cannot_be_found_is_waited_for_no_longer(tmp_path: Path, witness: Witness) -> None:
     shutil.copytree(witness.closed, tmp_path / "log")
     with closing(sqlite3.connect(tmp_path / "log" / FILE_NAME)) as log, log:
