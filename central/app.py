@@ -125,7 +125,7 @@ async def _running(app: FastAPI, config: Config, database: Database, clock: Cloc
     )
     link = LinkRoutes(gateways, declarations, ingest, outbox, packages, clock)
     app.include_router(link.router)
-    console.mount(app)
+    console.mount(app, map_style=config.map_style)
     timers = (
         Timer("outbox-expiry", 1.0, outbox.expire),
         Timer("shelf-expiry", 1.0, alarms.expire_shelves),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from protocols.errors import ConfigError, Mistake
 
@@ -29,6 +31,8 @@ class Config:
                   file that holds it, CITYNERVE_DATABASE_URL_FILE: a password in a file is in no process list)
     host, port    where it listens (CITYNERVE_HOST, CITYNERVE_PORT); this machine only by default
     map_dir       folder with the city's GeoJSON for GET /map (CITYNERVE_MAP_DIR)
+    map_style     address of a MapLibre style to draw instead, such as a national tile service's; pages
+                  may then fetch from that one origin (CITYNERVE_MAP_STYLE)
     due_minutes   minutes until a case is due, by priority; what is left out keeps its default
                   (CITYNERVE_DUE_MINUTES=P1=30,P2=120,P3=480,P4=1440)
     key_figures   patterns of the point keys on the first screen, the more important first; none: the
@@ -42,6 +46,7 @@ class Config:
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
     map_dir: Path | None = None
+    map_style: str | None = None
     due_minutes: Mapping[str, int] = field(default_factory=dict)
     key_figures: tuple[str, ...] = ()
     secure: bool = False
@@ -83,6 +88,13 @@ class Config:
         maps = environ.get("CITYNERVE_MAP_DIR") or None
         if maps and not Path(maps).is_dir():
             wrong("CITYNERVE_MAP_DIR", "a folder with GeoJSON files", "name an existing folder")
+        style = environ.get("CITYNERVE_MAP_STYLE") or None
+        if style and not _is_address(style):
+            wrong(
+                "CITYNERVE_MAP_STYLE",
+                "the address of a MapLibre style, https://host/path/style.json",
+                "write the whole address, or unset it to draw the city's own map",
+            )
         due = _due_minutes(environ.get("CITYNERVE_DUE_MINUTES", ""))
         if due is None:
             wrong("CITYNERVE_DUE_MINUTES", "P1=30,P2=120 and so on, in minutes", "write it so, or unset it")
@@ -95,11 +107,18 @@ class Config:
             host=environ.get("CITYNERVE_HOST", "127.0.0.1"),
             port=port,
             map_dir=Path(maps) if maps else None,
+            map_style=style,
             due_minutes=due or {},
             key_figures=tuple(filter(None, environ.get("CITYNERVE_KEY_FIGURES", "").split(","))),
             secure=environ.get("CITYNERVE_SECURE", "") in {"1", "true", "yes"},
             log_level=level,
         )
+
+
+def _is_address(text: str) -> bool:
+    """Say whether the text is an address that a browser can fetch, and that ends no header early."""
+    parts = urlsplit(text)
+    return parts.scheme in {"http", "https"} and bool(re.fullmatch(r"[A-Za-z0-9.:\[\]-]+", parts.netloc))
 
 
 def _due_minutes(text: str) -> dict[str, int] | None:

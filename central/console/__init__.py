@@ -1,13 +1,15 @@
 """Serves the built console (central/console/static): files, the application's page for every other path.
 
 A page's address belongs to the console's own router, so a path without a file answers `index.html`;
-paths of the API and of the gateways never do. No file comes from anywhere else (see CSP).
+paths of the API and of the gateways never do. No file comes from anywhere else (see `policy`), but
+of a map style where the operator set one.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
@@ -22,25 +24,33 @@ RESERVED: Final = ("api", "gateway", "healthz", "metrics")
 
 METHODS: Final = ("DELETE", "GET", "PATCH", "POST", "PUT")
 
-CSP: Final = "; ".join(
-    (
-        "default-src 'self'",
-        "script-src 'self'",
-        # Naive UI writes its styles at run time; styles cannot run code.
-        "style-src 'self' 'unsafe-inline'",
-        "img-src 'self' data: blob:",
-        "font-src 'self' data:",
-        "connect-src 'self'",
-        # MapLibre draws in workers that it makes from blobs.
-        "worker-src 'self' blob:",
-        "object-src 'none'",
-        "base-uri 'none'",
-        "form-action 'self'",
-        "frame-ancestors 'none'",
+
+def policy(map_style: str | None = None) -> str:
+    """Return the content security policy; from outside it lets in one origin, that of the map style."""
+    tiles = ""
+    if map_style:
+        address = urlsplit(map_style)
+        tiles = f" {address.scheme}://{address.netloc}"
+    return "; ".join(
+        (
+            "default-src 'self'",
+            "script-src 'self'",
+            # Naive UI writes its styles at run time; styles cannot run code.
+            "style-src 'self' 'unsafe-inline'",
+            f"img-src 'self' data: blob:{tiles}",
+            "font-src 'self' data:",
+            f"connect-src 'self'{tiles}",
+            # MapLibre draws in workers that it makes from blobs.
+            "worker-src 'self' blob:",
+            "object-src 'none'",
+            "base-uri 'none'",
+            "form-action 'self'",
+            "frame-ancestors 'none'",
+        )
     )
-)
+
+
 PAGE_HEADERS: Final = {
-    "Content-Security-Policy": CSP,
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -62,9 +72,10 @@ NOT_BUILT: Final = """<!doctype html>
 class ConsoleFiles(StaticFiles):
     """Static files with a fall-back page, and with the headers that keep the page to itself."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, map_style: str | None = None) -> None:
         super().__init__(directory=folder, check_dir=False)
         self._folder = folder
+        self._headers = {"Content-Security-Policy": policy(map_style), **PAGE_HEADERS}
 
     async def check_config(self) -> None:
         """Allow a folder that is not there yet: the console may be built while the centre runs."""
@@ -98,9 +109,9 @@ class ConsoleFiles(StaticFiles):
 
     async def _page(self, scope: Scope) -> Response:
         if not (self._folder / "index.html").is_file():
-            return HTMLResponse(NOT_BUILT, 503, PAGE_HEADERS)
+            return HTMLResponse(NOT_BUILT, 503, self._headers)
         response = await super().get_response("index.html", scope)
-        response.headers.update(PAGE_HEADERS)
+        response.headers.update(self._headers)
         return response
 
 
@@ -114,6 +125,9 @@ def _methods(scope: Scope) -> str:
     )
 
 
-def mount(app: FastAPI, folder: Path = STATIC) -> None:
-    """Serve the console at `/`. Call it last: it answers every path that nothing before it answered."""
-    app.mount("/", ConsoleFiles(folder), name="console")
+def mount(app: FastAPI, folder: Path = STATIC, map_style: str | None = None) -> None:
+    """Serve the console at `/`. Call it last: it answers every path that nothing before it answered.
+
+    map_style: `Config.map_style`.
+    """
+    app.mount("/", ConsoleFiles(folder, map_style), name="console")

@@ -6,7 +6,7 @@ from fastapi import APIRouter, FastAPI
 
 from central.kernel.room import Room
 from central.kernel.timer import Timer
-from central.systems.monitoring import api, api_alarms, api_gateways
+from central.systems.monitoring import api, api_alarms, api_gateways, api_map
 from central.systems.monitoring.overview import BEAT_S, Beat
 from central.systems.monitoring.parts import parts_in
 
@@ -14,6 +14,7 @@ router = APIRouter()
 router.include_router(api.router)
 router.include_router(api_alarms.router)
 router.include_router(api_gateways.router)
+router.include_router(api_map.router)
 
 
 async def work(app: FastAPI) -> None:

@@ -42,13 +42,14 @@ class Layers:
     layers: dict[str, dict[str, Any]]
     corners: list[tuple[float, float]]
 
-    def around(self, sites: list[SiteRecord]) -> schemas.CityMap:
-        """Return the map with bounds that hold these sites as well."""
+    def around(self, sites: list[SiteRecord], style: str | None = None) -> schemas.CityMap:
+        """Return the map with bounds that hold these sites as well; style: see `schemas.CityMap`."""
         places = self.corners + [(site.lon, site.lat) for site in sites]
         return schemas.CityMap(
             name=self.identity.name,
             time_zone=self.identity.time_zone,
             bounds=bounds(places),
+            style=style,
             **self.layers,
         )
 

@@ -24,6 +24,7 @@ from central.systems.monitoring.alarms import AlarmDesk
 from central.systems.monitoring.audience import Audience
 from central.systems.monitoring.figures import DEFAULT_PATTERNS
 from central.systems.monitoring.gateways import GatewayDesk
+from central.systems.monitoring.marks import MapDesk
 from central.systems.monitoring.overview import OverviewDesk
 from central.systems.monitoring.schemas import CityMap
 from central.systems.monitoring.service import Monitoring
@@ -48,6 +49,8 @@ class Parts:
     bus: Bus
     clock: Clock
     map_dir: Path | None
+    map_style: str | None
+    map_desk: MapDesk
     map: citymap.Layers | None = None
 
     @classmethod
@@ -86,6 +89,14 @@ class Parts:
             bus=centre.bus,
             clock=centre.clock,
             map_dir=centre.config.map_dir,
+            map_style=centre.config.map_style,
+            map_desk=MapDesk(
+                registry=registry,
+                latest=centre.latest,
+                gateways=gateway_desk,
+                database=centre.database,
+                clock=centre.clock,
+            ),
         )
 
     def audience(self, sight: Sight) -> Audience:
@@ -96,7 +107,7 @@ class Parts:
         """Return the city's map, read from its folder once, with bounds that hold every site within sight."""
         if self.map is None:
             self.map = await asyncio.to_thread(citymap.load, self.map_dir)
-        return self.map.around(list((await self.registry.city(sight.sites)).sites.values()))
+        return self.map.around(list((await self.registry.city(sight.sites)).sites.values()), self.map_style)
 
 
 def parts_in(app: FastAPI) -> Parts:

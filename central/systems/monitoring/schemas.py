@@ -264,6 +264,10 @@ class CityMap(Shape):
     name: Name
     time_zone: str
     bounds: tuple[float, float, float, float] = Field(description="west, south, east, north, degrees")
+    style: str | None = Field(
+        description="address of the MapLibre style that the operator set (CITYNERVE_MAP_STYLE); "
+        "null: the layers below are the map"
+    )
     districts: dict[str, Any]
     roads: dict[str, Any]
     water: dict[str, Any]

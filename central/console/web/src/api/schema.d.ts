@@ -896,6 +896,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/map/devices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Map Devices
+         * @description Return where every device in use stands, as columns; it changes only with the registry.
+         */
+        get: operations["listMapDevices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/map/marks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Map Marks
+         * @description Return the devices that are not calm now, as columns, and the sites that nothing is heard of.
+         */
+        get: operations["listMapMarks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/map/heat": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Map Heat
+         * @description Return how many alarms were raised at each device lately, as columns.
+         */
+        get: operations["getMapHeat"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -1993,6 +2053,11 @@ export interface components {
                 number,
                 number
             ];
+            /**
+             * Style
+             * @description address of the MapLibre style that the operator set (CITYNERVE_MAP_STYLE); null: the layers below are the map
+             */
+            style: string | null;
             /** Districts */
             districts: {
                 [key: string]: unknown;
@@ -2908,6 +2973,103 @@ export interface components {
             lagged: components["schemas"]["LaggedOut"];
         };
         /**
+         * MapDevices
+         * @description Where each device in use stands: columns of one length, by device id.
+         */
+        MapDevices: {
+            /**
+             * Version
+             * @description changes with what is below; `GET /map/marks` tells the present one
+             */
+            version: string;
+            /** Kinds */
+            kinds: string[];
+            /** Sites */
+            sites: string[];
+            /** Id */
+            id: string[];
+            /**
+             * Kind
+             * @description place in `kinds`
+             */
+            kind: number[];
+            /**
+             * Site
+             * @description place in `sites`
+             */
+            site: number[];
+            /**
+             * Lon
+             * @description degrees, WGS 84
+             */
+            lon: number[];
+            /**
+             * Lat
+             * @description degrees, WGS 84
+             */
+            lat: number[];
+        };
+        /**
+         * MapHeat
+         * @description How many alarms were raised where: columns of one length, by device id.
+         */
+        MapHeat: {
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /** Device */
+            device: string[];
+            /** Alarms */
+            alarms: number[];
+            /**
+             * Weight
+             * @description sum over the alarms: P1 8, P2 4, P3 2, P4 1
+             */
+            weight: number[];
+        };
+        /**
+         * MapMarks
+         * @description What is not calm now: columns of one length. A device that is not named works and has no alarm.
+         */
+        MapMarks: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Version
+             * @description of the devices; another than yours: fetch `GET /map/devices` again
+             */
+            version: string;
+            /** Id */
+            id: string[];
+            /**
+             * State
+             * @description 0 active, 1 stale, 2 fault
+             */
+            state: number[];
+            /**
+             * Worst
+             * @description worst priority of its active alarms: 1 for P1 to 4; 0: none
+             */
+            worst: number[];
+            /**
+             * Active
+             * @description active alarms
+             */
+            active: number[];
+            /**
+             * Unacked
+             * @description alarms that wait for somebody
+             */
+            unacked: number[];
+            /** Offline */
+            offline: components["schemas"]["OfflineSite"][];
+        };
+        /**
          * MistakeOut
          * @description A mistake at its place: line of a CSV file or number of a GeoJSON feature; 0: the whole file.
          */
@@ -3141,6 +3303,27 @@ export interface components {
              * @description left out: whoever creates it
              */
             owner?: string | null;
+        };
+        /**
+         * OfflineSite
+         * @description A site that nothing is heard of: none of its gateways is reached.
+         */
+        OfflineSite: {
+            /** Site */
+            site: string;
+            /** Gateways */
+            gateways: string[];
+            /**
+             * State
+             * @description of the gateway that was heard last
+             * @enum {string}
+             */
+            state: "pending" | "online" | "degraded" | "offline" | "revoked";
+            /**
+             * Since
+             * @description when one of its gateways was last heard; null: never
+             */
+            since: string | null;
         };
         /**
          * Order
@@ -7974,6 +8157,159 @@ export interface operations {
                 };
             };
             /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    listMapDevices: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MapDevices"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    listMapMarks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MapMarks"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    getMapHeat: {
+        parameters: {
+            query?: {
+                /** @description until now */
+                hours?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MapHeat"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
             422: {
                 headers: {
                     [name: string]: unknown;
