@@ -29,7 +29,13 @@ TABLES: Final[Mapping[Kind, str]] = {
     "device": "devices",
     "point": "points",
 }
-_TYPES: Final = {"text": "text", "number": "float8", "tags": "text[]", "contacts": "jsonb"}
+_TYPES: Final = {
+    "text": "text",
+    "reference": "text",
+    "number": "float8",
+    "tags": "text[]",
+    "contacts": "jsonb",
+}
 
 NOTE = """
 INSERT INTO registry_changes (at, actor, kind, thing, action, before, after, reason)

@@ -49,7 +49,7 @@ class Field:
     """
 
     name: str
-    shape: Literal["text", "number", "tags", "contacts"]
+    shape: Literal["text", "number", "tags", "contacts", "reference"]
     clean: Callable[[Any, Known], Any]
     declared: bool = False
     needed: bool = False
@@ -57,7 +57,7 @@ class Field:
     @property
     def empty(self) -> Any:
         """What stands where nobody wrote anything."""
-        return {"text": "", "number": None, "tags": [], "contacts": []}[self.shape]
+        return {"text": "", "number": None, "tags": [], "contacts": [], "reference": None}[self.shape]
 
 
 def _text(longest: int, lines: bool = False) -> Callable[[Any, Known], str]:
@@ -206,9 +206,9 @@ FIELDS: Final[Mapping[Kind, tuple[Field, ...]]] = {
         Field("lat", "number", _degrees(90), declared=True, needed=True),
         *_PLACED,
     ),
-    "gateway": (*_NAMES, Field("site", "text", _site), *_PLACE, *_PLACED),
+    "gateway": (*_NAMES, Field("site", "reference", _site), *_PLACE, *_PLACED),
     "device": (
-        Field("site", "text", _site, needed=True),
+        Field("site", "reference", _site, needed=True),
         *_NAMES,
         Field("kind", "text", _code, declared=True, needed=True),
         Field("vendor", "text", _text(100), declared=True),

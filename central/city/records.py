@@ -195,6 +195,19 @@ class City:
         return [point for point in self.points.values() if not point.retired]
 
     @cached_property
+    def sites_in_use(self) -> list[SiteRecord]:
+        """Sites that are more than a plan; a retired one as long as a device on it is in use."""
+        return [
+            site
+            for site in self.sites.values()
+            if site.lifecycle in {"active", "maintenance"}
+            or (
+                site.lifecycle == "retired"
+                and any(not device.retired for device in self.devices_of.get(site.id, []))
+            )
+        ]
+
+    @cached_property
     def live_series(self) -> NDArray[np.int32]:
         """Series of `live`, row by row."""
         return np.fromiter((point.series for point in self.live), np.int32, len(self.live))

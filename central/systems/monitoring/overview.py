@@ -91,7 +91,7 @@ class OverviewDesk:
         return schemas.Overview(
             server_time=now,
             sites=schemas.SiteCounts(
-                total=len(city.sites), with_alarm=sum(1 for _, count, _ in worst.values() if count)
+                total=len(city.sites_in_use), with_alarm=sum(1 for _, count, _ in worst.values() if count)
             ),
             devices=schemas.DeviceCounts(
                 total=len(states),

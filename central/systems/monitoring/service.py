@@ -45,22 +45,21 @@ class Monitoring:
         self._clock = clock
 
     async def sites(self, sight: Sight) -> list[schemas.Site]:
-        """Return every site, by id."""
+        """Return every site in use, by id; those that are only planned are in the registry."""
         city = await self._registry.city(sight.sites)
         conditions = judge_devices(city, self._latest)
         worst = await self._alarms.worst_by_site(sight.sites)
         unreached = {item.id for item in await self._gateways.list() if item.state in UNREACHED}
         return [
             schemas.Site.model_validate(self._site(city, site, conditions, worst, unreached))
-            for site in city.sites.values()
+            for site in city.sites_in_use
         ]
 
     async def site(self, site_id: str, sight: Sight) -> schemas.SiteDetail:
-        """Return a site with its devices; Problem 404 where there is none."""
-        city = await self._registry.city(sight.sites)
-        if site_id not in city.sites:
+        """Return a site in use with its devices; Problem 404 where there is none."""
+        site = next((item for item in await self.sites(sight) if item.id == site_id), None)
+        if site is None:
             raise not_found("site", site_id)
-        site = next(item for item in await self.sites(sight) if item.id == site_id)
         owned = await self.devices(sight, site=site_id)
         return schemas.SiteDetail.model_validate({**dict(site), "device_list": owned})
 
@@ -78,7 +77,8 @@ class Monitoring:
         chosen = [
             device
             for device in city.devices.values()
-            if (site is None or device.site == site)
+            if device.declared
+            and (site is None or device.site == site)
             and (gateway is None or device.gateway == gateway)
             and (kind is None or device.kind == kind)
             and (q is None or mentions(device, q))
