@@ -46,6 +46,29 @@ class OneCity(LoadScopeScheduling):  # type: ignore[misc]
     def _split_scope(self, nodeid: str) -> str:
         return "city" if nodeid.startswith(CITY) else nodeid
 
+    def _reschedule(self, node: Any) -> None:
+        """Fill a worker up: it begins a test only when it knows the next, and xdist may send one alone."""
+        while self.workqueue and not node.shutting_down and self._pending_of(self.assigned_work[node]) <= 2:
+            self._assign_work_unit(node)
+        if not self.workqueue:
+            node.shutdown()
+
+    def remove_node(self, node: Any) -> str | None:
+        """Return the test that a worker died of, and give the others of its tests away.
+
+        xdist would give that test to the next worker, and hand out what had passed already as work.
+        """
+        left = {scope: unit for scope, unit in self.assigned_work[node].items() if not all(unit.values())}
+        self.assigned_work[node] = {}
+        super().remove_node(node)
+        died = next((name for unit in left.values() for name, done in unit.items() if not done), None)
+        if died is not None:
+            left[self._split_scope(died)][died] = True
+        self.workqueue.update({scope: unit for scope, unit in left.items() if not all(unit.values())})
+        for other in self.assigned_work:
+            self._reschedule(other)
+        return died
+
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneCity:
     """Let xdist spread the tests our way."""

@@ -155,7 +155,7 @@ class SqliteBuffer(Buffer):
             while True:
                 rows = log.rows(stream, newest=newest, limit=limit, exclude=exclude)
                 waiting = log.book.streams[stream].batches
-                if not rows and not exclude and waiting > 0:
+                if limit > 0 and not rows and not exclude and waiting > 0:
                     # Their pages hang where no search by place comes; a search page by page may find them.
                     raise Damaged(f"{waiting} batches of {stream} wait, and none can be found")
                 broken = [(row, reason) for row in rows if (reason := _broken(log, stream, row))]
