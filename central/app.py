@@ -40,18 +40,22 @@ from central.security.headers import SecurityHeaders
 from central.security.parts import Security
 from central.store.base import Database
 from central.store.history import History
+from central.store.keeping.parts import keeper
 from central.store.open import open_database
 from central.store.rollups import Roller
 from central.systems.centre import Centre
 from central.systems.dispatch import room as dispatch
 from central.systems.monitoring import room as monitoring
+from central.systems.operations import room as operations
 from central.systems.registry import room as registry
 from protocols.model.clock import Clock, now_us
 
 log = structlog.get_logger(__name__)
 
 API = "/api/v1"
-ROOMS: tuple[Room, ...] = (monitoring, dispatch, registry)
+RETENTION_S = 3600.0
+"""Days fall due once a day; what had to wait (a lock, a backup, a backlog) is tried again in an hour."""
+ROOMS: tuple[Room, ...] = (monitoring, dispatch, registry, operations)
 
 STREAMS = Gauge("citynerve_live_streams", "Open live streams of browsers")
 DATABASE_UP = Gauge("citynerve_database_up", "Whether the database answered the last look")
@@ -126,12 +130,14 @@ async def _running(app: FastAPI, config: Config, database: Database, clock: Cloc
     link = LinkRoutes(gateways, declarations, ingest, outbox, packages, clock)
     app.include_router(link.router)
     console.mount(app, map_style=config.map_style)
+    keeping = keeper(config, database.url)
     timers = (
         Timer("outbox-expiry", 1.0, outbox.expire),
         Timer("shelf-expiry", 1.0, alarms.expire_shelves),
         Timer("presence", 2.0, gateways.presence.flush),
         Timer("gateway-changes", 2.0, gateways.tell_changes),
         Timer("rollups", 5.0, Roller(database, clock).roll),
+        Timer("retention", RETENTION_S, lambda: asyncio.to_thread(keeping.run)),
     )
     async with asyncio.TaskGroup() as group:
         writer = group.create_task(ingest.run(), name="ingest-writer")
@@ -144,6 +150,7 @@ async def _running(app: FastAPI, config: Config, database: Database, clock: Cloc
             yield
         finally:
             close_streams(app)
+            keeping.stop()
             ingest.close()
             await writer
             for task in tasks:

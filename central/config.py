@@ -12,6 +12,10 @@ from urllib.parse import urlsplit
 from protocols.errors import ConfigError, Mistake
 
 DEFAULT_PORT = 8600
+RETENTION_DAYS: Mapping[str, int] = {"critical": 3652, "standard": 731, "diagnostic": 90}
+"""Ten years, two years, three months; leap days counted."""
+ROLLUP_DAYS: Mapping[str, int] = {"1m": 3652, "1h": 0, "1d": 0}
+"""0: for ever. A point takes 8,760 hourly rows a year, under a megabyte."""
 
 
 def default_data_dir() -> Path:
@@ -37,6 +41,12 @@ class Config:
                   (CITYNERVE_DUE_MINUTES=P1=30,P2=120,P3=480,P4=1440)
     key_figures   patterns of the point keys on the first screen, the more important first; none: the
                   product's own (CITYNERVE_KEY_FIGURES=*level*,*flow*)
+    retention_days, rollup_days
+                  days that readings stay by class, and rollups by width, 0 for ever; no rollup goes before
+                  its readings (CITYNERVE_RETENTION=standard=400,diagnostic=30,
+                  CITYNERVE_RETENTION_ROLLUPS=1m=4000)
+    archive       readings are written to Parquet in `data_dir/archive` before they are deleted
+                  (CITYNERVE_ARCHIVE=1)
     secure        cookies only over https; set it behind TLS (CITYNERVE_SECURE=1)
     log_level     debug, info, warning or error (CITYNERVE_LOG_LEVEL)
     """
@@ -49,6 +59,9 @@ class Config:
     map_style: str | None = None
     due_minutes: Mapping[str, int] = field(default_factory=dict)
     key_figures: tuple[str, ...] = ()
+    retention_days: Mapping[str, int] = field(default_factory=lambda: dict(RETENTION_DAYS))
+    rollup_days: Mapping[str, int] = field(default_factory=lambda: dict(ROLLUP_DAYS))
+    archive: bool = False
     secure: bool = False
     log_level: str = "info"
 
@@ -98,6 +111,19 @@ class Config:
         due = _due_minutes(environ.get("CITYNERVE_DUE_MINUTES", ""))
         if due is None:
             wrong("CITYNERVE_DUE_MINUTES", "P1=30,P2=120 and so on, in minutes", "write it so, or unset it")
+        kept = _numbers(environ.get("CITYNERVE_RETENTION", ""), RETENTION_DAYS)
+        if kept is None or not all(kept.values()):
+            kept = dict(RETENTION_DAYS)
+            wrong("CITYNERVE_RETENTION", "critical=3652,standard=731, in days", "write it so, or unset it")
+        least = max(kept.values())
+        longest = {name: days and max(days, least) for name, days in ROLLUP_DAYS.items()}
+        rolled = _numbers(environ.get("CITYNERVE_RETENTION_ROLLUPS", ""), longest)
+        if rolled is None or any(0 < days < least for days in rolled.values()):
+            wrong(
+                "CITYNERVE_RETENTION_ROLLUPS",
+                f"1m=4000,1h=0 and so on: at least the {least} days of the readings, or 0, for ever",
+                "write it so, or unset it",
+            )
         if mistakes:
             raise ConfigError(mistakes)
         data = environ.get("CITYNERVE_DATA")
@@ -110,7 +136,10 @@ class Config:
             map_style=style,
             due_minutes=due or {},
             key_figures=tuple(filter(None, environ.get("CITYNERVE_KEY_FIGURES", "").split(","))),
-            secure=environ.get("CITYNERVE_SECURE", "") in {"1", "true", "yes"},
+            retention_days=kept,
+            rollup_days=rolled or longest,
+            archive=_yes(environ.get("CITYNERVE_ARCHIVE", "")),
+            secure=_yes(environ.get("CITYNERVE_SECURE", "")),
             log_level=level,
         )
 
@@ -130,3 +159,18 @@ def _due_minutes(text: str) -> dict[str, int] | None:
             return None
         minutes[priority] = int(number)
     return minutes
+
+
+def _numbers(text: str, defaults: Mapping[str, int]) -> dict[str, int] | None:
+    """Return `name=number,…` laid over the defaults; None where it is not written so."""
+    numbers = dict(defaults)
+    for part in filter(None, text.split(",")):
+        name, _, number = part.strip().partition("=")
+        if name not in defaults or not number.isdecimal() or len(number) > 6:
+            return None
+        numbers[name] = int(number)
+    return numbers
+
+
+def _yes(text: str) -> bool:
+    return text in {"1", "true", "yes"}

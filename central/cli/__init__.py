@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from central.cli import backup, db, gateway, openapi, serve, user
+from central.cli import archive, backup, db, gateway, openapi, retention, serve, user
 from central.cli.demo import demo
 from central.kernel import logs
 from protocols.errors import CityNerveError
@@ -24,6 +24,8 @@ app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.add_typer(db.app, name="db")
 app.add_typer(gateway.app, name="gateway")
+app.add_typer(retention.app, name="retention")
+app.add_typer(archive.app, name="archive")
 app.add_typer(user.app, name="user")
 
 

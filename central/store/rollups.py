@@ -68,7 +68,10 @@ COMBINE = """
 STORE = """
 ON CONFLICT (series, bucket) DO UPDATE SET n = excluded.n, sum = excluded.sum, min = excluded.min,
     max = excluded.max, last = excluded.last, last_time = excluded.last_time, bad = excluded.bad
+WHERE excluded.n + excluded.bad >= rollup_{name}.n + rollup_{name}.bad
 """
+"""Readings only come: a sum over fewer than before was made where older ones are deleted (`store.keeping`),
+and the rollup that saw them all stays."""
 
 ROLL_MINUTES = f"""
 INSERT INTO rollup_1m (series, bucket, n, sum, min, max, last, last_time, bad)
@@ -77,7 +80,7 @@ FROM readings
 WHERE series = ANY(%(series)s) AND time >= %(start)s AND time < %(end)s
     AND date_trunc('minute', time, 'UTC') = ANY(%(minutes)s)
 GROUP BY 1, 2
-{STORE}
+{STORE.format(name="1m")}
 """  # noqa: S608 - made of the constants above
 
 ROLL_UP = {
@@ -86,7 +89,7 @@ INSERT INTO rollup_{name} (series, bucket, n, sum, min, max, last, last_time, ba
 SELECT series, %(start)s, {COMBINE}
 FROM rollup_{finer} WHERE series = ANY(%(series)s) AND bucket >= %(start)s AND bucket < %(end)s
 GROUP BY series
-{STORE}
+{STORE.format(name=name)}
 """  # noqa: S608 - made of the constants above
     for name, finer in (("1h", "1m"), ("1d", "1h"))
 }

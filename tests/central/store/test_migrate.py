@@ -15,8 +15,8 @@ from central.store.base import Base, Database
 from central.store.migrate import upgrade
 
 BY_HAND = {
-    "alembic_version", "backups", "ingest_marks", "kept_days", "readings", "readings_other", "restored_marks",
-    "restores", "retention_kinds", "rollup_1d", "rollup_1h", "rollup_1m", "rollup_dirty",
+    "alembic_version", "archived_days", "backups", "ingest_marks", "kept_days", "readings", "readings_other",
+    "restored_marks", "restores", "retention_kinds", "rollup_1d", "rollup_1h", "rollup_1m", "rollup_dirty",
 }  # fmt: skip
 """Tables that are spoken to in SQL only, and have no model."""
 

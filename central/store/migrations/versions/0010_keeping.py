@@ -24,11 +24,16 @@ CREATE TABLE retention_kinds (
 );
 CREATE TABLE kept_days (
     day date CONSTRAINT pk_kept_days PRIMARY KEY,
-    thinned text[] NOT NULL DEFAULT '{}',
-    file text, rows bigint, bytes bigint, sha256 text, archived_at timestamptz,
-    dropped_at timestamptz, restored_at timestamptz
+    thinned text[] NOT NULL DEFAULT '{}', dropped_at timestamptz, restored_at timestamptz
 );
-COMMENT ON TABLE kept_days IS 'Days of which something was deleted or archived; thinned: classes gone';
+COMMENT ON TABLE kept_days IS 'Days of which readings were deleted; thinned: the classes that are gone';
+CREATE TABLE archived_days (
+    day date NOT NULL, class text NOT NULL,
+    file text CONSTRAINT pk_archived_days PRIMARY KEY,
+    rows bigint NOT NULL, bytes bigint NOT NULL, sha256 text NOT NULL,
+    archived_at timestamptz NOT NULL
+);
+CREATE INDEX ix_archived_days_day ON archived_days (day, class);
 """
 
 BACKUPS = """
@@ -52,7 +57,7 @@ CREATE TABLE restored_marks (
 """
 
 DROP = """
-DROP TABLE restored_marks, restores, backups, kept_days, retention_kinds;
+DROP TABLE restored_marks, restores, backups, archived_days, kept_days, retention_kinds;
 ALTER TABLE points DROP retention;
 """
 

@@ -1,0 +1,84 @@
+"""Routes of operations: retention classes, for the whole centre, a kind of device, a point."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+
+from central.kernel.problem import not_found
+from central.kernel.shapes import problems
+from central.security.permissions import MayEditRegistry, MayOperate
+from central.security.sight import Sight
+from central.store.keeping.choices import Choice, Choices
+from central.store.keeping.classes import Limits
+from central.systems.centre import CentreDep
+from central.systems.operations.schemas import (
+    PointRetention,
+    Retention,
+    RetentionChoice,
+    RetentionShare,
+)
+
+router = APIRouter(tags=["operations"])
+
+KindKey = Annotated[str, Path(min_length=1, max_length=100, description="kind of device: `pump`")]
+
+
+@router.get("/retention", operation_id="getRetention", responses=problems(401, 403, 503))
+async def get_retention(who: MayOperate, centre: CentreDep) -> Retention:
+    """Return how long readings stay, and which points are in which class."""
+    limits = Limits.of(centre.config)
+    choices = Choices(centre.database)
+    return Retention(
+        days=dict(limits.days),
+        rollup_days=dict(limits.rollup_days),
+        archived=centre.config.archive,
+        kinds=await choices.kinds(),
+        points=[
+            RetentionShare(retention=share.retention, kind=share.kind, points=share.points)
+            for share in await choices.shares()
+        ],
+    )
+
+
+@router.put(
+    "/retention/kinds/{kind}", operation_id="setKindRetention", responses=problems(401, 403, 422, 503)
+)
+async def set_kind(kind: KindKey, body: RetentionChoice, who: MayOperate, centre: CentreDep) -> Retention:
+    """Choose the class of all points of a kind of device that have none of their own."""
+    await Choices(centre.database).set_kind(kind, body.retention, who.username)
+    return await get_retention(who, centre)
+
+
+@router.get(
+    "/points/{point_id}/retention", operation_id="getPointRetention", responses=problems(401, 403, 404, 503)
+)
+async def get_point(point_id: str, who: MayEditRegistry, centre: CentreDep) -> PointRetention:
+    """Return the class of a point, and whether it was chosen for it."""
+    return _shown(await _within_reach(Choices(centre.database), point_id, who.sight))
+
+
+@router.put(
+    "/points/{point_id}/retention",
+    operation_id="setPointRetention",
+    responses=problems(401, 403, 404, 422, 503),
+)
+async def set_point(
+    point_id: str, body: RetentionChoice, who: MayEditRegistry, centre: CentreDep
+) -> PointRetention:
+    """Choose the class of a point."""
+    choices = Choices(centre.database)
+    await _within_reach(choices, point_id, who.sight)
+    return _shown(await choices.set_point(point_id, body.retention))
+
+
+async def _within_reach(choices: Choices, point: str, sight: Sight) -> Choice:
+    found = await choices.point(point)
+    if found is None or not sight.sees(found.site):
+        raise not_found("point", point)
+    return found
+
+
+def _shown(choice: Choice) -> PointRetention:
+    return PointRetention(point=choice.point, own=choice.own, retention=choice.retention)
