@@ -29,13 +29,15 @@ REPAIR = (
     "no Chromium found: install one (Debian and Ubuntu: sudo apt-get install chromium fonts-noto-cjk) "
     "or name one with CITYNERVE_TEST_BROWSER=/path/to/chrome"
 )
-# SwiftShader draws the map's WebGL without a graphics card. Without the --disable flags Chromium looks up
-# its maker's hosts at every start, and waits for them where there is no internet.
+# SwiftShader draws the map's WebGL without a graphics card. Everything else is drawn without it: Debian's
+# Chromium would let it draw every page, at five times the cost. Without the --disable flags below that
+# Chromium looks up its maker's hosts at every start, and waits for them where there is no internet.
 ARGUMENTS = (
     "--use-gl=angle",
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
     "--ignore-gpu-blocklist",
+    "--disable-gpu-rasterization",
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
