@@ -34,7 +34,7 @@ from central.live.feed import Feed
 from central.live.latest import LatestBoard
 from central.pipeline import Pipeline
 from central.security import api as security_api
-from central.security import api_accounts
+from central.security import api_accounts, api_audit, api_me
 from central.security.audit import AuditMiddleware
 from central.security.headers import SecurityHeaders
 from central.security.parts import Security
@@ -84,7 +84,8 @@ def create_app(config: Config, clock: Clock = now_us) -> FastAPI:
     openapi.install(app)
     _status(app)
     app.include_router(security_api.router, prefix=API)
-    app.include_router(api_accounts.router, prefix=API)
+    for routes in (api_me.router, api_accounts.router, api_audit.router):
+        app.include_router(routes, prefix=API)
     for room in ROOMS:
         app.include_router(room.router, prefix=API)
     # The last added is the first that a request meets.
@@ -124,7 +125,7 @@ async def _running(app: FastAPI, config: Config, database: Database, clock: Cloc
         gateways=gateways,
         outbox=outbox,
         packages=packages,
-        security=Security.build(database, clock),
+        security=Security.build(database, clock, config),
         committed=lambda: ingest.committed,
     )
     link = LinkRoutes(gateways, declarations, ingest, outbox, packages, clock)

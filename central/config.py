@@ -47,6 +47,8 @@ class Config:
                   CITYNERVE_RETENTION_ROLLUPS=1m=4000)
     archive       readings are written to Parquet in `data_dir/archive` before they are deleted
                   (CITYNERVE_ARCHIVE=1)
+    key_file      key that seals second factors; none: `security.key` in data_dir (CITYNERVE_KEY_FILE).
+                  The same for every replica
     secure        cookies only over https; set it behind TLS (CITYNERVE_SECURE=1)
     log_level     debug, info, warning or error (CITYNERVE_LOG_LEVEL)
     """
@@ -62,6 +64,7 @@ class Config:
     retention_days: Mapping[str, int] = field(default_factory=lambda: dict(RETENTION_DAYS))
     rollup_days: Mapping[str, int] = field(default_factory=lambda: dict(ROLLUP_DAYS))
     archive: bool = False
+    key_file: Path | None = None
     secure: bool = False
     log_level: str = "info"
 
@@ -140,6 +143,7 @@ class Config:
             rollup_days=rolled or longest,
             archive=_yes(environ.get("CITYNERVE_ARCHIVE", "")),
             secure=_yes(environ.get("CITYNERVE_SECURE", "")),
+            key_file=Path(environ["CITYNERVE_KEY_FILE"]) if environ.get("CITYNERVE_KEY_FILE") else None,
             log_level=level,
         )
 

@@ -149,7 +149,7 @@ async def _start(plan: Plan, crew: Crew) -> Sequence[Path]:
     await crew.until_answers(plan.url + "/healthz", READY_S)
     found = await _gateway_files(files)
     async with open_database(plan.centre, migrate=False, attach=True) as database:
-        await _add_accounts(database)
+        await _add_accounts(database, plan.centre)
         codes = await _codes(database, [file.stem for file in found])
     password = {"DEMO_PAGE_PASSWORD": PASSWORD}
     enrol = ("-m", "edge", "enrol", "--page-password-env", *password)
@@ -169,8 +169,8 @@ async def _gateway_files(folder: Path) -> Sequence[Path]:
     return await asyncio.to_thread(lambda: sorted(folder.glob("*.yaml")))
 
 
-async def _add_accounts(database: Database) -> None:
-    accounts = Security.build(database, now_us).accounts
+async def _add_accounts(database: Database, config: Config) -> None:
+    accounts = Security.build(database, now_us, config).accounts
     for role, shown in ACCOUNTS:
         await accounts.ensure(role.value, shown, role, PASSWORD)
     async with database.session() as session:

@@ -69,5 +69,5 @@ async def _add(
     config: Config, name: str, display_name: str, role: str, password: str, places: dict[str, list[str]]
 ) -> None:
     async with open_database(config, attach=True) as database:
-        accounts = Security.build(database, now_us).accounts
+        accounts = Security.build(database, now_us, config).accounts
         await accounts.ensure(name, display_name, role, password, **places)

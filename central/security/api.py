@@ -1,16 +1,15 @@
-"""Routes of one's own session, and of the audit trail."""
+"""Routes of one's own session: in, who am I, out."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response, status
 
-from central.kernel.shapes import Cursor, Limit, problems
+from central.kernel.shapes import problems
 from central.security import schemas
 from central.security.permissions import (
     COOKIE,
     CookieValue,
-    MayRead,
-    MayReadAudit,
+    MayOwnAccount,
     SecurityPart,
     require_own_origin,
 )
@@ -28,23 +27,24 @@ async def sign_in(
     """Sign in; sets the session cookie. Five failures within five minutes close the door for a while."""
     request.state.audit_actor = asked.username
     require_own_origin(request, strict=False)
-    address = request.client.host if request.client else ""
-    signed_in = await security.sessions.sign_in(asked.username, asked.password.get_secret_value(), address)
-    response.set_cookie(
-        COOKIE,
-        signed_in.secret,
-        max_age=int(LIFETIME.total_seconds()),
-        httponly=True,
-        samesite="strict",
-        secure=_secure(request),
+    signed_in = await security.door.sign_in(
+        asked.username,
+        asked.password.get_secret_value(),
+        asked.code,
+        address_of(request),
+        request.headers.get("user-agent", ""),
     )
-    return schemas.SessionOut(user=_myself(signed_in.principal))
+    # A cookie that was here before, whoever put it here, is no way into the new session.
+    if before := request.cookies.get(COOKIE):
+        await security.sessions.sign_out(before)
+    give_cookie(request, response, signed_in.secret)
+    return schemas.SessionOut(user=myself(signed_in.principal))
 
 
 @router.get("/session", operation_id="getSession", responses=problems(401, 503))
-async def get_session(who: MayRead) -> schemas.SessionOut:
+async def get_session(who: MayOwnAccount) -> schemas.SessionOut:
     """Say who is signed in."""
-    return schemas.SessionOut(user=_myself(who))
+    return schemas.SessionOut(user=myself(who))
 
 
 @router.delete(
@@ -54,7 +54,7 @@ async def get_session(who: MayRead) -> schemas.SessionOut:
     responses=problems(401, 403, 503),
 )
 async def sign_out(
-    who: MayRead, cookie: CookieValue, request: Request, response: Response, security: SecurityPart
+    who: MayOwnAccount, cookie: CookieValue, request: Request, response: Response, security: SecurityPart
 ) -> None:
     """Sign out: the session ends here, not only in the browser."""
     if cookie is not None:
@@ -62,21 +62,32 @@ async def sign_out(
     response.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=_secure(request))
 
 
-@router.get("/audit", operation_id="listAudit", responses=problems(400, 401, 403, 503))
-async def list_audit(
-    who: MayReadAudit, security: SecurityPart, limit: Limit = 100, cursor: Cursor = None
-) -> schemas.AuditPage:
-    """Show the audit trail, newest first: every unsafe request, refused ones included."""
-    return await security.audit.list(limit=limit, cursor=cursor)
+def give_cookie(request: Request, response: Response, secret: str) -> None:
+    """Let the browser keep its session; no script and no other site reads or sends it."""
+    response.set_cookie(
+        COOKIE,
+        secret,
+        max_age=int(LIFETIME.total_seconds()),
+        httponly=True,
+        samesite="strict",
+        secure=_secure(request),
+    )
 
 
-def _myself(principal: Principal) -> schemas.Myself:
+def address_of(request: Request) -> str:
+    """Return where the request comes from."""
+    return request.client.host if request.client else ""
+
+
+def myself(principal: Principal) -> schemas.Myself:
+    """Return somebody as the console is told."""
     return schemas.Myself(
         username=principal.username,
         display_name=principal.display_name,
         role=principal.role,
         grants=grants_out(principal.rights),
         permissions=principal.permissions,
+        must_enrol=principal.must_enrol,
     )
 
 

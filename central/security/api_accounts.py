@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, status
+from fastapi import APIRouter, Path, Request, status
 
 from central.kernel.shapes import problems
 from central.security import schemas
+from central.security.changes import changed
 from central.security.permissions import MayManageUsers, MayOwnTokens, SecurityPart
+from central.security.tokens import in_person
 
 router = APIRouter(tags=["security"])
 
@@ -28,19 +30,29 @@ async def list_users(who: MayManageUsers, security: SecurityPart) -> schemas.Use
     status_code=status.HTTP_201_CREATED,
     responses=problems(401, 403, 409, 422, 503),
 )
-async def create_user(asked: schemas.NewUser, who: MayManageUsers, security: SecurityPart) -> schemas.User:
+async def create_user(
+    asked: schemas.NewUser, who: MayManageUsers, request: Request, security: SecurityPart
+) -> schemas.User:
     """Create an account. 409 `exists`: the name is taken; 403 `beyond-yours`: more than one may oneself."""
-    return await security.accounts.create(asked, who)
+    made = await security.accounts.create(asked, who)
+    changed(request, f"user {made.username}", None, made)
+    return made
 
 
 @router.patch(
     "/users/{username}", operation_id="changeUser", responses=problems(401, 403, 404, 409, 422, 503)
 )
 async def change_user(
-    username: UserPath, asked: schemas.UserChange, who: MayManageUsers, security: SecurityPart
+    username: UserPath,
+    asked: schemas.UserChange,
+    who: MayManageUsers,
+    request: Request,
+    security: SecurityPart,
 ) -> schemas.User:
     """Change an account. 409 `last-admin` where nobody could administer the centre afterwards."""
-    _, after = await security.accounts.change(username, asked, who)
+    before, after = await security.accounts.change(username, asked, who)
+    new = {"password": "new"} if asked.password else {}
+    changed(request, f"user {username}", before.model_dump(), {**after.model_dump(), **new})
     return after
 
 
@@ -50,9 +62,12 @@ async def change_user(
     status_code=status.HTTP_204_NO_CONTENT,
     responses=problems(401, 403, 404, 409, 422, 503),
 )
-async def delete_user(username: UserPath, who: MayManageUsers, security: SecurityPart) -> None:
+async def delete_user(
+    username: UserPath, who: MayManageUsers, request: Request, security: SecurityPart
+) -> None:
     """Remove a service account with its tokens; 409 `person`: a person's is switched off instead."""
-    await security.accounts.delete(username, who)
+    gone = await security.accounts.delete(username, who)
+    changed(request, f"user {username}", gone, None)
 
 
 @router.get("/roles", operation_id="listRoles", responses=problems(401, 403, 503))
@@ -63,10 +78,11 @@ async def list_roles(who: MayOwnTokens, security: SecurityPart) -> schemas.RoleP
 
 @router.put("/roles/{role}", operation_id="putRole", responses=problems(401, 403, 409, 422, 503))
 async def put_role(
-    role: RolePath, asked: schemas.RoleAsked, who: MayManageUsers, security: SecurityPart
+    role: RolePath, asked: schemas.RoleAsked, who: MayManageUsers, request: Request, security: SecurityPart
 ) -> schemas.RoleOut:
     """Make a role of the centre's own, or change it for everybody who has it. 409 `built-in`."""
-    _, after = await security.roles.put(role, asked, who)
+    before, after = await security.roles.put(role, asked, who)
+    changed(request, f"role {role}", before, after)
     return after
 
 
@@ -76,9 +92,10 @@ async def put_role(
     status_code=status.HTTP_204_NO_CONTENT,
     responses=problems(401, 403, 404, 409, 422, 503),
 )
-async def delete_role(role: RolePath, who: MayManageUsers, security: SecurityPart) -> None:
+async def delete_role(role: RolePath, who: MayManageUsers, request: Request, security: SecurityPart) -> None:
     """Remove a role of the centre's own. 409 `in-use` while somebody has it."""
-    await security.roles.delete(role)
+    gone = await security.roles.delete(role)
+    changed(request, f"role {role}", gone, None)
 
 
 @router.get("/grants/parts", operation_id="listGrantParts", responses=problems(401, 403, 503))
@@ -100,10 +117,10 @@ async def list_tokens(who: MayOwnTokens, security: SecurityPart) -> schemas.Toke
     responses=problems(401, 403, 409, 422, 503),
 )
 async def create_token(
-    asked: schemas.NewToken, who: MayOwnTokens, security: SecurityPart
+    asked: schemas.NewToken, who: MayOwnTokens, request: Request, security: SecurityPart
 ) -> schemas.TokenMade:
     """Make an API token for oneself; its secret is in this answer and nowhere else."""
-    return await security.tokens.make(who, asked)
+    return _made(request, await security.tokens.make(who, asked))
 
 
 @router.delete(
@@ -112,9 +129,9 @@ async def create_token(
     status_code=status.HTTP_204_NO_CONTENT,
     responses=problems(401, 403, 404, 422, 503),
 )
-async def delete_token(token_id: str, who: MayOwnTokens, security: SecurityPart) -> None:
+async def delete_token(token_id: str, who: MayOwnTokens, request: Request, security: SecurityPart) -> None:
     """Delete one of one's own tokens; it stops working at once."""
-    await security.tokens.delete(who, token_id)
+    _gone(request, token_id, await security.tokens.delete(who, token_id))
 
 
 @router.get("/all-tokens", operation_id="listAllTokens", responses=problems(401, 403, 503))
@@ -129,9 +146,9 @@ async def list_all_tokens(who: MayManageUsers, security: SecurityPart) -> schema
     status_code=status.HTTP_204_NO_CONTENT,
     responses=problems(401, 403, 404, 422, 503),
 )
-async def revoke_token(token_id: str, who: MayManageUsers, security: SecurityPart) -> None:
+async def revoke_token(token_id: str, who: MayManageUsers, request: Request, security: SecurityPart) -> None:
     """End anybody's token at once."""
-    await security.tokens.delete(who, token_id, anyones=True)
+    _gone(request, token_id, await security.tokens.delete(who, token_id, anyones=True))
 
 
 @router.post(
@@ -141,7 +158,72 @@ async def revoke_token(token_id: str, who: MayManageUsers, security: SecurityPar
     responses=problems(401, 403, 404, 409, 422, 503),
 )
 async def create_service_token(
-    username: UserPath, asked: schemas.NewToken, who: MayManageUsers, security: SecurityPart
+    username: UserPath,
+    asked: schemas.NewToken,
+    who: MayManageUsers,
+    request: Request,
+    security: SecurityPart,
 ) -> schemas.TokenMade:
     """Make a token for a service account; its secret is in this answer and nowhere else."""
-    return await security.tokens.make(who, asked, username)
+    await security.accounts.require_above(username, who)
+    return _made(request, await security.tokens.make(who, asked, username))
+
+
+@router.get("/all-sessions", operation_id="listAllSessions", responses=problems(401, 403, 503))
+async def list_all_sessions(who: MayManageUsers, security: SecurityPart) -> schemas.OpenSessionPage:
+    """List who is signed in, and from where."""
+    return await security.sessions.list(current=who.key)
+
+
+@router.delete(
+    "/all-sessions/{session_id}",
+    operation_id="endSession",
+    status_code=status.HTTP_204_NO_CONTENT,
+    responses=problems(401, 403, 404, 422, 503),
+)
+async def end_session(session_id: str, who: MayManageUsers, request: Request, security: SecurityPart) -> None:
+    """End anybody's session at once."""
+    whose = await security.sessions.end(session_id)
+    changed(request, f"session of {whose}", {"id": session_id}, None)
+
+
+@router.delete(
+    "/users/{username}/totp",
+    operation_id="resetTotp",
+    status_code=status.HTTP_204_NO_CONTENT,
+    responses=problems(401, 403, 404, 422, 503),
+)
+async def reset_totp(
+    username: UserPath, who: MayManageUsers, request: Request, security: SecurityPart
+) -> None:
+    """Remove somebody's second factor, for a phone and recovery codes that are lost."""
+    in_person(who)
+    await security.accounts.require_above(username, who)
+    await security.factors.remove(username)
+    changed(request, f"user {username}", {"second_factor": True}, {"second_factor": False})
+
+
+@router.get("/policy", operation_id="getPolicy", responses=problems(401, 403, 503))
+async def get_policy(who: MayManageUsers, security: SecurityPart) -> schemas.Policy:
+    """Show the settings of security: which roles ask for a second factor, how long tokens live."""
+    return await security.policy.get()
+
+
+@router.put("/policy", operation_id="putPolicy", responses=problems(401, 403, 422, 503))
+async def put_policy(
+    asked: schemas.Policy, who: MayManageUsers, request: Request, security: SecurityPart
+) -> schemas.Policy:
+    """Set them; they count at once, for sessions that are open too."""
+    in_person(who)
+    before, after = await security.policy.put(asked)
+    changed(request, "policy", before, after)
+    return after
+
+
+def _made(request: Request, made: schemas.TokenMade) -> schemas.TokenMade:
+    changed(request, f"token {made.id} of {made.username}", None, made.model_dump(exclude={"token"}))
+    return made
+
+
+def _gone(request: Request, token_id: str, whose: str) -> None:
+    changed(request, f"token {token_id} of {whose}", {"id": token_id}, None)

@@ -1,30 +1,40 @@
 """The audit trail: every unsafe request to the API and how it ended, hash-chained, never changed.
 
 It is written before the answer goes out, so that nobody is told "done" without a trace of it. Bodies
-are not kept (they may hold secrets); what was decided is in the journals of alarms, cases and commands.
+are not kept (they may hold secrets); what was decided is in the journals of alarms, cases and commands, and
+what was changed of accounts, registry, rules and settings is here, before and after: see `changes`.
+
+A chain shows what was altered or removed within it. That its tail was cut off shows against the head, kept
+beside it (`audit_head`) and, by whoever keeps a head elsewhere, against that: `audit verify --since`.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Final, cast
 
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from central.kernel.problem import is_connection_failure
 from central.kernel.shapes import decode_cursor, encode_cursor
 from central.security import schemas
-from central.security.models import AuditEntry
+from central.security.audit_filter import NO_FILTER, AuditFilter
+from central.security.models import AuditEntry, AuditHead
 from central.security.origin import SAFE_METHODS
 from central.store.base import Database
-from protocols.model.chain import START, Scalar, first_break, seal
+from protocols.model.chain import START, Scalar, seal
 from protocols.model.clock import Clock, from_datetime, to_datetime
 
 log = structlog.get_logger(__name__)
 
 _LOCK = 0x636E_0002
 """Advisory lock of the chain's end: one entry after the other, over all replicas."""
+_BATCH: Final = 500
 AUDITED_PREFIX = "/api/"
 
 
@@ -39,6 +49,36 @@ class Deed:
     path: str
     status: int
     address: str
+    changes: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """How many entries there were, the number and the hash of the last; `text` is for safekeeping."""
+
+    entries: int
+    number: int
+    hash: bytes
+
+    @property
+    def text(self) -> str:
+        """Return it as one word, `entries:number:hash`."""
+        return f"{self.entries}:{self.number}:{self.hash.hex()}"
+
+    @classmethod
+    def parse(cls, text: str) -> Head:
+        """Read that word. ValueError for another."""
+        entries, number, digest = text.split(":")
+        return cls(int(entries), int(number), bytes.fromhex(digest))
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a proof of the trail found: the head now, and the first thing wrong, None where nothing is."""
+
+    head: Head
+    reason: str | None = None
+    number: int | None = None
 
 
 class AuditTrail:
@@ -63,14 +103,18 @@ class AuditTrail:
                 path=deed.path,
                 status=deed.status,
                 address=deed.address,
+                changes=_canonical(deed.changes) if deed.changes else None,
                 prev_hash=previous,
             )
             entry.hash = seal(previous, _content(entry))
             session.add(entry)
 
-    async def list(self, *, limit: int = 100, cursor: str | None = None) -> schemas.AuditPage:
+    async def list(
+        self, which: AuditFilter = NO_FILTER, *, limit: int = 100, cursor: str | None = None
+    ) -> schemas.AuditPage:
         """Return entries, newest first."""
         statement = select(AuditEntry).order_by(AuditEntry.number.desc()).limit(limit + 1)
+        statement = statement.where(*which.conditions())
         if cursor is not None:
             statement = statement.where(AuditEntry.number < decode_cursor(cursor, int)[0])
         async with self._database.session() as session:
@@ -80,12 +124,39 @@ class AuditTrail:
             next_cursor=encode_cursor(rows[limit - 1].number) if len(rows) > limit else None,
         )
 
+    async def export(self, which: AuditFilter) -> AsyncIterator[schemas.AuditEntry]:
+        """Yield entries, oldest first, without holding them all."""
+        async with self._database.session() as session:
+            async for rows in _batches(session, which):
+                for row in rows:
+                    yield _show(row)
+
     async def first_broken(self) -> int | None:
         """Return the number of the first entry that was changed or follows a removed one; None if none."""
+        return (await self.prove()).number
+
+    async def prove(self, since: Head | None = None) -> Finding:
+        """Walk the whole chain. With `since`, a head that was kept elsewhere must still be in it."""
+        previous, count, number = START, 0, 0
         async with self._database.session() as session:
-            rows = (await session.scalars(select(AuditEntry).order_by(AuditEntry.number))).all()
-        place = first_break((_content(row), row.prev_hash, row.hash) for row in rows)
-        return None if place is None else rows[place].number
+            # One moment for the entries and the head beside them, whatever is written meanwhile.
+            await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+            kept = (await session.execute(select(AuditHead.entries, AuditHead.hash))).one_or_none()
+            async for rows in _batches(session, NO_FILTER):
+                for row in rows:
+                    if row.prev_hash != previous:
+                        return Finding(Head(count, number, previous), "removed-before", row.number)
+                    if seal(previous, _content(row)) != row.hash:
+                        return Finding(Head(count, number, previous), "altered", row.number)
+                    previous, count, number = row.hash, count + 1, row.number
+                    if since is not None and count == since.entries and previous != since.hash:
+                        return Finding(Head(count, number, previous), "another-past", row.number)
+        head = Head(count, number, previous)
+        if kept is None or (kept.entries, kept.hash) != (count, previous):
+            return Finding(head, "cut-off", number)
+        if since is not None and count < since.entries:
+            return Finding(head, "cut-off", number)
+        return Finding(head)
 
 
 class AuditMiddleware:
@@ -130,6 +201,10 @@ class AuditMiddleware:
             path=scope["path"],
             status=status,
             address=client[0] if client else "",
+            # A change that was refused in the end was rolled back with its request.
+            changes=tuple(cast("list[dict[str, Any]]", state.get("audit_changes", ())))
+            if status < 400
+            else (),
         )
         trail: AuditTrail = scope["app"].state.centre.security.audit
         try:
@@ -141,8 +216,30 @@ class AuditMiddleware:
             log.critical("audit.not_written", error=str(error), deed=deed)
 
 
+async def _batches(session: AsyncSession, which: AuditFilter) -> AsyncIterator[Sequence[AuditEntry]]:
+    """Yield the wanted entries, oldest first, some hundred at a time."""
+    last = 0
+    while True:
+        statement = select(AuditEntry).where(AuditEntry.number > last, *which.conditions())
+        rows = (await session.scalars(statement.order_by(AuditEntry.number).limit(_BATCH))).all()
+        if not rows:
+            return
+        yield rows
+        last = rows[-1].number
+        session.expunge_all()
+
+
+def _canonical(changes: Sequence[Mapping[str, Any]]) -> str:
+    """Return changes as the text that is kept and sealed. PostgreSQL's text holds no zero character."""
+    text = json.dumps(changes, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text.replace("\\u0000", "\\ufffd")
+
+
 def _content(entry: AuditEntry) -> dict[str, Scalar]:
+    # Entries of the version before have no changes, and are sealed without the word.
+    extra = {} if entry.changes is None else {"changes": entry.changes}
     return {
+        **extra,
         "at_us": from_datetime(entry.at),
         "actor": entry.actor,
         "via": entry.via,
@@ -165,5 +262,6 @@ def _show(entry: AuditEntry) -> schemas.AuditEntry:
         path=entry.path,
         status=entry.status,
         address=entry.address,
+        changes=None if entry.changes is None else json.loads(entry.changes),
         hash=entry.hash.hex(),
     )

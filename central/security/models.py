@@ -142,7 +142,7 @@ class OidcAttempt(Base):
 class ApiToken(Base):
     """A key for a program, owned by an account and never stronger than that account.
 
-    narrowed is the role that it is narrowed to, empty: none; role as in `User`.
+    narrowed is the role that it is narrowed to, empty: none; NULL: made by the version before, `role` counts.
     """
 
     __tablename__ = "api_tokens"
@@ -152,7 +152,7 @@ class ApiToken(Base):
     name: Mapped[str]
     username: Mapped[str] = mapped_column(ForeignKey("users.username", ondelete="CASCADE"), index=True)
     role: Mapped[str] = mapped_column(default="", server_default="")
-    narrowed: Mapped[str] = mapped_column(default="", server_default="")
+    narrowed: Mapped[str | None] = mapped_column(default="")
     areas: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
     departments: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
     created_at: Mapped[datetime]

@@ -5,13 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
+from central.config import Config
 from central.security.audit import AuditTrail
+from central.security.door import Door
+from central.security.factors import Factors
 from central.security.grants import Reach
 from central.security.passwords import Passwords
+from central.security.policy import Policies
 from central.security.role_book import RoleBook
 from central.security.service import Accounts
 from central.security.sessions import Sessions
 from central.security.tokens import Tokens
+from central.security.vault import FILE, Vault
 from central.store.base import Database
 from protocols.model.clock import Clock
 
@@ -24,18 +29,28 @@ class Security:
     tokens: Tokens
     roles: RoleBook
     reach: Reach
+    policy: Policies
+    factors: Factors
     sessions: Sessions
+    door: Door
     audit: AuditTrail
 
     @classmethod
-    def build(cls, database: Database, clock: Clock, passwords: Passwords | None = None) -> Self:
+    def build(
+        cls, database: Database, clock: Clock, config: Config, passwords: Passwords | None = None
+    ) -> Self:
         """Put the parts together; they share one hasher, so that a storm of sign-ins has one limit."""
         passwords = passwords or Passwords()
+        vault = Vault(config.key_file or config.data_dir / FILE)
+        factors, sessions = Factors(database, clock, vault), Sessions(database, clock)
         return cls(
-            Accounts(database, clock, passwords),
-            Tokens(database, clock),
-            RoleBook(database),
-            Reach(database),
-            Sessions(database, clock, passwords),
-            AuditTrail(database, clock),
+            accounts=Accounts(database, clock, passwords),
+            tokens=Tokens(database, clock),
+            roles=RoleBook(database),
+            reach=Reach(database),
+            policy=Policies(database),
+            factors=factors,
+            sessions=sessions,
+            door=Door(database, clock, passwords, factors, sessions),
+            audit=AuditTrail(database, clock),
         )

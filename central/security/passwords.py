@@ -8,7 +8,6 @@ import secrets
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-MIN_LENGTH = 8
 MAX_LENGTH = 256
 _CONCURRENT = 2
 """Each hash takes 64 MiB for its time; more at once would let a sign-in storm take the memory."""
@@ -28,8 +27,8 @@ class Passwords:
             return await asyncio.to_thread(self._hasher.hash, password)
 
     async def matches(self, stored: str | None, password: str) -> bool:
-        """Say whether the password is the stored one; with none stored it takes as long, and says no."""
-        if stored is None:
+        """Say whether the password is the stored one; with no hash stored it takes as long, and says no."""
+        if stored is None or not stored.startswith("$argon2"):
             if self._nobody is None:
                 self._nobody = await self.hash(secrets.token_hex(16))
             await self._verify(self._nobody, password)

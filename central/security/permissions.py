@@ -99,6 +99,11 @@ def _requires(permission: Permission) -> Callable[..., Awaitable[Principal]]:
                 headers={"WWW-Authenticate": "Bearer"},
             )
         request.state.principal = principal
+        if principal.must_enrol and permission is not Permission.OWN_ACCOUNT:
+            raise Problem(
+                403, "second-factor-needed", "A second factor is needed",
+                "Your role asks for one: POST /api/v1/me/totp, then /me/totp/confirm with a code of it.",
+            )  # fmt: skip
         if not principal.may(permission):
             raise Problem(
                 403,
@@ -122,6 +127,7 @@ MayAcknowledge = Annotated[Principal, Depends(_requires(Permission.ACKNOWLEDGE))
 MayShelve = Annotated[Principal, Depends(_requires(Permission.SHELVE))]
 MayHandleCases = Annotated[Principal, Depends(_requires(Permission.HANDLE_CASES))]
 MayCommand = Annotated[Principal, Depends(_requires(Permission.COMMAND))]
+MayOwnAccount = Annotated[Principal, Depends(_requires(Permission.OWN_ACCOUNT))]
 MayOwnTokens = Annotated[Principal, Depends(_requires(Permission.OWN_TOKENS))]
 MayManageUsers = Annotated[Principal, Depends(_requires(Permission.MANAGE_USERS))]
 MayManageGateways = Annotated[Principal, Depends(_requires(Permission.MANAGE_GATEWAYS))]

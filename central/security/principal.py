@@ -24,10 +24,12 @@ class Principal:
     via: Literal["session", "token"]
     key: str = ""
     sight: Sight = NOTHING
+    must_enrol: bool = False
+    """A role of his asks for a second factor and he has none yet: until then he has no other right."""
 
     def may(self, permission: Permission) -> bool:
-        """Say whether some right includes the permission, anywhere."""
-        return any(right.carries(permission) for right in self.rights)
+        """Say whether some right includes the permission, anywhere. One's own account needs no right."""
+        return permission is Permission.OWN_ACCOUNT or any(right.carries(permission) for right in self.rights)
 
     @property
     def permissions(self) -> list[Permission]:

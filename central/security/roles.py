@@ -15,6 +15,7 @@ class Permission(StrEnum):
     SHELVE = "alarm.shelve"
     HANDLE_CASES = "case.handle"
     COMMAND = "device.command"
+    OWN_ACCOUNT = "account.own"
     OWN_TOKENS = "token.own"
     MANAGE_USERS = "user.manage"
     MANAGE_GATEWAYS = "gateway.manage"
@@ -38,7 +39,9 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
-_VIEWER: Final = frozenset({Permission.READ, Permission.OWN_TOKENS, Permission.EXPORT})
+_VIEWER: Final = frozenset(
+    {Permission.READ, Permission.OWN_ACCOUNT, Permission.OWN_TOKENS, Permission.EXPORT}
+)
 _OPERATOR: Final = _VIEWER | {
     Permission.ACKNOWLEDGE,
     Permission.SHELVE,

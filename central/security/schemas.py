@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, SecretStr
 
 from central.kernel.shapes import Asked, Name, Page, Shape
-from central.security.passwords import MAX_LENGTH, MIN_LENGTH
+from central.security.passwords import MAX_LENGTH
 from central.security.roles import Permission
 
 Username = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$", examples=["wang.lei"])]
-Password = Annotated[SecretStr, Field(min_length=MIN_LENGTH, max_length=MAX_LENGTH)]
+Password = Annotated[SecretStr, Field(min_length=1, max_length=MAX_LENGTH)]
 PartName = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f]+$")]
 DisplayName = Annotated[str, Field(min_length=1, max_length=100)]
 
@@ -22,6 +22,9 @@ class SignIn(Asked):
 
     username: str = Field(max_length=64)
     password: SecretStr = Field(max_length=MAX_LENGTH)
+    code: str | None = Field(
+        default=None, max_length=40, description="second factor: six figures, or a recovery code"
+    )
 
 
 class Grant(Asked):
@@ -45,6 +48,7 @@ class Myself(Shape):
     role: str = Field(description="the role of the grant that allows most")
     grants: list[Grant] = Field(description="what a token was narrowed to, where one was used")
     permissions: list[Permission] = Field(description="what these grants allow somewhere in the city")
+    must_enrol: bool = Field(description="nothing is allowed until a second factor is enrolled")
 
 
 class SessionOut(Shape):
@@ -65,6 +69,7 @@ class User(Shape):
     disabled: bool
     created_at: datetime
     last_sign_in_at: datetime | None
+    second_factor: bool
 
 
 class NewUser(Asked):
@@ -130,6 +135,77 @@ class Parts(Shape):
     departments: list[Department]
 
 
+class Me(Shape):
+    """One's own account."""
+
+    user: Myself
+    session: str = Field(description="id of the session or token that asks")
+    has_password: bool
+    second_factor: bool
+    recovery_codes_left: int
+
+
+class PasswordChange(Asked):
+    """One's own new password, with the old one."""
+
+    current: SecretStr = Field(max_length=MAX_LENGTH)
+    password: Password
+
+
+class PasswordProof(Asked):
+    """One's own password again, before what a stolen session must not do."""
+
+    password: SecretStr = Field(max_length=MAX_LENGTH)
+
+
+class TotpStart(Shape):
+    """A second factor to enrol; shown this once."""
+
+    secret: str = Field(description="base32, to type where the picture cannot be read")
+    uri: str = Field(description="otpauth:// address, as in the picture")
+    svg: str = Field(description="QR code as an SVG image")
+
+
+class TotpCode(Asked):
+    """A code of the authenticator app."""
+
+    code: str = Field(max_length=40)
+
+
+class RecoveryCodes(Shape):
+    """Codes for one sign-in each without the app; shown this once."""
+
+    codes: list[str]
+
+
+class OpenSession(Shape):
+    """A browser that is signed in."""
+
+    id: str
+    username: str
+    created_at: datetime
+    seen_at: datetime = Field(description="last request, to a minute")
+    expires_at: datetime
+    address: str
+    agent: str = Field(description="what the browser calls itself")
+    proof: str = Field(description="password, totp, recovery or oidc")
+    current: bool = Field(description="the session that asks")
+
+
+class OpenSessionPage(Page[OpenSession]):
+    """Open sessions, the last used first."""
+
+
+class Policy(Asked):
+    """Settings of security for everybody."""
+
+    second_factor_roles: list[str] = Field(
+        default=[], max_length=100, description="roles that may nothing without a second factor"
+    )
+    token_days: int = Field(default=90, ge=1, le=3650, description="days that a token lives unless asked")
+    token_days_max: int = Field(default=3650, ge=1, le=3650, description="days that a token lives at most")
+
+
 class UserPage(Page[User]):
     """Accounts by user name."""
 
@@ -156,7 +232,7 @@ class NewToken(Asked):
     areas: list[PartName] = Field(default=[], max_length=200, description="districts; none: not narrowed")
     departments: list[PartName] = Field(default=[], max_length=200)
     expires_in_days: int | None = Field(
-        default=None, ge=1, le=3650, description="left out: the centre's usual 90 days"
+        default=None, ge=1, le=3650, description="left out: as the policy says, 90 days"
     )
 
 
@@ -168,6 +244,14 @@ class TokenMade(Token):
 
 class TokenPage(Page[Token]):
     """Tokens, newest first."""
+
+
+class AuditChange(Shape):
+    """A thing before and after; only the fields that differ. null: there was, or is, no such thing."""
+
+    what: str = Field(examples=["user li.na"])
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
 
 
 class AuditEntry(Shape):
@@ -182,7 +266,18 @@ class AuditEntry(Shape):
     path: str
     status: int
     address: str
+    changes: list[AuditChange] | None = Field(description="what it changed, where that is kept")
     hash: str = Field(description="SHA-256 over the hash before and this record, hexadecimal")
+
+
+class AuditProof(Shape):
+    """Whether the chain of the audit trail is whole."""
+
+    whole: bool
+    reason: str | None = Field(description="altered, removed-before, cut-off or another-past; null: whole")
+    number: int | None = Field(description="the entry where it shows")
+    entries: int
+    head: str = Field(description="keep it elsewhere, for `citynerve audit verify --since`")
 
 
 class AuditPage(Page[AuditEntry]):

@@ -11,12 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from central.kernel.problem import Problem, not_found
 from central.security import grants as kept
 from central.security import schemas
-from central.security.models import Grant, User, UserSession
+from central.security.models import Grant, SecondFactor, User, UserSession
 from central.security.passwords import Passwords
 from central.security.principal import Principal
 from central.security.rights import Right, may_give
 from central.security.role_book import read
 from central.security.roles import Role
+from central.security.weak import refuse_weak
 from central.store.base import Database
 from protocols.errors import Rejected
 from protocols.model.clock import Clock, to_datetime
@@ -41,8 +42,10 @@ class Accounts:
     async def users(self) -> schemas.UserPage:
         """Return every account, by user name."""
         async with self._database.session() as session:
-            rows = await session.execute(select(User, kept.held_by()).order_by(User.username))
-            return schemas.UserPage(items=[_show(user, kept.rights_of(held)) for user, held in rows])
+            rows = await session.execute(_ACCOUNTS.order_by(User.username))
+            return schemas.UserPage(
+                items=[_show(user, kept.rights_of(held), factor) for user, held, factor in rows]
+            )
 
     async def user(self, username: str) -> schemas.User:
         """Return one account; Problem 404."""
@@ -58,6 +61,7 @@ class Accounts:
             )  # fmt: skip
         hashed = NO_PASSWORD
         if asked.password is not None:
+            refuse_weak(asked.password.get_secret_value(), asked.username)
             hashed = await self._passwords.hash(asked.password.get_secret_value())
         owner = (asked.owner or by.username) if asked.service else None
         async with self._database.session() as session:
@@ -91,6 +95,7 @@ class Accounts:
         departments: Iterable[str] = (),
     ) -> None:
         """Create the account, or set its password, role and name; for the command line and the demo."""
+        refuse_weak(password, username)
         hashed = await self._passwords.hash(password)
         async with self._database.session() as session:
             rights = await read(
@@ -118,11 +123,13 @@ class Accounts:
         switching the account off, ends its sessions.
         """
         password = asked.password.get_secret_value() if asked.password else None
+        if password is not None:
+            refuse_weak(password, username)
         hashed = None if password is None else await self._passwords.hash(password)
         async with self._database.session() as session:
             await session.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-            user, held = await _account(session, username)
-            before = _show(user, held)
+            user, held, factor = await _account(session, username)
+            before = _show(user, held, factor)
             may_give(by.rights, held)
             rights: Sequence[Right] = held
             if asked.grants is not None:
@@ -142,7 +149,7 @@ class Accounts:
             await _keep_an_admin(session)
             if hashed or user.disabled:
                 await session.execute(delete(UserSession).where(UserSession.username == username))
-            return before, _show(user, rights)
+            return before, _show(user, rights, factor)
 
     async def delete(self, username: str, by: Principal) -> schemas.User:
         """Remove a service account with its tokens. Rejected(`person`) for a person's: switch it off instead.
@@ -150,12 +157,30 @@ class Accounts:
         A person's name stays in the journals, so nobody else may come to bear it.
         """
         async with self._database.session() as session:
-            user, held = await _account(session, username)
+            user, held, factor = await _account(session, username)
             may_give(by.rights, held)
             if not user.service:
                 raise Rejected("person", "an account of a person is switched off, never removed")
             await session.delete(user)
-            return _show(user, held)
+            return _show(user, held, factor)
+
+    async def set_password(self, username: str, password: str) -> None:
+        """Set a person's own new password; Problem 422 `weak-password`. His sessions stay."""
+        refuse_weak(password, username)
+        hashed = await self._passwords.hash(password)
+        async with self._database.session() as session:
+            (await session.get_one(User, username)).password_hash = hashed
+
+    async def has_password(self, username: str) -> bool:
+        """Say whether the account has a password; services and people from elsewhere have none."""
+        async with self._database.session() as session:
+            return (await session.get_one(User, username)).password_hash != NO_PASSWORD
+
+    async def require_above(self, username: str, by: Principal) -> None:
+        """Problem 403 `beyond-yours` for an account that may what `by` may not; 404 where there is none."""
+        async with self._database.session() as session:
+            _, held, _ = await _account(session, username)
+            may_give(by.rights, held)
 
     async def any_user(self) -> bool:
         """Say whether there is an account at all; a new centre has none."""
@@ -163,12 +188,19 @@ class Accounts:
             return await session.scalar(select(User.username).limit(1)) is not None
 
 
-async def _account(session: AsyncSession, username: str) -> tuple[User, tuple[Right, ...]]:
-    statement = select(User, kept.held_by()).where(User.username == username).with_for_update(of=User)
+_ACCOUNTS = select(
+    User,
+    kept.held_by(),
+    exists().where(SecondFactor.username == User.username, SecondFactor.confirmed_at.is_not(None)),
+)
+
+
+async def _account(session: AsyncSession, username: str) -> tuple[User, tuple[Right, ...], bool]:
+    statement = _ACCOUNTS.where(User.username == username).with_for_update(of=User)
     found = (await session.execute(statement)).one_or_none()
     if found is None:
         raise not_found("user", username)
-    return found[0], kept.rights_of(found[1])
+    return found[0], kept.rights_of(found[1]), found[2]
 
 
 async def _check_owner(session: AsyncSession, owner: str | None) -> None:
@@ -194,7 +226,7 @@ async def _keep_an_admin(session: AsyncSession) -> None:
         raise Rejected("last-admin", "this is the last administrator of the whole city; name another first")
 
 
-def _show(user: User, rights: Sequence[Right]) -> schemas.User:
+def _show(user: User, rights: Sequence[Right], factor: bool = False) -> schemas.User:
     shown = Principal(user.username, user.display_name, tuple(rights), "session")
     return schemas.User(
         username=user.username,
@@ -206,6 +238,7 @@ def _show(user: User, rights: Sequence[Right]) -> schemas.User:
         disabled=user.disabled,
         created_at=user.created_at,
         last_sign_in_at=user.last_sign_in_at,
+        second_factor=factor,
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
-from typing import Final
 
 from sqlalchemy import ColumnElement, delete, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,6 +12,7 @@ from central.kernel.problem import Problem, not_found
 from central.security import schemas
 from central.security.grants import held_by, limit, old_role, rights_of
 from central.security.models import ApiToken, User
+from central.security.policy import in_force, parse
 from central.security.principal import Principal
 from central.security.rights import Right
 from central.security.role_book import own_permissions
@@ -20,9 +20,6 @@ from central.security.secret import TOKEN_PREFIX, new_secret
 from central.store.base import Database
 from protocols.errors import Rejected
 from protocols.model.clock import Clock, to_datetime
-
-DEFAULT_DAYS: Final = 90
-"""A token that nobody renews ends by itself."""
 
 
 class Tokens:
@@ -75,7 +72,7 @@ class Tokens:
                 areas=sorted(set(asked.areas)),
                 departments=sorted(set(asked.departments)),
                 created_at=now,
-                expires_at=now + timedelta(days=asked.expires_in_days or DEFAULT_DAYS),
+                expires_at=now + timedelta(days=await _days(session, asked)),
                 used_at=None,
             )
             session.add(row)
@@ -113,6 +110,16 @@ class Tokens:
         return narrowed
 
 
+async def _days(session: AsyncSession, asked: schemas.NewToken) -> int:
+    """A token that nobody renews ends by itself."""
+    policy = parse(await session.scalar(select(in_force())))
+    if asked.expires_in_days is None:
+        return min(policy.token_days, policy.token_days_max)
+    if asked.expires_in_days > policy.token_days_max:
+        raise Rejected("too-long", f"tokens live {policy.token_days_max} days at most here; ask for fewer")
+    return asked.expires_in_days
+
+
 def in_person(who: Principal) -> None:
     """Refuse a caller who is a token: it could give itself a longer or wider life."""
     if who.via == "token":
@@ -127,7 +134,7 @@ def _show(row: ApiToken) -> schemas.Token:
         id=row.id,
         name=row.name,
         username=row.username,
-        role=row.narrowed or None,
+        role=(row.role if row.narrowed is None else row.narrowed) or None,
         areas=row.areas,
         departments=row.departments,
         created_at=row.created_at,

@@ -130,7 +130,7 @@ async def running_centre(url: str, folder: Path, map_dir: Path | None = None) ->
         task.result()
     centre: Centre = app.state.centre
     # Hashes that take a millisecond; the real ones are tested where they are made.
-    quick = Security.build(centre.database, clock, Passwords(QUICK))
+    quick = Security.build(centre.database, clock, centre.config, Passwords(QUICK))
     app.state.centre = replace(centre, security=quick)
     try:
         running = Running(app, clock, {})

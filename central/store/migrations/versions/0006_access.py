@@ -1,7 +1,8 @@
 """Access: grants of roles over areas and departments, second factors, identities, audit of what changed.
 
 `users.role` and `api_tokens.role` stay for a centre of the version before that runs beside this one during an
-upgrade. It knows no areas, so what it cannot express is '' there: it then refuses the account or token.
+upgrade. It knows no areas, so what it cannot express is '' there: it then refuses the account or token. It
+leaves `narrowed` NULL, and writes audit entries too: a trigger counts them.
 """
 
 from __future__ import annotations
@@ -32,9 +33,8 @@ CREATE INDEX ix_grants_username ON grants (username);
 INSERT INTO grants (username, role) SELECT username, role FROM users ORDER BY username;
 ALTER TABLE users DROP CONSTRAINT ck_users_role, ALTER role SET DEFAULT '';
 ALTER TABLE api_tokens DROP CONSTRAINT ck_api_tokens_role, ALTER role SET DEFAULT '',
-    ADD narrowed text NOT NULL DEFAULT '',
+    ADD narrowed text,
     ADD areas text[] NOT NULL DEFAULT '{}', ADD departments text[] NOT NULL DEFAULT '{}';
-UPDATE api_tokens SET narrowed = role;
 """
 
 ACCOUNTS = """
@@ -90,9 +90,17 @@ INSERT INTO audit_head (entries, hash)
     SELECT count(*), coalesce(
         (SELECT hash FROM audit ORDER BY number DESC LIMIT 1), decode(repeat('00', 32), 'hex')
     ) FROM audit;
+CREATE FUNCTION audit_counts() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE audit_head SET entries = entries + 1, hash = NEW.hash;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER audit_counts AFTER INSERT ON audit FOR EACH ROW EXECUTE FUNCTION audit_counts();
 """
 
 DROP = """
+DROP TRIGGER audit_counts ON audit;
+DROP FUNCTION audit_counts;
 DROP TABLE audit_head, oidc_attempts, identities, recovery_codes, second_factors, security_settings,
     sign_in_failures, grants, roles, departments;
 ALTER TABLE audit DROP changes;
