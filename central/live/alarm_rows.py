@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ARRAY, BigInteger, ForeignKey, Identity, Index, Text, text
+from sqlalchemy import BigInteger, ForeignKey, Identity, Index, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from central.store.base import Base
+
+_OPEN = text("closed_at IS NULL")
 
 
 class AlarmRow(Base):
     """One occurrence. `number` is the last step applied; closed_at is set when the state is NORM.
 
-    overlays: `protocols.model.alarm.Overlay` codes in the order in which they are shown. group_key: the
-    first-out group of the rule, first_out: this was the first of it.
+    overlays: `protocols.model.alarm.Overlay` codes in the order in which they are shown, as the gateway has
+    them. covers: ids of what the centre lays over it by itself (`central.live.alarm_covers`), cover_codes
+    the overlays that these amount to, muted_by the gateway whose outage does. fold: the storm that it is
+    folded into. group_key: the first-out group of the rule, first_out: this was the first of it.
     """
 
     __tablename__ = "alarms"
@@ -55,18 +60,38 @@ class AlarmRow(Base):
     first_out: Mapped[bool] = mapped_column(default=False)
     realarms: Mapped[int] = mapped_column(default=0)
     reactivations: Mapped[int] = mapped_column(default=0)
+    assignee: Mapped[str | None]
+    assigned_at: Mapped[datetime | None]
+    assigned_by: Mapped[str | None]
+    covers: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), default=list)
+    cover_codes: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
+    muted_by: Mapped[str] = mapped_column(default="")
+    fold: Mapped[int | None] = mapped_column(BigInteger)
 
     __table_args__ = (
-        Index("ix_alarms_open", "raised_at", postgresql_where=text("closed_at IS NULL")),
+        Index("ix_alarms_open_newest", "raised_at", "id", postgresql_where=_OPEN),
+        Index("ix_alarms_open_priority", "priority", "raised_at", "id", postgresql_where=_OPEN),
+        Index("ix_alarms_open_site", "site", "raised_at", "id", postgresql_where=_OPEN),
+        Index("ix_alarms_open_device", "device", "raised_at", "id", postgresql_where=_OPEN),
         Index("ix_alarms_raised", "raised_at", "id"),
-        Index("ix_alarms_rule", "gateway", "rule_id", postgresql_where=text("closed_at IS NULL")),
+        Index("ix_alarms_point", "point", "raised_at"),
+        Index("ix_alarms_rule", "gateway", "rule_id", postgresql_where=_OPEN),
+        Index("ix_alarms_assigned", "assignee", postgresql_where=_OPEN),
+        Index("ix_alarms_covered", "gateway", postgresql_where=_OPEN),
+        Index("ix_alarms_folded", "fold", postgresql_where=text("fold IS NOT NULL")),
     )
+
+    @property
+    def hidden(self) -> bool:
+        """Whether something lies over it, so that nobody is called to it."""
+        return bool(self.overlays or self.covers)
 
 
 class JournalRow(Base):
     """One entry of the append-only journal; `at` is when it happened, `recorded_at` when it was stored.
 
     act: id of the `AlarmAct` behind it, by which the gateway's report of an act from here is recognised.
+    hidden: something lay over the alarm at this step, so that nobody was called.
     """
 
     __tablename__ = "alarm_journal"
@@ -85,8 +110,12 @@ class JournalRow(Base):
     number: Mapped[int | None]
     late: Mapped[bool]
     act: Mapped[str] = mapped_column(default="")
+    hidden: Mapped[bool] = mapped_column(default=False)
 
-    __table_args__ = (Index("ix_alarm_journal_act", "act", postgresql_where=text("act <> ''")),)
+    __table_args__ = (
+        Index("ix_alarm_journal_act", "act", postgresql_where=text("act <> ''")),
+        Index("ix_alarm_journal_at", "at"),
+    )
 
 
 class OverlayRow(Base):

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from central.live.alarm_rows import AlarmRow, JournalRow
-from protocols.model.alarm import ACTIVE_STATES, UNACKED_STATES
-
-StateFilter = Literal["active", "unacked", "open", "closed", "all"]
+from protocols.model.alarm import ACTIVE_STATES, UNACKED_STATES, Overlay
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +47,14 @@ class AlarmView:
     first_out: bool
     realarms: int
     reactivations: int
+    assignee: str | None
+    covers: tuple[int, ...]
+    """What the centre has laid over it: ids of covers; their codes are among `overlays`."""
+    muted_by: str
+    """The gateway whose outage mutes it, else empty."""
+    fold: int | None
+    cause: str
+    """Why it is there, to group by: `gateway:…`, `group:…` (first-out) or `rule:…`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,25 +84,8 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class AlarmQuery:
-    """Which alarms. `open` means not closed; `site`, `device`, `priority` narrow; shelved None = both.
-
-    sites: those within reach of who asks; None: all.
-    """
-
-    state: StateFilter = "open"
-    priority: str | None = None
-    site: str | None = None
-    device: str | None = None
-    shelved: bool | None = None
-    sites: Set[str] | None = None
-    limit: int = 100
-    cursor: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class AlarmPage:
-    """Alarms, the newest raised first; next_cursor None at the end."""
+    """Alarms in the order asked for; next_cursor None at the end."""
 
     items: list[AlarmView]
     next_cursor: str | None
@@ -114,8 +102,23 @@ class AlarmCounts:
     by_priority: dict[str, int]
 
 
+def laid(row: AlarmRow) -> tuple[str, ...]:
+    """Return every overlay of an occurrence, the gateway's and the centre's, in the order of `Overlay`."""
+    return tuple(code.value for code in Overlay if code in row.overlays or code in row.cover_codes)
+
+
+def cause(row: AlarmRow) -> str:
+    """Return why it is there, to group by: a gateway that is down, a first-out group, else its rule."""
+    if row.muted_by:
+        return f"gateway:{row.muted_by}"
+    if row.group_key:
+        return f"group:{row.gateway}.{row.group_key}"
+    return f"rule:{row.rule_id.partition('.')[2] or row.rule_id}"
+
+
 def view(row: AlarmRow) -> AlarmView:
     """Return an occurrence as screens see it."""
+    overlays = laid(row)
     return AlarmView(
         id=row.id,
         rule_id=row.rule_id,
@@ -143,12 +146,17 @@ def view(row: AlarmRow) -> AlarmView:
         last_value=row.last_value,
         late=row.late,
         declaration=row.declaration,
-        overlays=tuple(row.overlays),
-        display=row.overlays[0] if row.overlays else row.state,
+        overlays=overlays,
+        display=overlays[0] if overlays else row.state,
         group=row.group_key,
         first_out=row.first_out,
         realarms=row.realarms,
         reactivations=row.reactivations,
+        assignee=row.assignee,
+        covers=tuple(row.covers),
+        muted_by=row.muted_by,
+        fold=row.fold,
+        cause=cause(row),
     )
 
 

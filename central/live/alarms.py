@@ -8,28 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 
-from sqlalchemy import ColumnElement, and_, case, func, select
+from sqlalchemy import and_, case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from central.live import alarm_query, desk_rows  # noqa: F401 - with the second the desk's tables are known
 from central.live.alarm_answers import Answers, Forward
 from central.live.alarm_intake import Applied, Intake
 from central.live.alarm_outcomes import settle
+from central.live.alarm_query import ACTIVE, OPEN, SHOWN, UNACKED, AlarmQuery, StateFilter
 from central.live.alarm_rows import AlarmRow, JournalRow
 from central.live.alarm_views import (
     AlarmCounts,
     AlarmPage,
-    AlarmQuery,
     AlarmView,
     Evidence,
     JournalEntry,
-    StateFilter,
     entry,
     view,
 )
-from central.store.paging import newest_first
 from central.store.reach import at_sites
 from central.store.registry import RuleRow
-from protocols.model.alarm import ACTIVE_STATES, UNACKED_STATES, AlarmTransition
+from protocols.model.alarm import AlarmTransition
 from protocols.model.command import CommandOutcome
 
 __all__ = [
@@ -47,41 +46,23 @@ __all__ = [
     "StateFilter",
 ]
 
-_ACTIVE = AlarmRow.state.in_([state.value for state in ACTIVE_STATES])
-_UNACKED = AlarmRow.state.in_([state.value for state in UNACKED_STATES])
-_OPEN = AlarmRow.closed_at.is_(None)
 _SHELVED = AlarmRow.shelved_until.is_not(None)
-_SHOWN = and_(_OPEN, func.cardinality(AlarmRow.overlays) == 0)
-_BY_STATE: dict[StateFilter, list[ColumnElement[bool]]] = {
-    "active": [_OPEN, _ACTIVE],
-    "unacked": [_OPEN, _UNACKED],
-    "open": [_OPEN],
-    "closed": [~_OPEN],
-    "all": [],
-}
 
 
 class AlarmBoard(Answers):
     """Reads and changes occurrences. Every change is one transaction, then told on the bus as `alarm`."""
 
     async def list(self, query: AlarmQuery) -> AlarmPage:
-        """Return a page, the newest raised first. Problem 400 for a cursor that was not made here."""
-        where = [*_BY_STATE[query.state], *at_sites(AlarmRow.site, query.sites)]
-        if query.priority is not None:
-            where.append(AlarmRow.priority == query.priority)
-        if query.site is not None:
-            where.append(AlarmRow.site == query.site)
-        if query.device is not None:
-            where.append(AlarmRow.device == query.device)
-        if query.shelved is not None:
-            where.append(_SHELVED if query.shelved else ~_SHELVED)
-        page = select(AlarmRow).where(*where)
+        """Return a page and how many there are. Problem 400 for a cursor that was not made here."""
         async with self._database.session() as session:
-            rows, cursor = await newest_first(
-                session, page, AlarmRow.raised_at, AlarmRow.id, query.limit, query.cursor
-            )
-            total = await session.scalar(select(func.count()).select_from(AlarmRow).where(*where))
-        return AlarmPage([view(row) for row in rows], cursor, total or 0)
+            rows, cursor = await alarm_query.page(session, query)
+            total = await alarm_query.total(session, query)
+        return AlarmPage([view(row) for row in rows], cursor, total)
+
+    async def facets(self, query: AlarmQuery) -> dict[str, dict[str, int]]:
+        """Count what the filter lets through, by facet and value."""
+        async with self._database.session() as session:
+            return await alarm_query.facets(session, query)
 
     async def get(self, alarm_id: str) -> AlarmView | None:
         """Return one occurrence, or None."""
@@ -106,11 +87,11 @@ class AlarmBoard(Answers):
         statement = (
             select(
                 AlarmRow.priority,
-                func.count().filter(and_(_SHOWN, _ACTIVE)),
-                func.count().filter(and_(_SHOWN, _UNACKED)),
+                func.count().filter(and_(SHOWN, ACTIVE)),
+                func.count().filter(and_(SHOWN, UNACKED)),
                 func.count().filter(_SHELVED),
             )
-            .where(_OPEN, *at_sites(AlarmRow.site, sites))
+            .where(OPEN, *at_sites(AlarmRow.site, sites))
             .group_by(AlarmRow.priority)
         )
         async with self._database.session() as session:
@@ -124,11 +105,11 @@ class AlarmBoard(Answers):
         statement = (
             select(
                 AlarmRow.site,
-                func.min(case((_ACTIVE, AlarmRow.priority))),
-                func.count().filter(_ACTIVE),
-                func.count().filter(_UNACKED),
+                func.min(case((ACTIVE, AlarmRow.priority))),
+                func.count().filter(ACTIVE),
+                func.count().filter(UNACKED),
             )
-            .where(_SHOWN, *at_sites(AlarmRow.site, sites))
+            .where(SHOWN, *at_sites(AlarmRow.site, sites))
             .group_by(AlarmRow.site)
         )
         async with self._database.session() as session:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
 
-from central.kernel.shapes import Cursor, Limit, PriorityCode, problems
-from central.live.alarms import AlarmQuery, StateFilter
+from fastapi import APIRouter, Query, Response
+
+from central.kernel.shapes import problems
 from central.security.permissions import MayAcknowledge, MayRead, MayShelve
 from central.systems.monitoring import schemas_alarms
+from central.systems.monitoring.alarm_filter import AlarmFilter, AlarmListQuery
 from central.systems.monitoring.parts import Room
 
 router = APIRouter(tags=["alarms"])
@@ -15,32 +17,23 @@ router = APIRouter(tags=["alarms"])
 _ANSWER = problems(401, 403, 404, 409, 422, 503)
 
 
-@router.get("/alarms", operation_id="listAlarms", responses=problems(400, 401, 403, 422, 503))
-async def list_alarms(
-    *,
-    who: MayRead,
-    room: Room,
-    state: StateFilter = "open",
-    priority: PriorityCode | None = None,
-    site: str | None = None,
-    device: str | None = None,
-    shelved: bool | None = None,
-    limit: Limit = 100,
-    cursor: Cursor = None,
-) -> schemas_alarms.AlarmPage:
-    """List alarms, the newest raised first. `open`: not closed yet; `unacked`: waiting for somebody."""
-    return await room.alarms.page(
-        AlarmQuery(
-            state=state,
-            priority=priority,
-            site=site,
-            device=device,
-            shelved=shelved,
-            sites=who.sight.sites,
-            limit=limit,
-            cursor=cursor,
-        )
-    )
+@router.get(
+    "/alarms",
+    operation_id="listAlarms",
+    response_model=schemas_alarms.AlarmPage,
+    responses=problems(400, 401, 403, 422, 503),
+)
+async def list_alarms(who: MayRead, room: Room, asked: Annotated[AlarmListQuery, Query()]) -> Response:
+    """List alarms by filter, a page at a time, the newest raised first or the most urgent first."""
+    return Response(await room.alarms.page(asked, who), media_type="application/json")
+
+
+@router.get("/alarms/facets", operation_id="countAlarms", responses=problems(401, 403, 422, 503))
+async def count_alarms(
+    who: MayRead, room: Room, asked: Annotated[AlarmFilter, Query()]
+) -> schemas_alarms.AlarmFacets:
+    """Count the alarms that a filter lets through, by facet and value."""
+    return await room.alarms.facets(asked, who)
 
 
 @router.get("/alarms/{alarm_id}", operation_id="getAlarm", responses=problems(401, 403, 404, 503))

@@ -14,6 +14,7 @@ from central.casebook import queries
 from central.city.registry import City, Registry
 from central.kernel.bus import Bus
 from central.kernel.shapes import Name, QualityOut
+from central.live.alarm_query import BARE
 from central.live.alarms import AlarmBoard, AlarmRow
 from central.live.latest import LatestBoard
 from central.security.sight import EVERYTHING, Sight
@@ -163,7 +164,7 @@ class OverviewDesk:
         statement = (
             select(AlarmRow.point, func.min(AlarmRow.priority))
             .where(AlarmRow.closed_at.is_(None), AlarmRow.state.in_(ACTIVE_STATES))
-            .where(AlarmRow.shelved_until.is_(None), *at_sites(AlarmRow.site, sight.sites))
+            .where(BARE, *at_sites(AlarmRow.site, sight.sites))
             .group_by(AlarmRow.point)
         )
         async with self._database.session() as session:

@@ -66,10 +66,29 @@ class Alarm(Shape):
     realarms: int = Field(description="how often it was annunciated again, still active")
     reactivations: int = Field(description="how often it became active again, while latched")
     labels: dict[str, Name] = Field(description="words for the values of the point, where it has them")
+    assignee: str | None = Field(description="the user who sees to it")
+    covers: list[int] = Field(description="what the centre has laid over it; see /alarms/covers")
+    muted_by: str = Field(description="the gateway whose outage mutes it, else empty")
+    fold: int | None = Field(description="the folded storm that it stands in; see /alarms/folds")
+    cause: str = Field(description="to group by: `gateway:…` that is down, first-out `group:…`, or `rule:…`")
 
 
 class AlarmPage(Page[Alarm]):
-    """Alarms, the newest raised first."""
+    """Alarms in the order asked for."""
+
+
+class AlarmFacets(Shape):
+    """How many alarms the filter lets through, by value; the most first."""
+
+    total: int
+    priority: dict[str, int]
+    state: dict[str, int]
+    site: dict[str, int]
+    area: dict[str, int] = Field(description="district of the site; empty where that has none")
+    category: dict[str, int]
+    kind: dict[str, int] = Field(description="kind of condition")
+    assignee: dict[str, int] = Field(description="`-`: nobody")
+    overlay: dict[str, int] = Field(description="the overlay that is shown; empty: none")
 
 
 class JournalEntry(Shape):

@@ -10,6 +10,7 @@ from central.city.registry import City, DeviceRecord, PointRecord, Registry, Sit
 from central.kernel.problem import Problem, not_found
 from central.kernel.shapes import Name
 from central.link.gateways import Gateways
+from central.live.alarm_query import BARE
 from central.live.alarms import AlarmBoard, AlarmRow
 from central.live.latest import LatestBoard
 from central.security.sight import Sight
@@ -242,7 +243,7 @@ class Monitoring:
             select(AlarmRow.device, func.min(AlarmRow.priority))
             .where(
                 AlarmRow.closed_at.is_(None),
-                AlarmRow.shelved_until.is_(None),
+                BARE,
                 AlarmRow.state.in_(ACTIVE_STATES),
                 AlarmRow.device.in_(list(devices)),
             )

@@ -130,6 +130,11 @@ def alarm_fields(view: AlarmView, link: Link | None, point: PointRecord | None) 
         "first_out": view.first_out,
         "realarms": view.realarms,
         "reactivations": view.reactivations,
+        "assignee": view.assignee,
+        "muted_by": view.muted_by,
+        "covers": list(view.covers),
+        "fold": view.fold,
+        "cause": view.cause,
         "labels": labels(point),
     }
 
