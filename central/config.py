@@ -49,6 +49,8 @@ class Config:
                   (CITYNERVE_ARCHIVE=1)
     key_file      key that seals second factors; none: `security.key` in data_dir (CITYNERVE_KEY_FILE).
                   The same for every replica
+    alarm_positions  operators who share the alarm list: a flood is more than 10 calls in 10 minutes for each
+                  of them (CITYNERVE_ALARM_POSITIONS=1)
     secure        cookies only over https; set it behind TLS (CITYNERVE_SECURE=1)
     log_level     debug, info, warning or error (CITYNERVE_LOG_LEVEL)
     """
@@ -65,6 +67,7 @@ class Config:
     rollup_days: Mapping[str, int] = field(default_factory=lambda: dict(ROLLUP_DAYS))
     archive: bool = False
     key_file: Path | None = None
+    alarm_positions: int = 1
     secure: bool = False
     log_level: str = "info"
 
@@ -127,6 +130,9 @@ class Config:
                 f"1m=4000,1h=0 and so on: at least the {least} days of the readings, or 0, for ever",
                 "write it so, or unset it",
             )
+        positions = environ.get("CITYNERVE_ALARM_POSITIONS", "1")
+        if not (positions.isdecimal() and 1 <= int(positions) <= 1000):
+            wrong("CITYNERVE_ALARM_POSITIONS", "a number of operators, 1 to 1000", "write it so, or unset it")
         if mistakes:
             raise ConfigError(mistakes)
         data = environ.get("CITYNERVE_DATA")
@@ -142,6 +148,7 @@ class Config:
             retention_days=kept,
             rollup_days=rolled or longest,
             archive=_yes(environ.get("CITYNERVE_ARCHIVE", "")),
+            alarm_positions=int(positions),
             secure=_yes(environ.get("CITYNERVE_SECURE", "")),
             key_file=Path(environ["CITYNERVE_KEY_FILE"]) if environ.get("CITYNERVE_KEY_FILE") else None,
             log_level=level,

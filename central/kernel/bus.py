@@ -3,7 +3,7 @@
 Payloads by kind (all immutable, so that listeners may share them):
     alarm    live.alarms.AlarmView       command  link.command_rows.CommandView
     gateway  link.gateways.GatewayView   order    link.order_rows.OrderView
-    event, case, overview: as casebook and monitoring publish them
+    event, case, overview, desk: as casebook and monitoring publish them
 Readings do not travel here: they are columns, and the live board conflates them.
 """
 
@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Literal, Self
 
-Kind = Literal["alarm", "gateway", "event", "case", "command", "order", "overview"]
-KINDS: Final[tuple[Kind, ...]] = ("alarm", "gateway", "event", "case", "command", "order", "overview")
+Kind = Literal["alarm", "gateway", "event", "case", "command", "order", "overview", "desk"]
+KINDS: Final[tuple[Kind, ...]] = ("alarm", "gateway", "event", "case", "command", "order", "overview", "desk")
 
 
 @dataclass(frozen=True, slots=True)

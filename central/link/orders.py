@@ -52,33 +52,43 @@ class Orders:
 
         Raises KeyError for an unknown gateway; Rejected: `revoked`, `expiry`, `not-storable`.
         """
+        return (await self.add_many(gateway, [order], [issued_by]))[0]
+
+    async def add_many(
+        self, gateway: str, orders: Sequence[Standing], issued_by: Sequence[str]
+    ) -> list[OrderView]:
+        """Store orders under the gateway's next numbers, all or none. Raises as `add` does."""
         now_us = self._clock()
-        expires_us = getattr(order, "expires_us", now_us + round(ALARM_EXPIRY_S * 1e6))
-        if not 0 < (expires_us - now_us) / 1e6 <= MAX_EXPIRY_S:
-            raise Rejected("expiry", f"an order lives for up to {MAX_EXPIRY_S / 86_400:.0f} days from now")
-        _require_storable(order)
+        for order in orders:
+            if not 0 < (_expires_us(order, now_us) - now_us) / 1e6 <= MAX_EXPIRY_S:
+                days = f"{MAX_EXPIRY_S / 86_400:.0f}"
+                raise Rejected("expiry", f"an order lives for up to {days} days from now")
+            _require_storable(order)
+        rows = []
         async with self._database.session() as session:
-            number = await sent.next_number(session, gateway)
-            expires_at = to_datetime(expires_us)
-            row = OrderRow(
-                id=order.id,
-                gateway=gateway,
-                number=number,
-                kind=kind_of(order),
-                subject=subject_of(order)[:500],
-                body=body_of(order),
-                state=CommandState.PENDING.value,
-                issued_at=to_datetime(now_us),
-                issued_by=issued_by,
-                expires_at=expires_at,
-                answer_by=expires_at + timedelta(seconds=_answer_s(order)),
-                delivered_at=None,
-                finished_at=None,
-                reason="",
-                detail="",
-            )
-            session.add(row)
-        return view(row)
+            last = await sent.next_number(session, gateway, len(orders))
+            for place, (order, actor) in enumerate(zip(orders, issued_by, strict=True)):
+                expires_at = to_datetime(_expires_us(order, now_us))
+                row = OrderRow(
+                    id=order.id,
+                    gateway=gateway,
+                    number=last - len(orders) + 1 + place,
+                    kind=kind_of(order),
+                    subject=subject_of(order)[:500],
+                    body=body_of(order),
+                    state=CommandState.PENDING.value,
+                    issued_at=to_datetime(now_us),
+                    issued_by=actor,
+                    expires_at=expires_at,
+                    answer_by=expires_at + timedelta(seconds=_answer_s(order)),
+                    delivered_at=None,
+                    finished_at=None,
+                    reason="",
+                    detail="",
+                )
+                rows.append(row)
+            session.add_all(rows)
+        return [view(row) for row in rows]
 
     async def get(self, order_id: str) -> OrderRow | None:
         """Return one order with its body, or None."""
@@ -128,6 +138,11 @@ def _answer_s(order: Standing) -> float:
             return UPDATE_ANSWER_S
         case _:
             return ANSWER_S
+
+
+def _expires_us(order: Standing, now_us: int) -> int:
+    expires_us: int = getattr(order, "expires_us", now_us + round(ALARM_EXPIRY_S * 1e6))
+    return expires_us
 
 
 def _require_storable(order: Standing) -> None:

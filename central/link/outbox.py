@@ -57,12 +57,17 @@ class Outbox:
         self._bus.publish("order", sent)
         return sent
 
-    async def forward(self, gateway: str, act: AlarmAct) -> None:
-        """Send an act on an alarm. It holds here even where the gateway cannot be told: nothing is raised."""
+    async def forward(self, gateway: str, acts: Sequence[AlarmAct]) -> None:
+        """Send acts on alarms. They hold here even where the gateway cannot be told: nothing is raised."""
         try:
-            await self.order(gateway, act, act.actor)
+            told = await self.orders.add_many(gateway, acts, [act.actor for act in acts])
         except (KeyError, Rejected) as error:
-            log.warning("alarm.not_forwarded", gateway=gateway, rule=act.rule, verb=act.verb, why=str(error))
+            log.warning("alarm.not_forwarded", gateway=gateway, acts=len(acts), why=str(error))
+            return
+        log.info("alarm.forwarded", gateway=gateway, acts=len(told))
+        self._event(gateway).set()
+        for order in told:
+            self._bus.publish("order", order)
 
     async def send(
         self,

@@ -48,13 +48,13 @@ Kind = TypeVar("Kind", bound=Sent)
 Told = TypeVar("Told", str, float | str | None)
 
 
-async def next_number(session: AsyncSession, gateway: str) -> int:
-    """Take the gateway's next number. Raises KeyError for an unknown gateway; Rejected `revoked`."""
+async def next_number(session: AsyncSession, gateway: str, many: int = 1) -> int:
+    """Take the gateway's next numbers; return the last. KeyError: unknown gateway; Rejected `revoked`."""
     # The row lock makes numbers become visible in their order, so no inbox skips one.
     number: int | None = await session.scalar(
         update(Gateway)
         .where(Gateway.id == gateway, Gateway.state != "revoked")
-        .values(last_command=Gateway.last_command + 1)
+        .values(last_command=Gateway.last_command + many)
         .returning(Gateway.last_command)
     )
     if number is None:

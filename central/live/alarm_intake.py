@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from sqlalchemy import ColumnElement, Row, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from central.live import alarm_overlays
+from central.live import alarm_covers, alarm_overlays
 from central.live.alarm_effects import stepped, taken_over, uncovered
 from central.live.alarm_rows import AlarmRow, JournalRow, OverlayRow
 from central.live.alarm_rules import Rules
+from central.live.desk_rows import CoverRow
 from central.store.registry import Device, Point
 from protocols.errors import Rejected, WireError
 from protocols.model.alarm import (
@@ -64,6 +65,7 @@ class Intake:
         self._points: dict[str, Row[int, str, str, str] | None] = {}
         self._laid: dict[str, list[OverlayRow]] = {}
         """What lies over a rule, as long as no step of this batch changes it."""
+        self._covers: list[CoverRow] = []
         self.applied = Applied()
 
     async def apply(self, transitions: Sequence[AlarmTransition]) -> None:
@@ -82,6 +84,7 @@ class Intake:
             if row.gateway != self._gateway:
                 raise WireError("shape", f"occurrence {row.id} belongs to another gateway")
             self._by_rule[row.rule_id].append(row)
+        self._covers = await alarm_covers.in_force(self._session)
         with self._session.no_autoflush:
             await self._apply(transitions)
         # Rows first, then their history: in a storm two statements write what hundreds of steps have done.
@@ -158,6 +161,9 @@ class Intake:
             first_out=transition.first_out,
             realarms=0,
             reactivations=0,
+            covers=[],
+            cover_codes=[],
+            muted_by="",
         )
         if rule.id not in self._laid:
             in_force = alarm_overlays.in_force(self._session, self._gateway, rule.id)
@@ -165,10 +171,13 @@ class Intake:
         for laid in self._laid[rule.id]:
             overlay = Overlay(laid.overlay)
             alarm_overlays.put(row, overlay, until=laid.until_at, actor=laid.entered_by, reason=laid.reason)
+        for cover in self._covers:
+            if alarm_covers.matches(cover, row):
+                alarm_covers.put(row, cover)
         self._session.add(row)
         self._rows[row.id] = row
         self._by_rule[row.rule_id].append(row)
-        if not row.overlays:
+        if not row.hidden:
             self.applied.raised.append(row)
         if transition.event is AlarmEvent.ACT:
             self._supersede(row, transition)
@@ -301,7 +310,7 @@ class Intake:
             if not row.overlays:
                 after = transition.state or unhidden(before, policy)
                 uncovered(row, before, after, to_datetime(transition.event_us))
-                if after is AlarmState.UNACK:
+                if after is AlarmState.UNACK and not row.hidden:
                     self.applied.raised.append(row)
         else:
             return
@@ -374,6 +383,7 @@ class Intake:
                 number=transition.number,
                 late=late,
                 act=transition.act,
+                hidden=row.hidden,
             )
         )
 

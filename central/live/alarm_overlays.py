@@ -92,5 +92,5 @@ def take(row: AlarmRow, overlay: Overlay) -> None:
 
 def bare(row: AlarmRow) -> None:
     """Show no overlay: the occurrence is closed. The rule keeps its own."""
-    row.overlays = []
+    row.overlays, row.covers, row.cover_codes, row.muted_by = [], [], [], ""
     row.shelved_until = row.shelved_by = row.shelve_reason = None

@@ -37,6 +37,9 @@ Sort = Literal["newest", "priority"]
 NOBODY: Final = "-"
 """As `assignee`: assigned to nobody."""
 
+COUNTED: Final = 1000
+"""A page says how many there are up to here: counting a storm would take longer than the page."""
+
 ACTIVE: Final = AlarmRow.state.in_([state.value for state in ACTIVE_STATES])
 UNACKED: Final = AlarmRow.state.in_([state.value for state in UNACKED_STATES])
 OPEN: Final = AlarmRow.closed_at.is_(None)
@@ -195,9 +198,11 @@ async def page(session: AsyncSession, query: AlarmQuery) -> tuple[Sequence[Alarm
     return shown, cursor_after(shown[-1], query.sort)
 
 
-async def total(session: AsyncSession, query: AlarmQuery) -> int:
-    """Count what the filter lets through."""
-    return await session.scalar(select(func.count()).select_from(AlarmRow).where(*conditions(query))) or 0
+async def total(session: AsyncSession, query: AlarmQuery) -> int | None:
+    """Count what the filter lets through, up to COUNTED; None: more. `facets` counts them all."""
+    some = select(literal(1)).select_from(AlarmRow).where(*conditions(query)).limit(COUNTED + 1).subquery()
+    found = await session.scalar(select(func.count()).select_from(some)) or 0
+    return found if found <= COUNTED else None
 
 
 FACETS: Final[dict[str, SQLColumnExpression[str]]] = {

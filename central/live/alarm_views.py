@@ -89,7 +89,7 @@ class AlarmPage:
 
     items: list[AlarmView]
     next_cursor: str | None
-    total: int
+    total: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 
+import msgspec
 from sqlalchemy import and_, case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,6 +18,7 @@ from central.live.alarm_intake import Applied, Intake
 from central.live.alarm_outcomes import settle
 from central.live.alarm_query import ACTIVE, OPEN, SHOWN, UNACKED, AlarmQuery, StateFilter
 from central.live.alarm_rows import AlarmRow, JournalRow
+from central.live.alarm_rules import CENTRE, OWN
 from central.live.alarm_views import (
     AlarmCounts,
     AlarmPage,
@@ -30,6 +32,7 @@ from central.store.reach import at_sites
 from central.store.registry import RuleRow
 from protocols.model.alarm import AlarmTransition
 from protocols.model.command import CommandOutcome
+from protocols.model.order import AlarmAct
 
 __all__ = [
     "AlarmBoard",
@@ -59,6 +62,12 @@ class AlarmBoard(Answers):
             total = await alarm_query.total(session, query)
         return AlarmPage([view(row) for row in rows], cursor, total)
 
+    async def ids(self, query: AlarmQuery) -> tuple[Sequence[str], bool]:
+        """Return the ids of a page, and whether there are more."""
+        async with self._database.session() as session:
+            rows, cursor = await alarm_query.page(session, query)
+        return [row.id for row in rows], cursor is not None
+
     async def facets(self, query: AlarmQuery) -> dict[str, dict[str, int]]:
         """Count what the filter lets through, by facet and value."""
         async with self._database.session() as session:
@@ -77,10 +86,14 @@ class AlarmBoard(Answers):
             if row is None:
                 return None
             rule = await session.get(RuleRow, (row.gateway, row.declaration, row.rule_id))
+            own = OWN.get(row.rule_id) if row.declaration == CENTRE else None
+            body = {} if rule is None else rule.body
             journal = await session.scalars(
                 select(JournalRow).where(JournalRow.alarm == alarm_id).order_by(JournalRow.id)
             )
-            return Evidence(view(row), {} if rule is None else rule.body, [entry(step_) for step_ in journal])
+            if own is not None:
+                body = msgspec.to_builtins(own)
+            return Evidence(view(row), body, [entry(step_) for step_ in journal])
 
     async def counts(self, sites: Set[str] | None = None) -> AlarmCounts:
         """Count the open occurrences for the overview; those under an overlay are left out, or shelved."""
@@ -147,3 +160,11 @@ class AlarmBoard(Answers):
             }
         for alarm_id in alarm_ids:
             self._bus.publish("alarm", view(rows[alarm_id]))
+
+    async def forward(self, acts: Sequence[tuple[str, AlarmAct]]) -> None:
+        """Hand acts to their gateways; called after the commit."""
+        told: dict[str, list[AlarmAct]] = {}
+        for gateway, act in acts:
+            told.setdefault(gateway, []).append(act)
+        for gateway, its in told.items():
+            await self._forward(gateway, its)

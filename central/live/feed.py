@@ -2,6 +2,7 @@
 
 Readings are not queued: each client has one flag per series, so a point that changed ten times between
 two looks is sent once, with its newest value, and a client's memory does not grow however slow it is.
+Alarms are conflated by occurrence: of one that changed three times between two flushes the latest state goes.
 Bus messages are queued, bounded; when the queue overflows the client is told to reload (`Lagged`).
 """
 
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from central.kernel.bus import Bus, Kind, Message, Subscription
+from central.live.alarm_views import AlarmView
 from central.live.latest import LatestBoard, LatestValue, SeriesColumn
 from protocols.errors import Rejected
 
@@ -35,6 +37,13 @@ class ReadingsChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class AlarmsChanged:
+    """The latest state of occurrences that changed since the client's last flush, in the order of changes."""
+
+    items: list[AlarmView]
+
+
+@dataclass(frozen=True, slots=True)
 class Lagged:
     """The client was too slow: `dropped` messages were lost, and it should reload its page's data."""
 
@@ -46,7 +55,7 @@ class Ping:
     """Nothing happened for a while; keeps proxies from closing the stream."""
 
 
-FeedItem = ReadingsChanged | Message | Lagged | Ping
+FeedItem = ReadingsChanged | AlarmsChanged | Message | Lagged | Ping
 FeedKind = Literal["readings"] | Kind
 
 
@@ -59,6 +68,7 @@ class FeedClient:
         self._wanted = np.zeros(int(series.max()) + 1 if len(series) else 0, bool)
         self._wanted[series] = True
         self._changed: NDArray[np.bool_] = np.zeros(len(self._wanted), bool)
+        self._alarms: dict[str, AlarmView] = {}
         self._ready = asyncio.Event()
         if messages is not None:
             messages.notify(self._ready)
@@ -86,7 +96,7 @@ class FeedClient:
         self._ready.set()
 
     async def __aiter__(self) -> AsyncIterator[FeedItem]:
-        """Yield items until the feed closes; at most four ReadingsChanged a second."""
+        """Yield items until the feed closes; at most four ReadingsChanged and AlarmsChanged a second."""
         loop = asyncio.get_running_loop()
         flushed = 0.0
         while not self._feed.closing:
@@ -99,7 +109,7 @@ class FeedClient:
             if self._messages is not None:
                 for item in self._take_messages(self._messages):
                     yield item
-            if not self._changed.any():
+            if not self._alarms and not self._changed.any():
                 continue
             wait = flushed + FLUSH_S - loop.time()
             if wait > 0:
@@ -107,6 +117,11 @@ class FeedClient:
                 await asyncio.sleep(wait)
                 self._ready.set()
             flushed = loop.time()
+            if self._alarms:
+                alarms, self._alarms = list(self._alarms.values()), {}
+                yield AlarmsChanged(alarms)
+            if not self._changed.any():
+                continue
             series = np.flatnonzero(self._changed)
             self._changed[series] = False
             yield ReadingsChanged(list(self._feed.latest.get_many(series.tolist()).values()))
@@ -115,8 +130,15 @@ class FeedClient:
         taken = messages.take()
         dropped, messages.lagged = messages.lagged, 0
         if dropped:
+            # It loads its page again, and with it whatever waited here.
+            self._alarms.clear()
             yield Lagged(dropped)
-        yield from taken
+        for message in taken:
+            if isinstance(message.payload, AlarmView):
+                self._alarms.pop(message.payload.id, None)
+                self._alarms[message.payload.id] = message.payload
+            else:
+                yield message
 
 
 class Feed:

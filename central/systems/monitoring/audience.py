@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import BaseModel
 
 from central.casebook.schemas import Case, Event
@@ -52,11 +54,13 @@ class Audience:
             case _:
                 return False
 
+    async def alarms(self, changed: Sequence[AlarmView]) -> list[bytes]:
+        """Return alarms as JSON; what is out of sight was never queued."""
+        return await self._alarms.lines(changed)
+
     async def shape(self, payload: object) -> BaseModel | None:
         """Return what is said of a message's payload; None where it is no news within sight."""
         match payload:
-            case AlarmView():
-                return (await self._alarms.show([payload]))[0]
             case GatewayView():
                 return self._gateway(payload)
             case CommandView():

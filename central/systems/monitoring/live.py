@@ -13,9 +13,10 @@ from central.kernel.bus import KINDS, Kind, Message
 from central.kernel.problem import Problem
 from central.kernel.shapes import Shape
 from central.link.schemas import Command, Gateway, Order
-from central.live.feed import MAX_CLIENTS, Feed, FeedItem, Lagged, Ping, ReadingsChanged
+from central.live.feed import MAX_CLIENTS, AlarmsChanged, Feed, FeedItem, Lagged, Ping, ReadingsChanged
 from central.systems.monitoring import schemas, schemas_alarms, views
 from central.systems.monitoring.audience import Audience
+from central.systems.monitoring.schemas_desk import DeskNews
 from protocols.model.clock import SECOND_US, Clock, to_datetime
 
 FEED_KINDS: Final = frozenset({"readings", *KINDS})
@@ -36,6 +37,7 @@ class LiveMessages(Shape):
     command: Command
     order: Order
     overview: schemas.Overview
+    desk: DeskNews
     lagged: schemas.LaggedOut
 
 
@@ -95,6 +97,9 @@ class LiveStream:
                 return encode(
                     "readings", schemas.LatestBatch(items=[value for value in shown if value is not None])
                 )
+            case AlarmsChanged(items):
+                lines = await self._audience.alarms(items)
+                return b"".join(b"event: alarm\ndata: " + line + b"\n\n" for line in lines)
             case Lagged(dropped):
                 return encode("lagged", schemas.LaggedOut(dropped=dropped))
             case Ping():

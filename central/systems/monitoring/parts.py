@@ -20,6 +20,10 @@ from central.security.sight import Sight
 from central.store.history import History
 from central.systems.centre import Centre
 from central.systems.monitoring import citymap
+from central.systems.monitoring.alarm_desk import Desk
+from central.systems.monitoring.alarm_people import People
+from central.systems.monitoring.alarm_saved import SavedViews
+from central.systems.monitoring.alarm_watch import DeskWatch
 from central.systems.monitoring.alarms import AlarmDesk
 from central.systems.monitoring.audience import Audience
 from central.systems.monitoring.figures import DEFAULT_PATTERNS
@@ -38,6 +42,10 @@ class Parts:
     registry: Registry
     monitoring: Monitoring
     alarms: AlarmDesk
+    desk: Desk
+    watch: DeskWatch
+    saved: SavedViews
+    people: People
     overview: OverviewDesk
     gateways: Gateways
     gateway_desk: GatewayDesk
@@ -58,6 +66,14 @@ class Parts:
         """Put the room together."""
         registry = centre.registry
         gateway_desk = GatewayDesk(centre.gateways, registry)
+        desk = Desk(
+            board=centre.alarms,
+            registry=registry,
+            database=centre.database,
+            bus=centre.bus,
+            clock=centre.clock,
+            positions=centre.config.alarm_positions,
+        )
         return cls(
             registry=registry,
             monitoring=Monitoring(
@@ -69,6 +85,18 @@ class Parts:
                 clock=centre.clock,
             ),
             alarms=AlarmDesk(centre.alarms, registry, centre.history, centre.database),
+            desk=desk,
+            watch=DeskWatch(
+                desk,
+                board=centre.alarms,
+                gateways=centre.gateways,
+                registry=registry,
+                database=centre.database,
+                bus=centre.bus,
+                clock=centre.clock,
+            ),
+            saved=SavedViews(centre.database, centre.clock),
+            people=People(centre.database),
             overview=OverviewDesk(
                 registry=registry,
                 latest=centre.latest,

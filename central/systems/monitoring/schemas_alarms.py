@@ -74,7 +74,7 @@ class Alarm(Shape):
 
 
 class AlarmPage(Page[Alarm]):
-    """Alarms in the order asked for."""
+    """Alarms in the order asked for; `total` up to 1000, else null: `/alarms/facets` counts them all."""
 
 
 class AlarmFacets(Shape):

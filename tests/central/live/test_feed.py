@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import numpy as np
 
 from central.kernel.bus import Bus, Message
-from central.live.feed import Feed, FeedItem, Lagged, ReadingsChanged
+from central.live.alarm_rows import AlarmRow
+from central.live.alarm_views import view
+from central.live.feed import AlarmsChanged, Feed, FeedItem, Lagged, ReadingsChanged
 from central.live.latest import LatestBoard
 from central.store.readings import SeriesReadings
 
@@ -79,6 +82,31 @@ async def test_messages_are_filtered_by_kind_and_lagging_is_told() -> None:
         item = await following(stream)
         assert item == Lagged(200)
         assert await following(stream) == Message("alarm", 200)
+
+
+async def test_of_an_alarm_the_latest_state_goes_at_most_four_times_a_second() -> None:
+    bus = Bus()
+    feed = Feed(board(), bus)
+    loop = asyncio.get_running_loop()
+    calm = view(AlarmRow(id="a", overlays=[], covers=[], cover_codes=[], rule_id="d.r", state="UNACK"))
+    with feed.open([], ["alarm"]) as client:
+        stream = aiter(client)
+        for number in range(400):
+            bus.publish("alarm", replace(calm, id=f"a{number % 50}", realarms=number))
+        item = await following(stream)
+        assert isinstance(item, AlarmsChanged)
+        assert [alarm.realarms for alarm in item.items] == list(range(350, 400))
+        first = loop.time()
+        bus.publish("alarm", replace(calm, id="b"))
+        assert isinstance(await following(stream), AlarmsChanged)
+        assert loop.time() - first > 0.2
+        # Who lags loads the page again, and hears only what changed since.
+        for number in range(700):
+            bus.publish("alarm", replace(calm, id=f"c{number}"))
+        assert await following(stream) == Lagged(200)
+        item = await following(stream)
+        assert isinstance(item, AlarmsChanged)
+        assert len(item.items) == 500
 
 
 async def test_closing_ends_every_stream() -> None:
