@@ -106,39 +106,41 @@ class FeedClient:
                 yield Ping()
                 continue
             self._ready.clear()
-            if self._messages is not None:
-                for item in self._take_messages(self._messages):
-                    yield item
-            if not self._alarms and not self._changed.any():
+            others: list[Message] = []
+            if self._messages is not None and (dropped := self._take_messages(self._messages, others)):
+                # It loads its page again, and with it whatever waits here.
+                self._alarms.clear()
+                yield Lagged(dropped)
+            if not others and not self._alarms and not self._changed.any():
                 continue
             wait = flushed + FLUSH_S - loop.time()
             if wait > 0:
-                # Messages that come meanwhile go out with the next flush: at most a quarter second later.
+                # What comes meanwhile goes out with the next flush: at most a quarter second later.
                 await asyncio.sleep(wait)
                 self._ready.set()
             flushed = loop.time()
+            # Alarms first: what follows from them, an event for one, comes after them.
             if self._alarms:
                 alarms, self._alarms = list(self._alarms.values()), {}
                 yield AlarmsChanged(alarms)
+            for message in others:
+                yield message
             if not self._changed.any():
                 continue
             series = np.flatnonzero(self._changed)
             self._changed[series] = False
             yield ReadingsChanged(list(self._feed.latest.get_many(series.tolist()).values()))
 
-    def _take_messages(self, messages: Subscription) -> Iterable[FeedItem]:
-        taken = messages.take()
-        dropped, messages.lagged = messages.lagged, 0
-        if dropped:
-            # It loads its page again, and with it whatever waited here.
-            self._alarms.clear()
-            yield Lagged(dropped)
-        for message in taken:
+    def _take_messages(self, messages: Subscription, others: list[Message]) -> int:
+        """Take what waits: alarms by occurrence, the rest in its order; return how much was lost."""
+        for message in messages.take():
             if isinstance(message.payload, AlarmView):
                 self._alarms.pop(message.payload.id, None)
                 self._alarms[message.payload.id] = message.payload
             else:
-                yield message
+                others.append(message)
+        dropped, messages.lagged = messages.lagged, 0
+        return dropped
 
 
 class Feed:

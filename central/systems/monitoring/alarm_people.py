@@ -5,8 +5,9 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from central.kernel.problem import Problem
+from central.security.grants import held_by, rights_of
 from central.security.models import User
-from central.security.roles import PERMISSIONS, Permission, Role
+from central.security.roles import Permission
 from central.store.base import Database
 from central.systems.monitoring import schemas_desk as schemas
 
@@ -19,12 +20,17 @@ class People:
 
     async def list(self) -> schemas.AssigneeList:
         """List them by name."""
-        able = [role.value for role in Role if Permission.ACKNOWLEDGE in PERMISSIONS[role]]
-        chosen = select(User.username, User.display_name).where(User.disabled.is_(False), User.role.in_(able))
+        chosen = select(User.username, User.display_name, held_by()).where(
+            User.disabled.is_(False), User.service.is_(False)
+        )
         async with self._database.session() as session:
             rows = (await session.execute(chosen.order_by(User.display_name, User.username))).all()
         return schemas.AssigneeList(
-            items=[schemas.Assignee(username=name, display_name=shown) for name, shown in rows]
+            items=[
+                schemas.Assignee(username=name, display_name=shown)
+                for name, shown, grants in rows
+                if any(right.carries(Permission.ACKNOWLEDGE) for right in rights_of(grants))
+            ]
         )
 
     async def require(self, username: str) -> None:

@@ -79,13 +79,13 @@ async def list_folds(who: MayRead, room: Room) -> schemas.FoldList:
 
 
 @router.post("/alarms/folds", operation_id="foldAlarms", status_code=201, responses=_ACT)
-async def fold_alarms(asked: schemas.NewFold, who: MaySuppress, room: Room) -> schemas.Fold:
+async def fold_alarms(asked: schemas.NewFold, who: MayShelve, room: Room) -> schemas.Fold:
     """Fold a storm of P3 and P4 alarms into one entry; it can be undone."""
     return await room.desk.fold(asked, who)
 
 
 @router.post("/alarms/folds/{fold}/undo", operation_id="unfoldAlarms", responses=_ACT)
-async def unfold_alarms(fold: Number, asked: schemas.Reason, who: MaySuppress, room: Room) -> schemas.Fold:
+async def unfold_alarms(fold: Number, asked: schemas.Reason, who: MayShelve, room: Room) -> schemas.Fold:
     """Undo a fold: its alarms stand in the list again."""
     return await room.desk.unfold(fold, asked, who)
 

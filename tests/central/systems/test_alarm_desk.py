@@ -18,6 +18,7 @@ from tests.central.systems.running import Running
 
 WORN = "pump1.run-high"
 AIR = "air.pm25-high"
+CHIEF = Role.SUPERVISOR
 
 
 async def raised(city: Running, gateway: FieldGateway, *names: str, rule: str = "well.level-high") -> None:
@@ -57,7 +58,7 @@ async def test_many_are_answered_at_once_and_every_failure_has_a_name(
     await city.post("/alarms/acts", {"verb": "acknowledge"}, expect=422)
     await city.post("/alarms/acts", {"verb": "acknowledge", "ids": ["a"]}, Role.VIEWER, expect=403)
     people = (await city.get("/alarms/assignees", Role.OPERATOR))["items"]
-    assert [person["username"] for person in people] == ["test-admin", "test-operator"]
+    assert [person["username"] for person in people] == ["test-admin", "test-operator", "test-supervisor"]
 
 
 async def acts(gateway: FieldGateway) -> list[AlarmAct]:
@@ -74,7 +75,7 @@ async def test_a_window_covers_what_comes_and_calls_again_when_it_ends(
         "kind": "maintenance", "site": "ps-riverside", "rule": "well.*", "reason": "cleaning the well",
         "until_at": (to_datetime(now) + timedelta(minutes=30)).isoformat(),
     }  # fmt: skip
-    made = await city.post("/alarms/covers", window, expect=201)
+    made = await city.post("/alarms/covers", window, CHIEF, expect=201)
     await raised(city, gateway, "c")
     await raised(city, gateway, "p", rule=WORN)
     assert made["alarms"] == 2
@@ -105,16 +106,17 @@ async def test_a_window_covers_what_comes_and_calls_again_when_it_ends(
     assert (over["ended_by"], over["end_why"]) == ("system", "its time is over")
     # A suppression that somebody ends before its time; a closed alarm is not covered at all.
     suppression = {**window, "kind": "suppression", "rule": None, "until_at": "2100-01-01T00:00:00Z"}
-    await city.post("/alarms/covers", suppression, expect=422)
+    await city.post("/alarms/covers", suppression, CHIEF, expect=422)
     soon = (to_datetime(city.clock.now) + timedelta(hours=1)).isoformat()
-    made = await city.post("/alarms/covers", {**suppression, "until_at": soon}, expect=201)
+    made = await city.post("/alarms/covers", {**suppression, "until_at": soon}, CHIEF, expect=201)
     assert {item["display"] for item in (await city.get("/alarms"))["items"]} == {"DSUPR"}
-    await city.post(f"/alarms/covers/{made['id']}/end", {"reason": "done"})
+    await city.post(f"/alarms/covers/{made['id']}/end", {"reason": "done"}, CHIEF)
     assert await last(city, "p") == (
-        "UNCOVER", "test-operator", f"suppression {made['id']}: cleaning the well — done",
+        "UNCOVER", "test-supervisor", f"suppression {made['id']}: cleaning the well — done",
     )  # fmt: skip
     everything = {"kind": "suppression", "reason": "quiet", "until_at": soon}
-    await city.post("/alarms/covers", everything, expect=422)
+    await city.post("/alarms/covers", everything, CHIEF, expect=422)
+    await city.post("/alarms/covers", everything, expect=403)
 
 
 async def test_an_offline_gateway_mutes_what_it_explains_and_raises_one_alarm(
