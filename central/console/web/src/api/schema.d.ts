@@ -752,6 +752,238 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/alarms/acts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Act On Alarms
+         * @description Acknowledge, reset, comment or assign many alarms: all, or named failures.
+         */
+        post: operations["actOnAlarms"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarms/overlays": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Overlay Alarms
+         * @description Shelve or take out of service many alarms, or end that: all, or named failures.
+         */
+        post: operations["overlayAlarms"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarms/assignees": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Assignees
+         * @description List the people to whom an alarm may be assigned.
+         */
+        get: operations["listAssignees"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarms/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Group Alarms By Cause
+         * @description Group alarms by cause: a gateway that is down, a first-out group (首发), else the same rule.
+         */
+        get: operations["groupAlarms"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarms/sites": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Group Alarms By Site
+         * @description Group alarms by site.
+         */
+        get: operations["groupAlarmsBySite"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarms/covers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Covers
+         * @description List maintenance windows, suppressions and inhibition: those not over yet, or the last hundred.
+         */
+        get: operations["listCovers"];
+        put?: never;
+        /**
+         * Lay Cover
+         * @description Lay a maintenance window (维护窗口) or a suppression (抑制) over alarms, with reason and end.
+         */
+        post: operations["layCover"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarms/covers/{cover}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End Cover
+         * @description End it now: what is still active calls again.
+         */
+        post: operations["endCover"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarms/folds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Folds
+         * @description List folded storms, and how near the list is to a flood (报警泛滥).
+         */
+        get: operations["listFolds"];
+        put?: never;
+        /**
+         * Fold Alarms
+         * @description Fold a storm of P3 and P4 alarms into one entry; it can be undone.
+         */
+        post: operations["foldAlarms"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarms/folds/{fold}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Unfold Alarms
+         * @description Undo a fold: its alarms stand in the list again.
+         */
+        post: operations["unfoldAlarms"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarms/views": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Views
+         * @description List your saved views and those that are shared.
+         */
+        get: operations["listAlarmViews"];
+        put?: never;
+        /**
+         * Save View
+         * @description Save a filter under a name; one of your own of that name is replaced.
+         */
+        post: operations["saveAlarmView"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarms/views/{view}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete View
+         * @description Delete a view of yours.
+         */
+        delete: operations["deleteAlarmView"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/alarms": {
         parameters: {
             query?: never;
@@ -761,9 +993,29 @@ export interface paths {
         };
         /**
          * List Alarms
-         * @description List alarms, the newest raised first. `open`: not closed yet; `unacked`: waiting for somebody.
+         * @description List alarms by filter, a page at a time, the newest raised first or the most urgent first.
          */
         get: operations["listAlarms"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarms/facets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Count Alarms
+         * @description Count the alarms that a filter lets through, by facet and value.
+         */
+        get: operations["countAlarms"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1780,11 +2032,69 @@ export interface components {
             comment: string;
         };
         /**
+         * ActFailure
+         * @description An alarm to which it was not done, and why.
+         */
+        ActFailure: {
+            /** Id */
+            id: string;
+            /** Code */
+            code: string;
+            /** Detail */
+            detail: string;
+        };
+        /**
          * Action
          * @description What a person does to a case or to its task.
          * @enum {string}
          */
         Action: "open" | "assign" | "accept" | "on_site" | "done" | "verify" | "rework" | "refuse" | "close" | "void";
+        /**
+         * Acts
+         * @description Answer many alarms.
+         */
+        Acts: {
+            /**
+             * Ids
+             * @description up to 1000 ids
+             */
+            ids?: string[] | null;
+            /** @description up to 1000 at a time; `remaining` says so */
+            filter?: components["schemas"]["AlarmFilter"] | null;
+            /**
+             * Verb
+             * @enum {string}
+             */
+            verb: "acknowledge" | "reset" | "comment" | "assign";
+            /**
+             * Comment
+             * @default
+             */
+            comment: string;
+            /**
+             * Assignee
+             * @description for `assign`: a user name; null takes it off everybody's hands
+             */
+            assignee?: string | null;
+        };
+        /**
+         * ActsDone
+         * @description What many acts did: all, or named failures.
+         */
+        ActsDone: {
+            /**
+             * Done
+             * @description alarms to which it was done, or was so already
+             */
+            done: number;
+            /** Failures */
+            failures: components["schemas"]["ActFailure"][];
+            /**
+             * Remaining
+             * @description the filter lets more through: send it again
+             */
+            remaining: boolean;
+        };
         /**
          * Alarm
          * @description One occurrence of an alarm. `state` is its ISA-18.2 base state, `display` the one to show.
@@ -1908,6 +2218,31 @@ export interface components {
             labels: {
                 [key: string]: components["schemas"]["Name"];
             };
+            /**
+             * Assignee
+             * @description the user who sees to it
+             */
+            assignee: string | null;
+            /**
+             * Covers
+             * @description what the centre has laid over it; see /alarms/covers
+             */
+            covers: number[];
+            /**
+             * Muted By
+             * @description the gateway whose outage mutes it, else empty
+             */
+            muted_by: string;
+            /**
+             * Fold
+             * @description the folded storm that it stands in; see /alarms/folds
+             */
+            fold: number | null;
+            /**
+             * Cause
+             * @description to group by: `gateway:…` that is down, first-out `group:…`, or `rule:…`
+             */
+            cause: string;
         };
         /**
          * AlarmBrief
@@ -2074,6 +2409,31 @@ export interface components {
             labels: {
                 [key: string]: components["schemas"]["Name"];
             };
+            /**
+             * Assignee
+             * @description the user who sees to it
+             */
+            assignee: string | null;
+            /**
+             * Covers
+             * @description what the centre has laid over it; see /alarms/covers
+             */
+            covers: number[];
+            /**
+             * Muted By
+             * @description the gateway whose outage mutes it, else empty
+             */
+            muted_by: string;
+            /**
+             * Fold
+             * @description the folded storm that it stands in; see /alarms/folds
+             */
+            fold: number | null;
+            /**
+             * Cause
+             * @description to group by: `gateway:…` that is down, first-out `group:…`, or `rule:…`
+             */
+            cause: string;
             rule: components["schemas"]["Rule"];
             /** Journal */
             journal: components["schemas"]["JournalEntry"][];
@@ -2092,8 +2452,141 @@ export interface components {
          */
         AlarmEvent: "ACT" | "CLR" | "ACK" | "RESET" | "REALARM" | "SHELVE" | "UNSHELVE" | "SUPPRESS" | "UNSUPPRESS" | "SUSPEND" | "RETURN";
         /**
+         * AlarmFacets
+         * @description How many alarms the filter lets through, by value; the most first.
+         */
+        AlarmFacets: {
+            /** Total */
+            total: number;
+            /** Priority */
+            priority: {
+                [key: string]: number;
+            };
+            /** State */
+            state: {
+                [key: string]: number;
+            };
+            /** Site */
+            site: {
+                [key: string]: number;
+            };
+            /**
+             * Area
+             * @description district of the site; empty where that has none
+             */
+            area: {
+                [key: string]: number;
+            };
+            /** Category */
+            category: {
+                [key: string]: number;
+            };
+            /**
+             * Kind
+             * @description kind of condition
+             */
+            kind: {
+                [key: string]: number;
+            };
+            /**
+             * Assignee
+             * @description `-`: nobody
+             */
+            assignee: {
+                [key: string]: number;
+            };
+            /**
+             * Overlay
+             * @description the overlay that is shown; empty: none
+             */
+            overlay: {
+                [key: string]: number;
+            };
+        };
+        /**
+         * AlarmFilter
+         * @description Which alarms; what is left out does not narrow.
+         */
+        AlarmFilter: {
+            /**
+             * State
+             * @description open: not closed yet; unacked: waiting for somebody; active: still there
+             * @default open
+             * @enum {string}
+             */
+            state: "active" | "unacked" | "open" | "closed" | "all";
+            /**
+             * Priority
+             * @description any of these
+             * @default []
+             */
+            priority: ("P1" | "P2" | "P3" | "P4")[];
+            /** Site */
+            site?: string | null;
+            /**
+             * Area
+             * @description district of the site
+             */
+            area?: string | null;
+            /** Device */
+            device?: string | null;
+            /**
+             * Device Kind
+             * @description kind of the device, such as pump
+             */
+            device_kind?: string | null;
+            /** Gateway */
+            gateway?: string | null;
+            /** Category */
+            category?: string | null;
+            /**
+             * Rule
+             * @description `device.rule`, or the rule's own key on any device
+             */
+            rule?: string | null;
+            /**
+             * Cause
+             * @description as an alarm's `cause` says it
+             */
+            cause?: string | null;
+            /**
+             * Kind
+             * @description kind of condition
+             */
+            kind?: ("hihi" | "hi" | "lo" | "lolo" | "off_normal" | "no_data" | "deviation" | "rate" | "discrepancy" | "flatline" | "bad_quality" | "condition") | null;
+            /**
+             * Text
+             * @description words, each found in a name, rule, point, device or site; 中文 or English
+             */
+            text?: string | null;
+            /** @description what hides it, put there by either side */
+            overlay?: components["schemas"]["Overlay"] | null;
+            /**
+             * Assignee
+             * @description a user name; `me`; `-` for nobody
+             */
+            assignee?: string | null;
+            /**
+             * Since
+             * @description raised at or after it (UTC without a zone)
+             */
+            since?: string | null;
+            /** Shelved */
+            shelved?: boolean | null;
+            /**
+             * Folded
+             * @description in a folded storm, or not
+             */
+            folded?: boolean | null;
+            /**
+             * Fold
+             * @description in this folded storm
+             */
+            fold?: number | null;
+        };
+        /**
          * AlarmPage
-         * @description Alarms, the newest raised first.
+         * @description Alarms in the order asked for; `total` up to 1000, else null: `/alarms/facets` counts them all.
          */
         AlarmPage: {
             /** Items */
@@ -2132,6 +2625,24 @@ export interface components {
              * @default
              */
             comment: string;
+        };
+        /**
+         * Assignee
+         * @description Somebody to whom an alarm may be assigned.
+         */
+        Assignee: {
+            /** Username */
+            username: string;
+            /** Display Name */
+            display_name: string;
+        };
+        /**
+         * AssigneeList
+         * @description People who may answer alarms.
+         */
+        AssigneeList: {
+            /** Items */
+            items: components["schemas"]["Assignee"][];
         };
         /**
          * AttachmentOut
@@ -2633,6 +3144,67 @@ export interface components {
             email: string;
         };
         /**
+         * Cover
+         * @description Something that lies, will lie or lay over alarms.
+         */
+        Cover: {
+            /** Id */
+            id: number;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "maintenance" | "suppression" | "inhibition";
+            /** Site */
+            site: string | null;
+            /** Device */
+            device: string | null;
+            /**
+             * Gateway
+             * @description for inhibition: the gateway that is down
+             */
+            gateway: string | null;
+            /** Rule */
+            rule: string | null;
+            /**
+             * From At
+             * Format: date-time
+             */
+            from_at: string;
+            /** Until At */
+            until_at: string | null;
+            /** Reason */
+            reason: string;
+            /** Made By */
+            made_by: string;
+            /**
+             * Made At
+             * Format: date-time
+             */
+            made_at: string;
+            /** Begun At */
+            begun_at: string | null;
+            /** Ended At */
+            ended_at: string | null;
+            /** Ended By */
+            ended_by: string | null;
+            /** End Why */
+            end_why: string | null;
+            /**
+             * Alarms
+             * @description open alarms under it now
+             */
+            alarms: number;
+        };
+        /**
+         * CoverList
+         * @description Covers, the last made first.
+         */
+        CoverList: {
+            /** Items */
+            items: components["schemas"]["Cover"][];
+        };
+        /**
          * Department
          * @description An owner department (主管部门).
          */
@@ -2649,6 +3221,17 @@ export interface components {
             /** Id */
             id: string;
             name: components["schemas"]["Name"];
+        };
+        /**
+         * DeskNews
+         * @description The desk changed: its folds or covers; `list`: more alarms than are told one by one.
+         */
+        DeskNews: {
+            /**
+             * What
+             * @enum {string}
+             */
+            what: "folds" | "covers" | "list";
         };
         /**
          * Device
@@ -2944,6 +3527,102 @@ export interface components {
             note?: string | null;
         };
         /**
+         * Flood
+         * @description How near the list is to what people can answer (alarms.md section 8).
+         */
+        Flood: {
+            /**
+             * Rate
+             * @description calls in the last ten minutes per operator position
+             */
+            rate: number;
+            /**
+             * Since
+             * @description a flood goes on since then
+             */
+            since: string | null;
+            /**
+             * Positions
+             * @description operators who share the list
+             */
+            positions: number;
+            /**
+             * Begins
+             * @description more than this is a flood
+             */
+            begins: number;
+            /**
+             * Ends
+             * @description fewer than this end it
+             */
+            ends: number;
+        };
+        /**
+         * Fold
+         * @description A storm in one entry; counts are of its alarms that are open still.
+         */
+        Fold: {
+            /** Id */
+            id: number;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "auto" | "hand";
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /**
+             * Made At
+             * Format: date-time
+             */
+            made_at: string;
+            /** Made By */
+            made_by: string;
+            /** Reason */
+            reason: string;
+            /**
+             * Rate
+             * @description calls in the ten minutes before it was made
+             */
+            rate: number;
+            /**
+             * Ended At
+             * @description the flood is over; nothing more is folded into it
+             */
+            ended_at: string | null;
+            /** Undone At */
+            undone_at: string | null;
+            /** Undone By */
+            undone_by: string | null;
+            /** Alarms */
+            alarms: number;
+            /** Unacked */
+            unacked: number;
+            /** Active */
+            active: number;
+            /** By Priority */
+            by_priority: {
+                [key: string]: number;
+            };
+            /**
+             * Sites
+             * @description at how many sites
+             */
+            sites: number;
+        };
+        /**
+         * FoldList
+         * @description Folded storms that still hold open alarms, the last first, and the flood.
+         */
+        FoldList: {
+            flood: components["schemas"]["Flood"];
+            /** Items */
+            items: components["schemas"]["Fold"][];
+        };
+        /**
          * Gateway
          * @description A gateway and how it is doing.
          */
@@ -3080,6 +3759,53 @@ export interface components {
              * @default []
              */
             departments: string[];
+        };
+        /**
+         * Group
+         * @description Alarms that belong together.
+         */
+        Group: {
+            /**
+             * Key
+             * @description a site, or a cause: `gateway:…`, `group:…`, `rule:…`
+             */
+            key: string;
+            /** Count */
+            count: number;
+            /** Active */
+            active: number;
+            /** Unacked */
+            unacked: number;
+            /**
+             * Worst
+             * @enum {string}
+             */
+            worst: "P1" | "P2" | "P3" | "P4";
+            /**
+             * Oldest
+             * Format: date-time
+             */
+            oldest: string;
+            /**
+             * Newest
+             * Format: date-time
+             */
+            newest: string;
+            /**
+             * First Out
+             * @description id of the alarm that came first, in a first-out group
+             */
+            first_out: string | null;
+            /** @description of one of its most urgent alarms */
+            name: components["schemas"]["Name"];
+        };
+        /**
+         * GroupList
+         * @description Groups, the worst and largest first.
+         */
+        GroupList: {
+            /** Items */
+            items: components["schemas"]["Group"][];
         };
         /**
          * Hello
@@ -3347,6 +4073,7 @@ export interface components {
             command: components["schemas"]["Command"];
             order: components["schemas"]["Order"];
             overview: components["schemas"]["Overview"];
+            desk: components["schemas"]["DeskNews"];
             lagged: components["schemas"]["LaggedOut"];
         };
         /**
@@ -3617,6 +4344,49 @@ export interface components {
             step: "direct" | "select" | "operate";
         };
         /**
+         * NewCover
+         * @description Lay something over every alarm that it matches, from a moment to another.
+         */
+        NewCover: {
+            /**
+             * Kind
+             * @description maintenance (维护窗口) is shown as out of service, suppression (抑制) as suppressed
+             * @enum {string}
+             */
+            kind: "maintenance" | "suppression";
+            /** Site */
+            site?: string | null;
+            /** Device */
+            device?: string | null;
+            /**
+             * Rule
+             * @description `device.rule` with `*` for anything, such as `*.level-high`
+             */
+            rule?: string | null;
+            /**
+             * From At
+             * @description now where it is left out
+             */
+            from_at?: string | null;
+            /**
+             * Until At
+             * Format: date-time
+             * @description it ends by itself
+             */
+            until_at: string;
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * NewFold
+         * @description Fold a storm: what the filter lets through, except P1 and P2.
+         */
+        NewFold: {
+            filter: components["schemas"]["AlarmFilter"];
+            /** Reason */
+            reason: string;
+        };
+        /**
          * NewGateway
          * @description A gateway to expect.
          */
@@ -3703,6 +4473,21 @@ export interface components {
              * @description left out: whoever creates it
              */
             owner?: string | null;
+        };
+        /**
+         * NewView
+         * @description Keep a filter under a name.
+         */
+        NewView: {
+            /** Name */
+            name: string;
+            /**
+             * Shared
+             * @description everybody may use it
+             * @default false
+             */
+            shared: boolean;
+            filter: components["schemas"]["AlarmFilter"];
         };
         /**
          * OfflineSite
@@ -3858,6 +4643,36 @@ export interface components {
          * @enum {string}
          */
         Overlay: "OOSRV" | "DSUPR" | "SHLVD";
+        /**
+         * OverlayActs
+         * @description Shelve or take out of service many alarms, or end that.
+         */
+        OverlayActs: {
+            /**
+             * Ids
+             * @description up to 1000 ids
+             */
+            ids?: string[] | null;
+            /** @description up to 1000 at a time; `remaining` says so */
+            filter?: components["schemas"]["AlarmFilter"] | null;
+            /**
+             * Verb
+             * @enum {string}
+             */
+            verb: "shelve" | "unshelve" | "suspend" | "return";
+            /**
+             * Comment
+             * @description the reason, or the permit; needed to shelve and suspend
+             * @default
+             */
+            comment: string;
+            /**
+             * Minutes
+             * @description for `shelve`
+             * @default 30
+             */
+            minutes: number;
+        };
         /**
          * Overview
          * @description The city in numbers.
@@ -4291,6 +5106,14 @@ export interface components {
              * @description symbolic name such as BadTimeout, or the code as 0x%08X
              */
             name: string;
+        };
+        /**
+         * Reason
+         * @description Why.
+         */
+        Reason: {
+            /** Reason */
+            reason: string;
         };
         /**
          * RecoveryCodes
@@ -5419,6 +6242,39 @@ export interface components {
              * @description all matching items, where cheap to know
              */
             total?: number | null;
+        };
+        /**
+         * View
+         * @description A filter that somebody saved.
+         */
+        View: {
+            /** Id */
+            id: number;
+            /** Owner */
+            owner: string;
+            /** Name */
+            name: string;
+            /** Shared */
+            shared: boolean;
+            filter: components["schemas"]["AlarmFilter"];
+            /**
+             * Changed At
+             * Format: date-time
+             */
+            changed_at: string;
+            /**
+             * Own
+             * @description yours to change
+             */
+            own: boolean;
+        };
+        /**
+         * ViewList
+         * @description Your own views and those that are shared, by name.
+         */
+        ViewList: {
+            /** Items */
+            items: components["schemas"]["View"][];
         };
         /**
          * Void
@@ -8175,14 +9031,1059 @@ export interface operations {
             };
         };
     };
+    actOnAlarms: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Acts"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActsDone"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not possible in the present state; `detail` says what is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    overlayAlarms: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OverlayActs"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActsDone"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not possible in the present state; `detail` says what is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    listAssignees: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssigneeList"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    groupAlarms: {
+        parameters: {
+            query?: {
+                /** @description open: not closed yet; unacked: waiting for somebody; active: still there */
+                state?: "active" | "unacked" | "open" | "closed" | "all";
+                /** @description any of these */
+                priority?: ("P1" | "P2" | "P3" | "P4")[];
+                site?: string | null;
+                /** @description district of the site */
+                area?: string | null;
+                device?: string | null;
+                /** @description kind of the device, such as pump */
+                device_kind?: string | null;
+                gateway?: string | null;
+                category?: string | null;
+                /** @description `device.rule`, or the rule's own key on any device */
+                rule?: string | null;
+                /** @description as an alarm's `cause` says it */
+                cause?: string | null;
+                /** @description kind of condition */
+                kind?: ("hihi" | "hi" | "lo" | "lolo" | "off_normal" | "no_data" | "deviation" | "rate" | "discrepancy" | "flatline" | "bad_quality" | "condition") | null;
+                /** @description words, each found in a name, rule, point, device or site; 中文 or English */
+                text?: string | null;
+                /** @description what hides it, put there by either side */
+                overlay?: components["schemas"]["Overlay"] | null;
+                /** @description a user name; `me`; `-` for nobody */
+                assignee?: string | null;
+                /** @description raised at or after it (UTC without a zone) */
+                since?: string | null;
+                shelved?: boolean | null;
+                /** @description in a folded storm, or not */
+                folded?: boolean | null;
+                /** @description in this folded storm */
+                fold?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GroupList"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    groupAlarmsBySite: {
+        parameters: {
+            query?: {
+                /** @description open: not closed yet; unacked: waiting for somebody; active: still there */
+                state?: "active" | "unacked" | "open" | "closed" | "all";
+                /** @description any of these */
+                priority?: ("P1" | "P2" | "P3" | "P4")[];
+                site?: string | null;
+                /** @description district of the site */
+                area?: string | null;
+                device?: string | null;
+                /** @description kind of the device, such as pump */
+                device_kind?: string | null;
+                gateway?: string | null;
+                category?: string | null;
+                /** @description `device.rule`, or the rule's own key on any device */
+                rule?: string | null;
+                /** @description as an alarm's `cause` says it */
+                cause?: string | null;
+                /** @description kind of condition */
+                kind?: ("hihi" | "hi" | "lo" | "lolo" | "off_normal" | "no_data" | "deviation" | "rate" | "discrepancy" | "flatline" | "bad_quality" | "condition") | null;
+                /** @description words, each found in a name, rule, point, device or site; 中文 or English */
+                text?: string | null;
+                /** @description what hides it, put there by either side */
+                overlay?: components["schemas"]["Overlay"] | null;
+                /** @description a user name; `me`; `-` for nobody */
+                assignee?: string | null;
+                /** @description raised at or after it (UTC without a zone) */
+                since?: string | null;
+                shelved?: boolean | null;
+                /** @description in a folded storm, or not */
+                folded?: boolean | null;
+                /** @description in this folded storm */
+                fold?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GroupList"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    listCovers: {
+        parameters: {
+            query?: {
+                state?: "now" | "all";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CoverList"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    layCover: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewCover"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Cover"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not possible in the present state; `detail` says what is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    endCover: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                cover: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reason"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Cover"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not possible in the present state; `detail` says what is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    listFolds: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FoldList"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    foldAlarms: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewFold"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fold"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not possible in the present state; `detail` says what is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    unfoldAlarms: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                fold: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reason"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fold"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not possible in the present state; `detail` says what is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    listAlarmViews: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ViewList"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    saveAlarmView: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewView"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["View"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not possible in the present state; `detail` says what is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    deleteAlarmView: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                view: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
     listAlarms: {
         parameters: {
             query?: {
+                /** @description open: not closed yet; unacked: waiting for somebody; active: still there */
                 state?: "active" | "unacked" | "open" | "closed" | "all";
-                priority?: ("P1" | "P2" | "P3" | "P4") | null;
+                /** @description any of these */
+                priority?: ("P1" | "P2" | "P3" | "P4")[];
                 site?: string | null;
+                /** @description district of the site */
+                area?: string | null;
                 device?: string | null;
+                /** @description kind of the device, such as pump */
+                device_kind?: string | null;
+                gateway?: string | null;
+                category?: string | null;
+                /** @description `device.rule`, or the rule's own key on any device */
+                rule?: string | null;
+                /** @description as an alarm's `cause` says it */
+                cause?: string | null;
+                /** @description kind of condition */
+                kind?: ("hihi" | "hi" | "lo" | "lolo" | "off_normal" | "no_data" | "deviation" | "rate" | "discrepancy" | "flatline" | "bad_quality" | "condition") | null;
+                /** @description words, each found in a name, rule, point, device or site; 中文 or English */
+                text?: string | null;
+                /** @description what hides it, put there by either side */
+                overlay?: components["schemas"]["Overlay"] | null;
+                /** @description a user name; `me`; `-` for nobody */
+                assignee?: string | null;
+                /** @description raised at or after it (UTC without a zone) */
+                since?: string | null;
                 shelved?: boolean | null;
+                /** @description in a folded storm, or not */
+                folded?: boolean | null;
+                /** @description in this folded storm */
+                fold?: number | null;
+                /** @description newest first, or P1 first and of one priority the oldest first */
+                sort?: "newest" | "priority";
                 /** @description how many items at most */
                 limit?: number;
                 /** @description `next_cursor` of the page before */
@@ -8210,6 +10111,94 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    countAlarms: {
+        parameters: {
+            query?: {
+                /** @description open: not closed yet; unacked: waiting for somebody; active: still there */
+                state?: "active" | "unacked" | "open" | "closed" | "all";
+                /** @description any of these */
+                priority?: ("P1" | "P2" | "P3" | "P4")[];
+                site?: string | null;
+                /** @description district of the site */
+                area?: string | null;
+                device?: string | null;
+                /** @description kind of the device, such as pump */
+                device_kind?: string | null;
+                gateway?: string | null;
+                category?: string | null;
+                /** @description `device.rule`, or the rule's own key on any device */
+                rule?: string | null;
+                /** @description as an alarm's `cause` says it */
+                cause?: string | null;
+                /** @description kind of condition */
+                kind?: ("hihi" | "hi" | "lo" | "lolo" | "off_normal" | "no_data" | "deviation" | "rate" | "discrepancy" | "flatline" | "bad_quality" | "condition") | null;
+                /** @description words, each found in a name, rule, point, device or site; 中文 or English */
+                text?: string | null;
+                /** @description what hides it, put there by either side */
+                overlay?: components["schemas"]["Overlay"] | null;
+                /** @description a user name; `me`; `-` for nobody */
+                assignee?: string | null;
+                /** @description raised at or after it (UTC without a zone) */
+                since?: string | null;
+                shelved?: boolean | null;
+                /** @description in a folded storm, or not */
+                folded?: boolean | null;
+                /** @description in this folded storm */
+                fold?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlarmFacets"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
