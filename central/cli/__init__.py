@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from central.cli import archive, audit, backup, db, gateway, openapi, retention, serve, user
+from central.cli import archive, audit, backup, db, doctor, gateway, openapi, retention, serve, user
 from central.cli.demo import demo
 from central.kernel import logs
 from protocols.errors import CityNerveError
@@ -22,6 +22,7 @@ app.command("demo")(demo)
 app.command("openapi")(openapi.openapi)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
+app.command("doctor")(doctor.doctor)
 app.add_typer(audit.app, name="audit")
 app.add_typer(db.app, name="db")
 app.add_typer(gateway.app, name="gateway")
