@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from psycopg import AsyncConnection, sql
 
 from central.store.base import Database
+from central.store.columns import Columns, fetch_columns
 from central.store.rollups import AGGREGATE, COMBINE
 from protocols.model.clock import SECOND_US, to_datetime
 
@@ -29,12 +30,17 @@ BUCKET_US: dict[Rolled, int] = {
 NEWEST_DAYS = 31
 """How many daily partitions are searched for a point's newest reading; older is as good as none."""
 
-_TIME_US = "(extract(epoch FROM {}) * 1000000)::bigint"
+NAN = "'NaN'::float8"
+"""Stands for "no number" on the way out: the table never holds a NaN."""
 
 RAW = f"""
-SELECT {_TIME_US.format("time")}, value, quality, text FROM readings
-WHERE series = %(series)s AND time >= %(start)s AND time < %(end)s
-ORDER BY time LIMIT %(limit)s
+SELECT array_agg(time), array_agg(coalesce(value, {NAN})), array_agg(quality),
+    json_object_agg((extract(epoch FROM time) * 1000000)::bigint, text) FILTER (WHERE text IS NOT NULL)
+FROM (
+    SELECT time, value, quality, text FROM readings
+    WHERE series = %(series)s AND time >= %(start)s AND time < %(end)s
+    ORDER BY time LIMIT %(limit)s
+) r
 """  # noqa: S608 - made of constants
 
 _MINUTES = f"""
@@ -82,10 +88,11 @@ _IN_DIRTY_DAYS = """
 
 
 def _select(table: str) -> str:
-    return (
-        f"\nSELECT {_TIME_US.format('bucket')}, n, sum, min, max, last, bad FROM {table}"
-        " ORDER BY bucket LIMIT %(limit)s"
-    )
+    numbers = ", ".join(f"array_agg(coalesce({name}, {NAN}))" for name in ("sum", "min", "max", "last"))
+    return f"""
+SELECT array_agg(bucket), array_agg(n), {numbers}, array_agg(bad)
+FROM (SELECT * FROM {table} ORDER BY bucket LIMIT %(limit)s) r
+"""  # noqa: S608 - made of constants
 
 
 ROLLED: dict[Rolled, str] = {
@@ -162,15 +169,18 @@ class History:
 
     async def raw(self, series: int, from_us: int, to_us: int, limit: int = 10_000) -> RawHistory:
         """Return at most `limit` readings, the oldest first; `truncated` says that there were more."""
-        rows = await self._fetch(RAW, series, (from_us, to_us), limit)
-        kept = rows[:limit]
+        found = await self._fetch(RAW, series, (from_us, to_us), limit)
+        time_us = found.time(0)
+        truncated = len(time_us) > limit
+        words = found.words(3)
+        rows = np.searchsorted(time_us, np.array([int(key) for key in words], np.int64)).tolist()
         return RawHistory(
             series=series,
-            time_us=np.array([row[0] for row in kept], np.int64),
-            value=_numbers(kept, 1),
-            quality=np.array([row[2] & ALL_BITS for row in kept], np.uint32),
-            text={i: row[3] for i, row in enumerate(kept) if row[3] is not None},
-            truncated=len(rows) > limit,
+            time_us=time_us[:limit],
+            value=found.number(1)[:limit],
+            quality=found.bits(2)[:limit],
+            text={row: text for row, text in zip(rows, words.values(), strict=True) if row < limit},
+            truncated=truncated,
         )
 
     async def rolled(
@@ -179,37 +189,29 @@ class History:
         """Return the buckets that overlap the span, the not yet rolled part computed from raw readings."""
         bucket = BUCKET_US[resolution]
         whole = (from_us // bucket * bucket, -(-to_us // bucket) * bucket)
-        rows = await self._fetch(ROLLED[resolution], series, whole, limit)
-        kept = rows[:limit]
+        found = await self._fetch(ROLLED[resolution], series, whole, limit)
+        time_us = found.time(0)
         return RolledHistory(
             series=series,
-            time_us=np.array([row[0] for row in kept], np.int64),
-            n=np.array([row[1] for row in kept], np.int64),
-            sum=_numbers(kept, 2),
-            min=_numbers(kept, 3),
-            max=_numbers(kept, 4),
-            last=_numbers(kept, 5),
-            bad=np.array([row[6] for row in kept], np.int64),
-            truncated=len(rows) > limit,
+            time_us=time_us[:limit],
+            n=found.count(1)[:limit],
+            sum=found.number(2)[:limit],
+            min=found.number(3)[:limit],
+            max=found.number(4)[:limit],
+            last=found.number(5)[:limit],
+            bad=found.count(6)[:limit],
+            truncated=len(time_us) > limit,
         )
 
-    async def _fetch(
-        self, statement: str, series: int, span: tuple[int, int], limit: int
-    ) -> list[tuple[Any, ...]]:
-        values = {
+    async def _fetch(self, statement: str, series: int, span: tuple[int, int], limit: int) -> Columns:
+        values: dict[str, object] = {
             "series": series,
             "start": to_datetime(span[0]),
             "end": to_datetime(span[1]),
             "limit": limit + 1,
         }
         async with self._database.pool.connection() as connection:
-            # Made of this file's constants only; values travel as parameters.
-            cursor = await connection.execute(statement.encode(), values)
-            return await cursor.fetchall()
-
-
-def _numbers(rows: Sequence[tuple[Any, ...]], column: int) -> NDArray[np.float64]:
-    return np.array([np.nan if row[column] is None else row[column] for row in rows], np.float64)
+            return await fetch_columns(connection, statement, values)
 
 
 def choose_resolution(from_us: int, to_us: int, period_s: float, points: int = 1000) -> Resolution:

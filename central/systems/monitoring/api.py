@@ -1,21 +1,18 @@
-"""Routes of monitoring: overview, map, sites, devices, points, values, history, live feed."""
+"""Routes of monitoring: overview, map, sites, devices, points, values, live feed."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime
 
 from central.kernel.bus import KINDS
 from central.kernel.shapes import Cursor, Limit, cut_page, problems
 from central.security.permissions import MayRead, principal_of
 from central.security.roles import Permission
-from central.store.history import Resolution
-from central.systems.monitoring import live, past, schemas
+from central.systems.monitoring import live, schemas
 from central.systems.monitoring.parts import Room
-from protocols.model.clock import SECOND_US, from_datetime
 
 router = APIRouter(tags=["monitoring"])
 
@@ -27,7 +24,6 @@ SiteIds = Annotated[
     list[str], Query(default_factory=list, description="site ids: all their points", max_length=200)
 ]
 Words = Annotated[str | None, Query(max_length=200, description="words in the id or a name")]
-DEFAULT_SPAN_US = 3600 * SECOND_US
 
 
 class EventStream(StreamingResponse):
@@ -115,35 +111,6 @@ async def list_latest(
     """Return the newest readings of points, devices and sites, with age and quality."""
     found = await room.monitoring.latest(who.sight, points=point, devices=device, sites=site)
     return schemas.LatestPage(items=found)
-
-
-@router.get("/history", operation_id="getHistory", responses=problems(401, 403, 404, 422, 503))
-async def get_history(
-    *,
-    who: MayRead,
-    room: Room,
-    point: Annotated[list[str], Query(min_length=1, max_length=past.MAX_POINTS)],
-    from_: Annotated[
-        AwareDatetime | None, Query(alias="from", description="left out: an hour before `to`")
-    ] = None,
-    to: Annotated[AwareDatetime | None, Query(description="not included; left out: now")] = None,
-    resolution: Annotated[
-        Literal["auto"] | Resolution, Query(description="auto: about a thousand values per point")
-    ] = "auto",
-    limit: Annotated[int, Query(ge=1, le=50_000, description="values per point at most")] = 10_000,
-) -> schemas.History:
-    """Return the past of up to eight points, raw or rolled up, always with unit and quality."""
-    to_us = room.clock() if to is None else from_datetime(to)
-    from_us = to_us - DEFAULT_SPAN_US if from_ is None else from_datetime(from_)
-    points = [await room.monitoring.find_point(item, who.sight) for item in point]
-    return await past.history(
-        room.history,
-        points,
-        from_us=from_us,
-        to_us=to_us,
-        resolution=resolution,
-        limit=limit,
-    )
 
 
 @router.get(

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from central.kernel.shapes import Name, Page, PriorityCode, QualityOut, Shape
 from central.systems.monitoring.schemas_alarms import Rule
+from central.systems.monitoring.schemas_past import Gap
 
 SiteState = Literal["normal", "alarm", "stale", "offline"]
 DeviceState = Literal["active", "stale", "fault", "retired"]
@@ -138,6 +139,7 @@ class Series(Shape):
     max: list[float | None] | None = None
     avg: list[float | None] | None = None
     last: list[float | None] | None = None
+    gaps: list[Gap] = Field(default_factory=list, description="where nothing is known of the point")
     truncated: bool = Field(description="there was more than `limit`; ask for a shorter span")
 
 

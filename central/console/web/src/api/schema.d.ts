@@ -712,26 +712,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/history": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get History
-         * @description Return the past of up to eight points, raw or rolled up, always with unit and quality.
-         */
-        get: operations["getHistory"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/live": {
         parameters: {
             query?: never;
@@ -1464,6 +1444,66 @@ export interface paths {
          * @description Return how many alarms were raised at each device lately, as columns.
          */
         get: operations["getMapHeat"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get History
+         * @description Return the past of up to eight points, raw or rolled up, always with unit, quality and gaps.
+         */
+        get: operations["getHistory"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/history/columns": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get History Columns
+         * @description Return the same in a third of the bytes: times as steps, quality as runs, columns as asked for.
+         */
+        get: operations["getHistoryColumns"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/export/readings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Readings
+         * @description Return the past of points as a file of any length: CSV, Arrow stream or Parquet.
+         */
+        get: operations["exportReadings"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3074,6 +3114,68 @@ export interface components {
          */
         CommandState: "pending" | "delivered" | "verified" | "written" | "mismatch" | "selected" | "rejected" | "expired" | "failed" | "unknown";
         /**
+         * CompactHistory
+         * @description The past of up to eight points at one resolution, in few bytes.
+         */
+        CompactHistory: {
+            /**
+             * Resolution
+             * @enum {string}
+             */
+            resolution: "raw" | "1m" | "1h" | "1d";
+            /** Series */
+            series: components["schemas"]["CompactSeries"][];
+        };
+        /**
+         * CompactSeries
+         * @description The past of one point in a few numbers: times as steps, quality as runs.
+         */
+        CompactSeries: {
+            /** Point */
+            point: string;
+            /** Unit */
+            unit: string;
+            /**
+             * Start
+             * @description first time, milliseconds since 1970 UTC; null where empty
+             */
+            start: number | null;
+            /**
+             * Steps
+             * @description milliseconds from each time to the next: one fewer than rows
+             */
+            steps: number[];
+            /**
+             * Columns
+             * @description raw: `value`; rolled up: `n`, `bad`, `min`, `avg`, `max`, `last`; those of `fields`
+             */
+            columns: {
+                [key: string]: (number | null)[];
+            };
+            /**
+             * Quality
+             * @description runs of raw readings: (rows, OPC UA StatusCode) one after the other
+             */
+            quality: [
+                number,
+                number
+            ][];
+            /**
+             * Text
+             * @description row -> text, for points that speak text
+             */
+            text: {
+                [key: string]: string;
+            };
+            /** Gaps */
+            gaps: components["schemas"]["Gap"][];
+            /**
+             * Truncated
+             * @description there was more than `limit`; ask for a shorter span
+             */
+            truncated: boolean;
+        };
+        /**
          * Configuration
          * @description A configuration as a gateway ran and sent it.
          */
@@ -3621,6 +3723,27 @@ export interface components {
             flood: components["schemas"]["Flood"];
             /** Items */
             items: components["schemas"]["Fold"][];
+        };
+        /**
+         * Gap
+         * @description A time from which nothing is known of a point.
+         */
+        Gap: {
+            /**
+             * From Ms
+             * @description end of the last sample or bucket, milliseconds since 1970 UTC
+             */
+            from_ms: number;
+            /**
+             * To Ms
+             * @description the next sample, or the end of the span
+             */
+            to_ms: number;
+            /**
+             * Quality
+             * @description OPC UA StatusCode of the sample before the gap; null before the first, and for buckets
+             */
+            quality: number | null;
         };
         /**
          * Gateway
@@ -5405,6 +5528,11 @@ export interface components {
             avg?: (number | null)[] | null;
             /** Last */
             last?: (number | null)[] | null;
+            /**
+             * Gaps
+             * @description where nothing is known of the point
+             */
+            gaps?: components["schemas"]["Gap"][];
             /**
              * Truncated
              * @description there was more than `limit`; ask for a shorter span
@@ -8882,81 +9010,6 @@ export interface operations {
             };
         };
     };
-    getHistory: {
-        parameters: {
-            query: {
-                point: string[];
-                /** @description left out: an hour before `to` */
-                from?: string | null;
-                /** @description not included; left out: now */
-                to?: string | null;
-                /** @description auto: about a thousand values per point */
-                resolution?: "auto" | ("raw" | "1m" | "1h" | "1d");
-                /** @description values per point at most */
-                limit?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["History"];
-                };
-            };
-            /** @description Not signed in, or the session or token has ended */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description The role does not allow it, or the request came from another site */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description There is no such thing */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description A field is wrong; `errors` names each */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description The database does not answer; repeat after `Retry-After` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-        };
-    };
     openLive: {
         parameters: {
             query?: {
@@ -11812,6 +11865,237 @@ export interface operations {
             };
             /** @description The role does not allow it, or the request came from another site */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    getHistory: {
+        parameters: {
+            query: {
+                point: string[];
+                /** @description left out: an hour before `to` */
+                from?: string | null;
+                /** @description not included; left out: now */
+                to?: string | null;
+                /** @description auto: about a thousand values per point */
+                resolution?: "auto" | ("raw" | "1m" | "1h" | "1d");
+                /** @description values per point at most */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["History"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    getHistoryColumns: {
+        parameters: {
+            query: {
+                point: string[];
+                /** @description left out: an hour before `to` */
+                from?: string | null;
+                /** @description not included; left out: now */
+                to?: string | null;
+                /** @description auto: about a thousand values per point */
+                resolution?: "auto" | ("raw" | "1m" | "1h" | "1d");
+                /** @description values per point at most */
+                limit?: number;
+                /** @description comma separated columns; left out: all */
+                fields?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CompactHistory"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    exportReadings: {
+        parameters: {
+            query: {
+                point: string[];
+                /** @description left out: an hour before `to` */
+                from?: string | null;
+                /** @description not included; left out: now */
+                to?: string | null;
+                format?: "csv" | "arrow" | "parquet";
+                resolution?: "raw" | "1m" | "1h" | "1d";
+                /** @description comma separated columns; left out: all */
+                fields?: string | null;
+                /** @description CSV: begin with a byte order mark, for Excel */
+                bom?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file, as it is read: one row per reading or bucket, point after point */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv; charset=utf-8": string;
+                    "application/vnd.apache.arrow.stream": string;
+                    "application/vnd.apache.parquet": string;
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
