@@ -8,11 +8,8 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 import structlog
-from fastapi import FastAPI, Response
+from fastapi import FastAPI
 from fastapi.middleware.gzip import GZipMiddleware
-from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
-from psycopg import Error as DatabaseError
-from psycopg_pool import PoolTimeout
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES
 
 from central import console
@@ -39,6 +36,7 @@ from central.security import api_accounts, api_audit, api_me
 from central.security.audit import AuditMiddleware
 from central.security.headers import SecurityHeaders
 from central.security.parts import Security
+from central.status import routes as status
 from central.store.base import Database
 from central.store.history import History
 from central.store.keeping.parts import keeper
@@ -67,11 +65,6 @@ PACKED = (
 )
 """What is compressed already, by itself."""
 
-STREAMS = Gauge("citynerve_live_streams", "Open live streams of browsers")
-DATABASE_UP = Gauge("citynerve_database_up", "Whether the database answered the last look")
-GATEWAYS = Gauge("citynerve_gateways", "Gateways by state", ["state"])
-LAG = Gauge("citynerve_gateway_lag_seconds", "Age of the newest source time received", ["gateway"])
-
 
 def create_app(config: Config, clock: Clock = now_us) -> FastAPI:
     """Build the application; its database is opened when it starts and closed when it stops."""
@@ -92,7 +85,7 @@ def create_app(config: Config, clock: Clock = now_us) -> FastAPI:
     )
     problem.install(app)
     openapi.install(app)
-    _status(app)
+    status.install(app, config)
     app.include_router(security_api.router, prefix=API)
     for routes in (api_me.router, api_accounts.router, api_audit.router):
         app.include_router(routes, prefix=API)
@@ -182,43 +175,3 @@ def close_streams(app: FastAPI) -> None:
     centre: Centre = app.state.centre
     centre.feed.close()
     centre.outbox.close()
-
-
-def _status(app: FastAPI) -> None:
-    """Add `/healthz` and `/metrics`: for machines of the operator, so outside the API and without sign-in."""
-
-    @app.get("/healthz", include_in_schema=False)
-    async def healthz(response: Response) -> dict[str, str]:
-        centre: Centre = app.state.centre
-        up = await _answers(centre.database)
-        if not up:
-            response.status_code = 503
-            response.headers["Retry-After"] = str(problem.RETRY_AFTER_S)
-        return {
-            "status": "ok" if up else "degraded",
-            "database": "up" if up else "down",
-            "version": app.version,
-        }
-
-    @app.get("/metrics", include_in_schema=False)
-    async def metrics() -> Response:
-        centre: Centre = app.state.centre
-        STREAMS.set(centre.feed.clients)
-        up = await _answers(centre.database)
-        DATABASE_UP.set(up)
-        if up:
-            GATEWAYS.clear()
-            for gateway in await centre.gateways.list():
-                GATEWAYS.labels(gateway.state).inc()
-                if gateway.lag_s is not None:
-                    LAG.labels(gateway.id).set(gateway.lag_s)
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
-
-
-async def _answers(database: Database) -> bool:
-    try:
-        async with database.pool.connection(timeout=2.0) as connection:
-            await connection.execute("SELECT 1")
-    except (DatabaseError, PoolTimeout):
-        return False
-    return True

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from protocols.errors import ConfigError, Mistake
 DEFAULT_PORT = 8600
 RETENTION_DAYS: Mapping[str, int] = {"critical": 3652, "standard": 731, "diagnostic": 90}
 """Ten years, two years, three months; leap days counted."""
+LOOPBACK = ("127.0.0.0/8", "::1/128")
 ROLLUP_DAYS: Mapping[str, int] = {"1m": 3652, "1h": 0, "1d": 0}
 """0: for ever. A point takes 8,760 hourly rows a year, under a megabyte."""
 
@@ -51,6 +53,8 @@ class Config:
                   The same for every replica
     alarm_positions  operators who share the alarm list: a flood is more than 10 calls in 10 minutes for each
                   of them (CITYNERVE_ALARM_POSITIONS=1)
+    status_from   networks that may ask /metrics and /healthz beside this machine; `*` is everybody
+                  (CITYNERVE_STATUS_FROM=10.1.0.0/16)
     secure        cookies only over https; set it behind TLS (CITYNERVE_SECURE=1)
     log_level     debug, info, warning or error (CITYNERVE_LOG_LEVEL)
     """
@@ -66,6 +70,7 @@ class Config:
     retention_days: Mapping[str, int] = field(default_factory=lambda: dict(RETENTION_DAYS))
     rollup_days: Mapping[str, int] = field(default_factory=lambda: dict(ROLLUP_DAYS))
     archive: bool = False
+    status_from: tuple[str, ...] = LOOPBACK
     key_file: Path | None = None
     alarm_positions: int = 1
     secure: bool = False
@@ -117,22 +122,13 @@ class Config:
         due = _due_minutes(environ.get("CITYNERVE_DUE_MINUTES", ""))
         if due is None:
             wrong("CITYNERVE_DUE_MINUTES", "P1=30,P2=120 and so on, in minutes", "write it so, or unset it")
-        kept = _numbers(environ.get("CITYNERVE_RETENTION", ""), RETENTION_DAYS)
-        if kept is None or not all(kept.values()):
-            kept = dict(RETENTION_DAYS)
-            wrong("CITYNERVE_RETENTION", "critical=3652,standard=731, in days", "write it so, or unset it")
-        least = max(kept.values())
-        longest = {name: days and max(days, least) for name, days in ROLLUP_DAYS.items()}
-        rolled = _numbers(environ.get("CITYNERVE_RETENTION_ROLLUPS", ""), longest)
-        if rolled is None or any(0 < days < least for days in rolled.values()):
-            wrong(
-                "CITYNERVE_RETENTION_ROLLUPS",
-                f"1m=4000,1h=0 and so on: at least the {least} days of the readings, or 0, for ever",
-                "write it so, or unset it",
-            )
+        kept, rolled = _retention(environ, wrong)
         positions = environ.get("CITYNERVE_ALARM_POSITIONS", "1")
         if not (positions.isdecimal() and 1 <= int(positions) <= 1000):
             wrong("CITYNERVE_ALARM_POSITIONS", "a number of operators, 1 to 1000", "write it so, or unset it")
+        status_from = _networks(environ.get("CITYNERVE_STATUS_FROM", ""))
+        if status_from is None:
+            wrong("CITYNERVE_STATUS_FROM", "10.1.0.0/16,192.0.2.7 or *", "name networks so, or unset it")
         if mistakes:
             raise ConfigError(mistakes)
         data = environ.get("CITYNERVE_DATA")
@@ -146,9 +142,10 @@ class Config:
             due_minutes=due or {},
             key_figures=tuple(filter(None, environ.get("CITYNERVE_KEY_FIGURES", "").split(","))),
             retention_days=kept,
-            rollup_days=rolled or longest,
+            rollup_days=rolled,
             archive=_yes(environ.get("CITYNERVE_ARCHIVE", "")),
             alarm_positions=int(positions),
+            status_from=status_from or LOOPBACK,
             secure=_yes(environ.get("CITYNERVE_SECURE", "")),
             key_file=Path(environ["CITYNERVE_KEY_FILE"]) if environ.get("CITYNERVE_KEY_FILE") else None,
             log_level=level,
@@ -185,3 +182,36 @@ def _numbers(text: str, defaults: Mapping[str, int]) -> dict[str, int] | None:
 
 def _yes(text: str) -> bool:
     return text in {"1", "true", "yes"}
+
+
+def _networks(text: str) -> tuple[str, ...] | None:
+    """Return this machine's networks and those that are named; None where one is no network."""
+    if text.strip() == "*":
+        return ("0.0.0.0/0", "::/0")
+    found = list(LOOPBACK)
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        try:
+            found.append(str(ipaddress.ip_network(part)))
+        except ValueError:
+            return None
+    return tuple(found)
+
+
+def _retention(
+    environ: Mapping[str, str], wrong: Callable[[str, str, str], None]
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Return the days of readings by class and of rollups by width."""
+    kept = _numbers(environ.get("CITYNERVE_RETENTION", ""), RETENTION_DAYS)
+    if kept is None or not all(kept.values()):
+        kept = dict(RETENTION_DAYS)
+        wrong("CITYNERVE_RETENTION", "critical=3652,standard=731, in days", "write it so, or unset it")
+    least = max(kept.values())
+    longest = {name: days and max(days, least) for name, days in ROLLUP_DAYS.items()}
+    rolled = _numbers(environ.get("CITYNERVE_RETENTION_ROLLUPS", ""), longest)
+    if rolled is None or any(0 < days < least for days in rolled.values()):
+        wrong(
+            "CITYNERVE_RETENTION_ROLLUPS",
+            f"1m=4000,1h=0 and so on: at least the {least} days of the readings, or 0, for ever",
+            "write it so, or unset it",
+        )
+    return kept, rolled or longest

@@ -16,8 +16,13 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Literal, Self
 
+from prometheus_client import Counter
+
 Kind = Literal["alarm", "gateway", "event", "case", "command", "order", "overview", "desk"]
 KINDS: Final[tuple[Kind, ...]] = ("alarm", "gateway", "event", "case", "command", "order", "overview", "desk")
+
+
+DROPPED = Counter("citynerve_live_dropped", "Messages that a slow listener lost, by kind", ["kind"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,7 @@ class Subscription:
             return
         if len(self._queue) == self._queue.maxlen:
             self.lagged += 1
+            DROPPED.labels(message.kind).inc()
         self._queue.append(message)
         self._ready.set()
 

@@ -44,6 +44,16 @@ BATCHES = Counter("citynerve_ingest_batches", "Batches committed", ["stream"])
 DUPLICATES = Counter("citynerve_ingest_duplicates", "Batches that had been committed before")
 REFUSED = Counter("citynerve_ingest_refused", "Batches refused", ["code"])
 WAITING = Gauge("citynerve_ingest_queue_batches", "Batches that wait for their commit")
+GROUP_SIZE = Histogram(
+    "citynerve_ingest_group_batches",
+    "Batches that one commit took",
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128),
+)
+BATCH_SIZE = Histogram(
+    "citynerve_ingest_batch_readings",
+    "Readings of one batch",
+    buckets=(1, 10, 100, 500, 1000, 2500, 5000, 10_000, 25_000),
+)
 COMMIT_SECONDS = Histogram(
     "citynerve_ingest_commit_seconds",
     "Time of one commit of a group of batches",
@@ -160,12 +170,15 @@ class Ingest:
                 _answer(arrival.receipt, problem)
             return
         COMMIT_SECONDS.observe(perf_counter() - started)
+        GROUP_SIZE.observe(len(group))
         for arrival, receipt in zip(group, receipts, strict=True):
             if receipt.duplicate:
                 DUPLICATES.inc()
             else:
                 BATCHES.labels(arrival.batch.stream).inc()
                 READINGS.labels(arrival.gateway).inc(len(arrival.series))
+                if len(arrival.series):
+                    BATCH_SIZE.observe(len(arrival.series))
                 self.committed += len(arrival.series)
             if not arrival.receipt.done():
                 arrival.receipt.set_result(receipt)

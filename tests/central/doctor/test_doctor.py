@@ -123,12 +123,13 @@ async def test_gaps_are_counted(patient: Patient) -> None:
 
 async def test_the_password_of_the_demo_is_found_by_trying_it(patient: Patient) -> None:
     quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    await tell(
-        patient,
-        "INSERT INTO users (username, display_name, role, password_hash, created_at) VALUES"
-        f" ('operator', 'O', 'operator', '{quick.hash(PASSWORD)}', now()),"
-        f" ('viewer', 'V', 'viewer', '{quick.hash('another one')}', now())",
-    )
+    async with patient.database.pool.connection() as connection:
+        for name, password in (("operator", PASSWORD), ("viewer", "another one")):
+            await connection.execute(
+                "INSERT INTO users (username, display_name, role, password_hash, created_at)"
+                " VALUES (%s, %s, 'viewer', %s, now())",
+                (name, name, quick.hash(password)),
+            )
     (finding,) = (await codes(patient)).values()
     assert (finding.code, finding.weight) == ("accounts.demo", "error")
     assert finding.what.startswith("operator has")
