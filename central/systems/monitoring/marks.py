@@ -11,7 +11,8 @@ from typing import Final
 
 from sqlalchemy import case, func, select
 
-from central.city.registry import City, Registry
+from central.city.records import City, DeviceRecord, SiteRecord
+from central.city.registry import Registry
 from central.live.alarms import AlarmRow
 from central.live.latest import LatestBoard
 from central.security.sight import Sight
@@ -145,15 +146,22 @@ def _columns(city: City) -> MapDevices:
     sites = list(city.sites)
     kind_row = {kind: row for row, kind in enumerate(kinds)}
     site_row = {site: row for row, site in enumerate(sites)}
-    places = [city.sites[device.site] for device in devices]
+    places = [_place(city.sites[device.site], device) for device in devices]
     columns = {
         "kinds": kinds,
         "sites": sites,
         "id": [device.id for device in devices],
         "kind": [kind_row[device.kind] for device in devices],
         "site": [site_row[device.site] for device in devices],
-        "lon": [round(place.lon, DECIMALS) for place in places],
-        "lat": [round(place.lat, DECIMALS) for place in places],
+        "lon": [lon for lon, _ in places],
+        "lat": [lat for _, lat in places],
     }
     version = hashlib.blake2b(repr(columns).encode(), digest_size=8).hexdigest()
     return MapDevices.model_validate({"version": version, **columns})
+
+
+def _place(site: SiteRecord, device: DeviceRecord) -> tuple[float, float]:
+    """Return where a device stands: at a place of its own, else at its site's."""
+    if device.lon is None or device.lat is None:
+        return round(site.lon, DECIMALS), round(site.lat, DECIMALS)
+    return round(device.lon, DECIMALS), round(device.lat, DECIMALS)

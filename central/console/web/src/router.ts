@@ -14,6 +14,7 @@ export const router = createRouter({
       component: Shell,
       children: [
         { path: '', name: 'overview', component: () => import('@/rooms/monitoring/Overview.vue') },
+        { path: 'map', name: 'map', component: () => import('@/rooms/monitoring/MapPage.vue') },
         { path: 'devices', name: 'devices', component: () => import('@/rooms/monitoring/DeviceList.vue') },
         { path: 'devices/:id', name: 'device', props: true, component: () => import('@/rooms/monitoring/DevicePage.vue') },
         { path: 'alarms', name: 'alarms', component: () => import('@/rooms/monitoring/AlarmList.vue') },

@@ -56,3 +56,7 @@ export interface Page<T> {
 type Layer = 'districts' | 'roads' | 'water' | 'parks'
 /** The city's map, with its layers by the name that GeoJSON's own types give them. */
 export type CityMap = Omit<Schemas['CityMap'], Layer> & Record<Layer, GeoJSON.FeatureCollection>
+
+export type MapDevices = Schemas['MapDevices']
+export type MapMarks = Schemas['MapMarks']
+export type MapHeat = Schemas['MapHeat']

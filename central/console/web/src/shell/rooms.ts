@@ -15,6 +15,7 @@ export interface Room {
 export const ROOMS: readonly Room[] = [
   { name: 'overview', icon: 'overview', also: [], phone: true },
   { name: 'alarms', icon: 'alarms', also: ['alarm'], phone: true },
+  { name: 'map', icon: 'map', also: [], phone: false },
   { name: 'devices', icon: 'devices', also: ['device'], phone: true },
   { name: 'cases', icon: 'cases', also: ['case', 'events'], phone: true },
   { name: 'gateways', icon: 'gateways', also: ['gateway'], phone: false },

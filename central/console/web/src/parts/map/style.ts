@@ -41,8 +41,8 @@ export function siteNames(sites: readonly Site[], locale: Locale): GeoJSON.Featu
   }
 }
 
-/** Return the whole style for a language. */
-export function cityStyle(city: CityMap, sites: readonly Site[], locale: Locale): StyleSpecification {
+/** Return the whole style for a language; scale: of the words, for screens that are read from afar. */
+export function cityStyle(city: CityMap, sites: readonly Site[], locale: Locale, scale = 1): StyleSpecification {
   const source = (data: GeoJSON.FeatureCollection | undefined) => ({ type: 'geojson' as const, data: labelled(data ?? EMPTY, locale) })
   const kind = ['coalesce', ['get', 'kind'], ['get', 'class'], ''] as const
   const major = ['in', kind, ['literal', MAJOR]] as const
@@ -63,10 +63,10 @@ export function cityStyle(city: CityMap, sites: readonly Site[], locale: Locale)
       { id: 'major-case', type: 'line', source: 'roads', filter: major as never, layout: ROUND, paint: { 'line-color': '#070d17', 'line-width': ['interpolate', ['exponential', 1.5], ['zoom'], 9, 2, 16, 20] } },
       { id: 'major', type: 'line', source: 'roads', filter: major as never, layout: ROUND, paint: { 'line-color': ['match', kind, 'expressway', '#41597f', '#30466a'] as never, 'line-width': ['interpolate', ['exponential', 1.5], ['zoom'], 9, 1.1, 16, 14] } },
       { id: 'borders', type: 'line', source: 'districts', paint: { 'line-color': '#3c5c8c', 'line-width': 1.1, 'line-dasharray': [3, 3], 'line-opacity': 0.75 } },
-      { id: 'road-names', type: 'symbol', source: 'roads', minzoom: 12.5, layout: { 'symbol-placement': 'line', 'text-field': ['get', 'label'], 'text-font': FONT, 'text-size': 11, 'symbol-spacing': 420 }, paint: { 'text-color': '#5d7595', 'text-halo-color': '#070d17', 'text-halo-width': 1.4 } },
-      { id: 'water-names', type: 'symbol', source: 'water-names', layout: { 'text-field': ['get', 'label'], 'text-font': FONT, 'text-size': 13, 'text-letter-spacing': 0.25, 'symbol-placement': 'point' }, paint: { 'text-color': '#4d9db5', 'text-halo-color': '#0e2f45', 'text-halo-width': 1 } },
-      { id: 'district-names', type: 'symbol', source: 'district-names', maxzoom: 13.5, layout: { 'text-field': ['get', 'label'], 'text-font': FONT, 'text-size': 15, 'text-letter-spacing': 0.3 }, paint: { 'text-color': '#50668a', 'text-halo-color': '#0c1625', 'text-halo-width': 1.2 } },
-      { id: 'site-names', type: 'symbol', source: 'site-names', layout: { 'text-field': ['get', 'label'], 'text-font': FONT, 'text-size': ['case', ['<', ['get', 'order'], 9], 13.5, 12], 'text-variable-anchor': ['top', 'bottom', 'left', 'right'], 'text-radial-offset': 1.25, 'text-justify': 'auto', 'text-max-width': 14, 'symbol-sort-key': ['get', 'order'] }, paint: { 'text-color': ['case', ['<', ['get', 'order'], 9], '#ffffff', '#a9bad2'], 'text-halo-color': '#060b14', 'text-halo-width': 1.6 } },
+      { id: 'road-names', type: 'symbol', source: 'roads', minzoom: 12.5, layout: { 'symbol-placement': 'line', 'text-field': ['get', 'label'], 'text-font': FONT, 'text-size': 11 * scale, 'symbol-spacing': 420 }, paint: { 'text-color': '#5d7595', 'text-halo-color': '#070d17', 'text-halo-width': 1.4 } },
+      { id: 'water-names', type: 'symbol', source: 'water-names', layout: { 'text-field': ['get', 'label'], 'text-font': FONT, 'text-size': 13 * scale, 'text-letter-spacing': 0.25, 'symbol-placement': 'point' }, paint: { 'text-color': '#4d9db5', 'text-halo-color': '#0e2f45', 'text-halo-width': 1 } },
+      { id: 'district-names', type: 'symbol', source: 'district-names', maxzoom: 13.5, layout: { 'text-field': ['get', 'label'], 'text-font': FONT, 'text-size': 15 * scale, 'text-letter-spacing': 0.3 }, paint: { 'text-color': '#50668a', 'text-halo-color': '#0c1625', 'text-halo-width': 1.2 } },
+      { id: 'site-names', type: 'symbol', source: 'site-names', layout: { 'text-field': ['get', 'label'], 'text-font': FONT, 'text-size': ['case', ['<', ['get', 'order'], 9], 13.5 * scale, 12 * scale], 'text-variable-anchor': ['top', 'bottom', 'left', 'right'], 'text-radial-offset': 1.6, 'text-justify': 'auto', 'text-max-width': 14, 'symbol-sort-key': ['get', 'order'] }, paint: { 'text-color': ['case', ['<', ['get', 'order'], 9], '#ffffff', '#a9bad2'], 'text-halo-color': '#060b14', 'text-halo-width': 1.6 } },
     ],
   } as StyleSpecification
 }
