@@ -8,7 +8,15 @@ from fastapi import APIRouter, FastAPI
 
 from central.kernel.room import Room
 from central.kernel.timer import Timer
-from central.systems.monitoring import api, api_alarm_desk, api_alarms, api_gateways, api_map, api_past
+from central.systems.monitoring import (
+    api,
+    api_alarm_desk,
+    api_alarms,
+    api_gateways,
+    api_map,
+    api_past,
+    api_replay,
+)
 from central.systems.monitoring.alarm_watch import TURN_S
 from central.systems.monitoring.overview import BEAT_S, Beat
 from central.systems.monitoring.parts import parts_in
@@ -20,6 +28,7 @@ router.include_router(api_alarms.router)
 router.include_router(api_gateways.router)
 router.include_router(api_map.router)
 router.include_router(api_past.router)
+router.include_router(api_replay.router)
 
 
 async def work(app: FastAPI) -> None:

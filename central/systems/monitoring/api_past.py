@@ -13,8 +13,9 @@ from central.kernel.shapes import problems
 from central.security.permissions import MayExport, MayRead
 from central.security.principal import Principal
 from central.store.history import Resolution
-from central.systems.monitoring import export, past, schemas, schemas_past
+from central.systems.monitoring import export, past, schemas, schemas_past, trend_marks
 from central.systems.monitoring.parts import Room
+from central.systems.monitoring.trend_views import NewTrendView
 from protocols.model.clock import LATEST_US, SECOND_US, from_datetime
 
 router = APIRouter(tags=["monitoring"])
@@ -114,6 +115,40 @@ async def export_readings(
     }
     encoder = export.encoder(format, job.schema, bom=bom)
     return StreamingResponse(job.stream(encoder), media_type=export.MEDIA_TYPES[format], headers=headers)
+
+
+@router.get("/history/marks", operation_id="listHistoryMarks", responses=problems(401, 403, 404, 422, 503))
+async def list_history_marks(
+    *, who: MayRead, room: Room, point: Points, from_: From = None, to: To = None
+) -> schemas_past.Marks:
+    """List what happened to points in a span: alarms that stood, commands that were sent."""
+    from_us, to_us = _span(room, from_, to)
+    past.check_span(from_us, to_us)
+    points = [await room.monitoring.find_point(item, who.sight) for item in point]
+    return await trend_marks.marks(room.database, points, max(from_us, 0), min(to_us, LATEST_US))
+
+
+@router.get("/trend-views", operation_id="listTrendViews", responses=problems(401, 403, 503))
+async def list_trend_views(who: MayRead, room: Room) -> schemas_past.TrendViews:
+    """List one's own saved trends and those that others share, by name, as far as one sees their points."""
+    return await room.trend_views.list(who)
+
+
+@router.post("/trend-views", operation_id="saveTrendView", responses=problems(401, 403, 404, 409, 422, 503))
+async def save_trend_view(who: MayRead, room: Room, asked: NewTrendView) -> schemas_past.TrendView:
+    """Keep a trend under a name; one's own of that name is replaced. Sharing needs more than reading."""
+    return await room.trend_views.save(asked, who)
+
+
+@router.delete(
+    "/trend-views/{view_id}",
+    operation_id="deleteTrendView",
+    status_code=204,
+    responses=problems(401, 403, 404, 503),
+)
+async def delete_trend_view(view_id: str, who: MayRead, room: Room) -> None:
+    """Delete one of one's own saved trends."""
+    await room.trend_views.delete(view_id, who)
 
 
 async def _load(

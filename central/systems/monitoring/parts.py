@@ -17,6 +17,7 @@ from central.link.packages import Packages
 from central.link.wishes import Wishes
 from central.live.feed import Feed
 from central.security.sight import Sight
+from central.store.base import Database
 from central.store.history import History
 from central.systems.centre import Centre
 from central.systems.monitoring import citymap
@@ -30,8 +31,10 @@ from central.systems.monitoring.figures import DEFAULT_PATTERNS
 from central.systems.monitoring.gateways import GatewayDesk
 from central.systems.monitoring.marks import MapDesk
 from central.systems.monitoring.overview import OverviewDesk
+from central.systems.monitoring.replay import ReplayDesk
 from central.systems.monitoring.schemas import CityMap
 from central.systems.monitoring.service import Monitoring
+from central.systems.monitoring.trend_views import TrendViewDesk
 from protocols.model.clock import Clock
 
 
@@ -59,6 +62,9 @@ class Parts:
     map_dir: Path | None
     map_style: str | None
     map_desk: MapDesk
+    replay: ReplayDesk
+    trend_views: TrendViewDesk
+    database: Database
     map: citymap.Layers | None = None
 
     @classmethod
@@ -118,6 +124,9 @@ class Parts:
             clock=centre.clock,
             map_dir=centre.config.map_dir,
             map_style=centre.config.map_style,
+            replay=ReplayDesk(centre.database, registry, centre.clock),
+            trend_views=TrendViewDesk(centre.database, registry, centre.clock),
+            database=centre.database,
             map_desk=MapDesk(
                 registry=registry,
                 latest=centre.latest,

@@ -1512,6 +1512,110 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/history/marks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List History Marks
+         * @description List what happened to points in a span: alarms that stood, commands that were sent.
+         */
+        get: operations["listHistoryMarks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trend-views": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Trend Views
+         * @description List one's own saved trends and those that others share, by name, as far as one sees their points.
+         */
+        get: operations["listTrendViews"];
+        put?: never;
+        /**
+         * Save Trend View
+         * @description Keep a trend under a name; one's own of that name is replaced. Sharing needs more than reading.
+         */
+        post: operations["saveTrendView"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trend-views/{view_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Trend View
+         * @description Delete one of one's own saved trends.
+         */
+        delete: operations["deleteTrendView"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/replay/at": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Replay At
+         * @description Return the city as it stood at a past moment: sites, devices that were not calm, alarms, values.
+         */
+        get: operations["getReplayAt"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/replay/density": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Replay Density
+         * @description Return how many alarms were raised in each part of a span, by priority.
+         */
+        get: operations["getReplayDensity"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -2625,6 +2729,29 @@ export interface components {
             fold?: number | null;
         };
         /**
+         * AlarmMark
+         * @description An alarm of one of the points that stood at some time of the span.
+         */
+        AlarmMark: {
+            /** Id */
+            id: string;
+            /** Point */
+            point: string;
+            name: components["schemas"]["Name"];
+            /**
+             * Priority
+             * @enum {string}
+             */
+            priority: "P1" | "P2" | "P3" | "P4";
+            /**
+             * Raised At
+             * Format: date-time
+             */
+            raised_at: string;
+            /** Cleared At */
+            cleared_at: string | null;
+        };
+        /**
          * AlarmPage
          * @description Alarms in the order asked for; `total` up to 1000, else null: `/alarms/facets` counts them all.
          */
@@ -3086,6 +3213,29 @@ export interface components {
              * @description the gateway did it by itself: an action, or a person beside it
              */
             local: boolean;
+        };
+        /**
+         * CommandMark
+         * @description A command to one of the points.
+         */
+        CommandMark: {
+            /** Id */
+            id: string;
+            /** Point */
+            point: string;
+            /** Value */
+            value: number | string | boolean | null;
+            /** Unit */
+            unit: string;
+            /** State */
+            state: string;
+            /**
+             * Issued At
+             * Format: date-time
+             */
+            issued_at: string;
+            /** Issued By */
+            issued_by: string;
         };
         /**
          * CommandPage
@@ -4297,6 +4447,21 @@ export interface components {
             offline: components["schemas"]["OfflineSite"][];
         };
         /**
+         * Marks
+         * @description What happened to the points meanwhile, the newest first; at most so many of each.
+         */
+        Marks: {
+            /** Alarms */
+            alarms: components["schemas"]["AlarmMark"][];
+            /** Commands */
+            commands: components["schemas"]["CommandMark"][];
+            /**
+             * Truncated
+             * @description there was more of one of them
+             */
+            truncated: boolean;
+        };
+        /**
          * Me
          * @description One's own account.
          */
@@ -4566,6 +4731,38 @@ export interface components {
              * @description left out: as the policy says, 90 days
              */
             expires_in_days?: number | null;
+        };
+        /**
+         * NewTrendView
+         * @description A view to keep: a span up to now, or two times.
+         */
+        NewTrendView: {
+            /** Name */
+            name: string;
+            /** Points */
+            points: string[];
+            /**
+             * Shared
+             * @default false
+             */
+            shared: boolean;
+            /**
+             * Span S
+             * @description seconds up to now
+             */
+            span_s?: number | null;
+            /** From */
+            from?: string | null;
+            /** To */
+            to?: string | null;
+            /**
+             * @default {
+             *       "compare": "",
+             *       "band": true,
+             *       "marks": true
+             *     }
+             */
+            options: components["schemas"]["TrendOptions"];
         };
         /**
          * NewUser
@@ -5245,6 +5442,131 @@ export interface components {
         RecoveryCodes: {
             /** Codes */
             codes: string[];
+        };
+        /**
+         * ReplayAlarms
+         * @description The alarms that stood then, the newest first: columns of one length.
+         */
+        ReplayAlarms: {
+            /** Id */
+            id: string[];
+            /** Site */
+            site: string[];
+            /** Device */
+            device: string[];
+            /** Point */
+            point: string[];
+            /** Priority */
+            priority: ("P1" | "P2" | "P3" | "P4")[];
+            /** Name */
+            name: components["schemas"]["Name"][];
+            /**
+             * Raised Ms
+             * @description milliseconds since 1970 UTC
+             */
+            raised_ms: number[];
+            /**
+             * State
+             * @description ISA-18.2 state then
+             */
+            state: string[];
+        };
+        /**
+         * ReplayDensity
+         * @description Alarms raised by part of a span: one number per part and priority.
+         */
+        ReplayDensity: {
+            /** From Ms */
+            from_ms: number;
+            /** Step Ms */
+            step_ms: number;
+            /** P1 */
+            P1: number[];
+            /** P2 */
+            P2: number[];
+            /** P3 */
+            P3: number[];
+            /** P4 */
+            P4: number[];
+        };
+        /**
+         * ReplayFrame
+         * @description The city at one past moment.
+         */
+        ReplayFrame: {
+            /**
+             * Time
+             * Format: date-time
+             */
+            time: string;
+            /** @description all in use within your sight */
+            sites: components["schemas"]["ReplayMarks"];
+            /** @description those that were not calm; the others worked without an alarm */
+            devices: components["schemas"]["ReplayMarks"];
+            alarms: components["schemas"]["ReplayAlarms"];
+            /**
+             * Total Alarms
+             * @description that stood then; the list is cut at 2000
+             */
+            total_alarms: number;
+            values: components["schemas"]["ReplayValues"];
+        };
+        /**
+         * ReplayMarks
+         * @description Things on the map and their condition then: columns of one length.
+         */
+        ReplayMarks: {
+            /** Id */
+            id: string[];
+            /**
+             * State
+             * @description 0 active, 1 stale: nothing fresh was known, 2 fault
+             */
+            state: number[];
+            /**
+             * Worst
+             * @description worst priority of the alarms active then: 1 for P1 to 4; 0: none
+             */
+            worst: number[];
+            /**
+             * Active
+             * @description alarms active then
+             */
+            active: number[];
+            /**
+             * Unacked
+             * @description alarms that waited for somebody then
+             */
+            unacked: number[];
+        };
+        /**
+         * ReplayValues
+         * @description The newest readings of the chosen sites' points then: columns of one length.
+         */
+        ReplayValues: {
+            /** Point */
+            point: string[];
+            /** Unit */
+            unit: string[];
+            /** Value */
+            value: (number | null)[];
+            /** Text */
+            text: (string | null)[];
+            /**
+             * Quality
+             * @description OPC UA StatusCode
+             */
+            quality: number[];
+            /**
+             * Age S
+             * @description the moment minus the source time, seconds
+             */
+            age_s: number[];
+            /**
+             * Stale
+             * @description older than three of the point's periods
+             */
+            stale: boolean[];
         };
         /**
          * Retention
@@ -6266,6 +6588,86 @@ export interface components {
              * @description QR code as an SVG image
              */
             svg: string;
+        };
+        /**
+         * TrendOptions
+         * @description How the page shows it.
+         */
+        TrendOptions: {
+            /**
+             * Compare
+             * @description the same span a day or week before
+             * @default
+             */
+            compare: string;
+            /**
+             * Band
+             * @default true
+             */
+            band: boolean;
+            /**
+             * Marks
+             * @default true
+             */
+            marks: boolean;
+        };
+        /**
+         * TrendView
+         * @description A saved view of trends.
+         */
+        TrendView: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Owner */
+            owner: string;
+            /**
+             * Shared
+             * @description whoever sees one of its points finds it
+             */
+            shared: boolean;
+            /** Mine */
+            mine: boolean;
+            /**
+             * Points
+             * @description those within your sight
+             */
+            points: string[];
+            /**
+             * Hidden
+             * @description points of it that are not within your sight, or exist no more
+             */
+            hidden: number;
+            /**
+             * Span S
+             * @description seconds up to now; null: `from` and `to` hold
+             */
+            span_s: number | null;
+            /** From */
+            from: string | null;
+            /** To */
+            to: string | null;
+            /**
+             * Options
+             * @description what the page keeps of its own: comparison, band, marks
+             */
+            options: {
+                [key: string]: unknown;
+            };
+            /**
+             * Changed At
+             * Format: date-time
+             */
+            changed_at: string;
+        };
+        /**
+         * TrendViews
+         * @description One's own views and those that others share, by name.
+         */
+        TrendViews: {
+            /** Items */
+            items: components["schemas"]["TrendView"][];
         };
         /**
          * Unit
@@ -12096,6 +12498,390 @@ export interface operations {
             };
             /** @description There is no such thing */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    listHistoryMarks: {
+        parameters: {
+            query: {
+                point: string[];
+                /** @description left out: an hour before `to` */
+                from?: string | null;
+                /** @description not included; left out: now */
+                to?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Marks"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    listTrendViews: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrendViews"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    saveTrendView: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTrendView"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrendView"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not possible in the present state; `detail` says what is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    deleteTrendView: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                view_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    getReplayAt: {
+        parameters: {
+            query: {
+                /** @description not after now */
+                time: string;
+                /** @description sites whose values are told */
+                site?: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayFrame"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    getReplayDensity: {
+        parameters: {
+            query: {
+                from: string;
+                /** @description not included */
+                to: string;
+                /** @description equal parts of the span */
+                buckets?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayDensity"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
