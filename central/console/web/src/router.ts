@@ -2,6 +2,7 @@ import { createRouter, createWebHistory } from 'vue-router'
 import { whenUnauthorised } from '@/api/client'
 import { forgetDirectory } from '@/directory'
 import { currentUser, forget } from '@/session'
+import { TABS } from '@/rooms/settings/tabs'
 import Shell from '@/shell/Shell.vue'
 
 export const router = createRouter({
@@ -24,6 +25,13 @@ export const router = createRouter({
         { path: 'cases', name: 'cases', component: () => import('@/rooms/dispatch/CaseList.vue') },
         { path: 'cases/:id', name: 'case', props: true, component: () => import('@/rooms/dispatch/CasePage.vue') },
         { path: 'events', name: 'events', component: () => import('@/rooms/dispatch/EventList.vue') },
+        {
+          path: 'settings',
+          name: 'settings',
+          component: () => import('@/rooms/settings/Settings.vue'),
+          redirect: { name: TABS[0].name },
+          children: TABS.map(({ path, name, page }) => ({ path, name, component: page })),
+        },
         { path: ':rest(.*)*', name: 'missing', component: () => import('@/shell/Missing.vue') },
       ],
     },
@@ -37,7 +45,9 @@ function toSignIn(next: string) {
 router.beforeEach(async (to) => {
   if (to.meta.open) return true
   try {
-    return (await currentUser()) ? true : toSignIn(to.fullPath)
+    const user = await currentUser()
+    if (user?.must_enrol && to.name !== 'settings-me') return { name: 'settings-me' }
+    return user ? true : toSignIn(to.fullPath)
   } catch {
     return true // the centre is away: the page says so and tries again
   }

@@ -27,8 +27,13 @@ export function currentUser(): Promise<User | null> {
   return asked
 }
 
-export async function signIn(username: string, password: string): Promise<void> {
-  const session = await api.post<Session>('/session', { username, password })
+/** Ask again what the person may do: after something of his own account has changed. */
+export async function refresh(): Promise<void> {
+  user.value = (await api.get<Session>('/session')).user
+}
+
+export async function signIn(username: string, password: string, code?: string): Promise<void> {
+  const session = await api.post<Session>('/session', { username, password, ...(code ? { code } : {}) })
   user.value = session.user
   asked = Promise.resolve(session.user)
   startFeed()

@@ -70,5 +70,7 @@ async function send<T>(method: string, url: string, body?: unknown, signal?: Abo
 export const api = {
   get: <T>(path: string, query?: Query, signal?: AbortSignal) => send<T>('GET', address(path, query), undefined, signal),
   post: <T>(path: string, body: unknown = {}) => send<T>('POST', address(path), body),
+  put: <T>(path: string, body: unknown) => send<T>('PUT', address(path), body),
+  patch: <T>(path: string, body: unknown) => send<T>('PATCH', address(path), body),
   remove: (path: string) => send<undefined>('DELETE', address(path)),
 }

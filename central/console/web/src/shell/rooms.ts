@@ -1,5 +1,6 @@
 /** What the rail leads to, in its order; a person sees what his permissions let him use. */
 import type { IconName } from '@/parts/icons'
+import { TABS } from '@/rooms/settings/tabs'
 
 export interface Room {
   name: string
@@ -19,4 +20,5 @@ export const ROOMS: readonly Room[] = [
   { name: 'devices', icon: 'devices', also: ['device'], phone: true },
   { name: 'cases', icon: 'cases', also: ['case', 'events'], phone: true },
   { name: 'gateways', icon: 'gateways', also: ['gateway'], phone: false },
+  { name: 'settings', icon: 'settings', also: TABS.map((tab) => tab.name), phone: false },
 ]
