@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+import io
 import re
 import secrets
 from typing import Final
@@ -152,4 +153,8 @@ def _key(username: str, code: str) -> bytes:
 
 def _qr(uri: str) -> str:
     """Return the QR code as an SVG image, black on white; a `data:` address may show it under the CSP."""
-    return segno.make(uri, error="m").svg_inline(scale=4, border=3, dark="#000", light="#fff", omitsize=True)
+    picture = io.BytesIO()
+    segno.make(uri, error="m").save(
+        picture, kind="svg", xmldecl=False, scale=4, border=3, dark="#000", light="#fff", omitsize=True
+    )
+    return picture.getvalue().decode()

@@ -38,7 +38,7 @@ async def enrol(city: Running, client: httpx2.AsyncClient) -> tuple[pyotp.TOTP, 
     begun = await client.post(f"{API}/me/totp", json={"password": PASSWORD})
     assert begun.status_code == 200, begun.text
     totp = pyotp.TOTP(begun.json()["secret"])
-    assert begun.json()["svg"].startswith("<svg")
+    assert begun.json()["svg"].startswith('<svg xmlns="http://www.w3.org/2000/svg"')
     assert "wang.lei" in begun.json()["uri"]
     confirmed = await client.post(f"{API}/me/totp/confirm", json={"code": at(city, totp)})
     assert confirmed.status_code == 200, confirmed.text
