@@ -52,6 +52,8 @@ from protocols.model.clock import Clock, now_us
 log = structlog.get_logger(__name__)
 
 API = "/api/v1"
+COMMIT_S = 10.0
+"""How long a stop waits for the commit in hand."""
 RETENTION_S = 3600.0
 """Days fall due once a day; what had to wait (a lock, a backup, a backlog) is tried again in an hour."""
 ROOMS: tuple[Room, ...] = (monitoring, dispatch, registry, operations)
@@ -156,13 +158,31 @@ async def _running(app: FastAPI, config: Config, database: Database, clock: Cloc
             yield
         finally:
             close_streams(app)
-            keeping.stop()
+            await asyncio.to_thread(keeping.stop)
             ingest.close()
-            await writer
+            await _finish(writer)
             for task in tasks:
                 task.cancel()
-            await gateways.presence.flush()
+            await _flush(gateways)
             log.info("centre.stopped")
+
+
+async def _finish(writer: asyncio.Task[None]) -> None:
+    """Wait for the commit in hand; cut off, it was never acknowledged, and its gateways send it again."""
+    try:
+        await asyncio.wait_for(writer, COMMIT_S)
+    except TimeoutError:
+        log.error("centre.commit_cut_off", after_s=COMMIT_S)  # noqa: TRY400 - said whole
+
+
+async def _flush(gateways: Gateways) -> None:
+    try:
+        await gateways.presence.flush()
+    except Exception as error:
+        # When gateways were last heard is known again as soon as they speak.
+        if not problem.is_connection_failure(error):
+            raise
+        log.warning("centre.presence_not_written", error=str(error))
 
 
 async def _work(room: Room, app: FastAPI) -> None:

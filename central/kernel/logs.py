@@ -1,4 +1,8 @@
-"""Logs: one JSON object per line on standard error, from structlog and from libraries alike."""
+"""Logs: one JSON object per line on standard error, from structlog and from libraries alike.
+
+What a request causes carries its `request_id`, which its answer has as `X-Request-Id` and the audit trail
+keeps. Secrets are taken out at the end (`kernel/redact.py`).
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,8 @@ import sys
 
 import structlog
 from structlog.typing import Processor
+
+from central.kernel.redact import redact
 
 QUIET = ("uvicorn.access", "psycopg.pool", "alembic", "httpx2", "asyncio")
 
@@ -32,6 +38,7 @@ def configure(level: str) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
+                redact,
                 structlog.processors.JSONRenderer(ensure_ascii=False),
             ],
         )

@@ -40,6 +40,7 @@ class RequestLog:
             return
         given = Headers(scope=scope).get(HEADER, "")
         request_id = given if GIVEN.match(given) else secrets.token_hex(8)
+        scope.setdefault("state", {})["request_id"] = request_id
         started = perf_counter()
 
         async def noted(message: Message) -> None:

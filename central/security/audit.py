@@ -50,6 +50,7 @@ class Deed:
     status: int
     address: str
     changes: tuple[Mapping[str, Any], ...] = ()
+    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,7 @@ class AuditTrail:
                 status=deed.status,
                 address=deed.address,
                 changes=_canonical(deed.changes) if deed.changes else None,
+                request_id=deed.request_id,
                 prev_hash=previous,
             )
             entry.hash = seal(previous, _content(entry))
@@ -205,6 +207,7 @@ class AuditMiddleware:
             changes=tuple(cast("list[dict[str, Any]]", state.get("audit_changes", ())))
             if status < 400
             else (),
+            request_id=cast("str | None", state.get("request_id")),
         )
         trail: AuditTrail = scope["app"].state.centre.security.audit
         try:
@@ -236,8 +239,10 @@ def _canonical(changes: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _content(entry: AuditEntry) -> dict[str, Scalar]:
-    # Entries of the version before have no changes, and are sealed without the word.
-    extra = {} if entry.changes is None else {"changes": entry.changes}
+    # Entries of the versions before have no changes or request, and are sealed without the words.
+    extra: dict[str, Scalar] = {} if entry.changes is None else {"changes": entry.changes}
+    if entry.request_id is not None:
+        extra["request_id"] = entry.request_id
     return {
         **extra,
         "at_us": from_datetime(entry.at),
@@ -263,5 +268,6 @@ def _show(entry: AuditEntry) -> schemas.AuditEntry:
         status=entry.status,
         address=entry.address,
         changes=None if entry.changes is None else json.loads(entry.changes),
+        request_id=entry.request_id,
         hash=entry.hash.hex(),
     )

@@ -175,6 +175,7 @@ class AuditEntry(Base):
     status: Mapped[int]
     address: Mapped[str]
     changes: Mapped[str | None] = mapped_column(default=None)
+    request_id: Mapped[str | None] = mapped_column(default=None)
     prev_hash: Mapped[bytes]
     hash: Mapped[bytes]
 

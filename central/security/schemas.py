@@ -267,6 +267,7 @@ class AuditEntry(Shape):
     status: int
     address: str
     changes: list[AuditChange] | None = Field(description="what it changed, where that is kept")
+    request_id: str | None = Field(description="X-Request-Id of the request, which its log lines carry too")
     hash: str = Field(description="SHA-256 over the hash before and this record, hexadecimal")
 
 

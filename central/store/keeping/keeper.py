@@ -18,7 +18,7 @@ import psycopg
 import structlog
 from prometheus_client import Counter
 from psycopg import Connection
-from psycopg.errors import LockNotAvailable
+from psycopg.errors import LockNotAvailable, QueryCanceled
 from psycopg.sql import SQL, Identifier
 
 from central.store.backup.take import KEEPING_LOCK
@@ -31,6 +31,7 @@ log = structlog.get_logger(__name__)
 SERIES_AT_ONCE: Final = 20
 """Series of one deletion: a day of twenty points at 1 Hz is under two million rows."""
 ROLLUPS_AT_ONCE: Final = 500
+STOP_S: Final = 2.0
 LOCK_TIMEOUT: Final = "3s"
 
 DROPPED = Counter("citynerve_retention_days_dropped", "Daily partitions of readings that were dropped")
@@ -82,10 +83,13 @@ class Keeper:
         self._limits = limits
         self._archive = archive
         self._stop = threading.Event()
+        self._working: Connection[Any] | None = None
 
     def stop(self) -> None:
-        """Let a run that is under way end after the step in hand."""
+        """End a run that is under way: its statement is cancelled, and the next hour begins it anew."""
         self._stop.set()
+        if (working := self._working) is not None:
+            working.cancel_safe(timeout=STOP_S)
 
     def run(self, today: date | None = None, *, dry: bool = False) -> list[Done]:
         """Do what is due as of `today` (UTC); return it. Empty while another centre or a backup is at it."""
@@ -98,19 +102,29 @@ class Keeper:
             if row is None or not row[0]:
                 return []
             connection.execute(f"SET lock_timeout = '{LOCK_TIMEOUT}'".encode())
-            series = _series(connection)
-            for step in self._plan(connection, today):
-                if self._stop.is_set():
-                    break
-                result = Done(step, step.held) if step.held else self._do(connection, step, series)
-                log.info(
-                    "retention.step", kind=step.kind, day=str(step.day), classes=step.classes,
-                    outcome=result.outcome, rows=result.rows, archived=result.archived,
-                )  # fmt: skip
-                done.append(result)
-            if not self._stop.is_set():
-                self._rollups(connection, today, sorted(n for numbers in series.values() for n in numbers))
+            self._working = connection
+            try:
+                self._turn(connection, today, done)
+            except QueryCanceled:
+                if not self._stop.is_set():
+                    raise
+                log.info("retention.stopped", done=len(done))
+            finally:
+                self._working = None
         return done
+
+    def _turn(self, connection: Connection[Any], today: date, done: list[Done]) -> None:
+        series = _series(connection)
+        for step in self._plan(connection, today):
+            if self._stop.is_set():
+                return
+            result = Done(step, step.held) if step.held else self._do(connection, step, series)
+            log.info(
+                "retention.step", kind=step.kind, day=str(step.day), classes=step.classes,
+                outcome=result.outcome, rows=result.rows, archived=result.archived,
+            )  # fmt: skip
+            done.append(result)
+        self._rollups(connection, today, sorted(n for numbers in series.values() for n in numbers))
 
     def _plan(self, connection: Connection[Any], today: date) -> list[Step]:
         days = [

@@ -56,7 +56,11 @@ CREATE TABLE restored_marks (
 );
 """
 
+REQUESTS = "ALTER TABLE audit ADD request_id text"
+"""The `X-Request-Id` of the deed: with it the lines of the log are found that belong to it."""
+
 DROP = """
+ALTER TABLE audit DROP request_id;
 DROP TABLE restored_marks, restores, backups, archived_days, kept_days, retention_kinds;
 ALTER TABLE points DROP retention;
 """
@@ -66,6 +70,7 @@ def upgrade() -> None:
     """Make the tables."""
     op.execute(RETENTION)
     op.execute(BACKUPS)
+    op.execute(REQUESTS)
 
 
 def downgrade() -> None:

@@ -214,3 +214,15 @@ def test_settings_that_lose_more_than_they_say_are_refused() -> None:
     ):
         with pytest.raises(ConfigError, match=name):
             Config.from_env({name: text})
+
+
+async def test_a_stop_does_not_wait_for_it(kept: Kept) -> None:
+    await kept.roll()
+    keeper = Keeper(kept.database.url, LIMITS, kept.archive)
+    with psycopg.connect(kept.database.url) as reader:
+        reader.execute("SELECT count(*) FROM readings")
+        running = asyncio.create_task(asyncio.to_thread(keeper.run, day(1002)))
+        await asyncio.sleep(0.5)  # it waits for the reader's lock now
+        await asyncio.to_thread(keeper.stop)
+        assert await asyncio.wait_for(running, 2.0) == []
+    assert len(await kept.rows()) == 363

@@ -2901,6 +2901,11 @@ export interface components {
              */
             changes: components["schemas"]["AuditChange"][] | null;
             /**
+             * Request Id
+             * @description X-Request-Id of the request, which its log lines carry too
+             */
+            request_id: string | null;
+            /**
              * Hash
              * @description SHA-256 over the hash before and this record, hexadecimal
              */
