@@ -32,6 +32,8 @@ export const router = createRouter({
           redirect: { name: TABS[0].name },
           children: TABS.map(({ path, name, page }) => ({ path, name, component: page })),
         },
+        { path: 'registry', name: 'registry', component: () => import('@/rooms/registry/RegistryList.vue') },
+        { path: 'registry/:kind(sites|gateways|devices|points)/:id', name: 'thing', props: true, component: () => import('@/rooms/registry/ThingPage.vue') },
         { path: ':rest(.*)*', name: 'missing', component: () => import('@/shell/Missing.vue') },
       ],
     },

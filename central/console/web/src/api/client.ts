@@ -7,10 +7,19 @@ export class ApiError extends Error {
     readonly code: string,
     readonly title: string,
     detail: string,
+    /** One entry per wrong field, where a form can show them. */
+    readonly errors: readonly FieldError[] = [],
   ) {
     super(detail || title)
     this.name = 'ApiError'
   }
+}
+
+/** A wrong field: `problem_zh` where the centre says it in Chinese too. */
+export interface FieldError {
+  field: string
+  problem: string
+  problem_zh?: string
 }
 
 export type Query = Record<string, string | number | boolean | readonly string[] | null | undefined>
@@ -36,23 +45,25 @@ export function address(path: string, query: Query = {}): string {
 }
 
 async function problem(response: Response): Promise<ApiError> {
-  let body: { type?: string; title?: string; detail?: string } = {}
+  let body: { type?: string; title?: string; detail?: string; errors?: FieldError[] } = {}
   if (response.headers.get('content-type')?.includes('json')) {
     body = (await response.json()) as typeof body
   }
   const code = body.type?.split('/').pop() ?? `http-${response.status}`
-  return new ApiError(response.status, code, body.title ?? response.statusText, body.detail ?? '')
+  return new ApiError(response.status, code, body.title ?? response.statusText, body.detail ?? '', body.errors ?? [])
 }
 
 async function send<T>(method: string, url: string, body?: unknown, signal?: AbortSignal): Promise<T> {
+  const raw = body instanceof Blob
+  const shape = raw ? 'application/octet-stream' : 'application/json'
   let response: Response
   try {
     response = await fetch(url, {
       method,
       signal,
       credentials: 'same-origin',
-      headers: body === undefined ? { accept: 'application/json' } : { accept: 'application/json', 'content-type': 'application/json' },
-      body: body === undefined ? undefined : JSON.stringify(body),
+      headers: body === undefined ? { accept: 'application/json' } : { accept: 'application/json', 'content-type': shape },
+      body: body === undefined || raw ? body : JSON.stringify(body),
     })
   } catch (cause) {
     if (signal?.aborted) throw cause
@@ -72,5 +83,7 @@ export const api = {
   post: <T>(path: string, body: unknown = {}) => send<T>('POST', address(path), body),
   put: <T>(path: string, body: unknown) => send<T>('PUT', address(path), body),
   patch: <T>(path: string, body: unknown) => send<T>('PATCH', address(path), body),
+  /** Send a file as it is. */
+  upload: <T>(path: string, file: Blob, query?: Query) => send<T>('POST', address(path, query), file),
   remove: (path: string) => send<undefined>('DELETE', address(path)),
 }

@@ -67,6 +67,19 @@ export interface Page<T> {
   total?: number | null
 }
 
+export type Thing = Schemas['Thing']
+export type ThingDetail = Schemas['ThingDetail']
+export type ThingKind = Thing['kind']
+export type Lifecycle = Schemas['Lifecycle']
+export type ThingFields = Schemas['Fields']
+export type Contact = Schemas['Contact']
+export type Attachment = Schemas['AttachmentOut']
+export type Facets = Schemas['Facets']
+export type ThingHistory = Schemas['HistoryEntry']
+export type ImportReport = Schemas['ImportReport']
+export type SearchResult = Schemas['SearchResult']
+export type SearchHit = Schemas['SearchHit']
+
 type Layer = 'districts' | 'roads' | 'water' | 'parks'
 /** The city's map, with its layers by the name that GeoJSON's own types give them. */
 export type CityMap = Omit<Schemas['CityMap'], Layer> & Record<Layer, GeoJSON.FeatureCollection>

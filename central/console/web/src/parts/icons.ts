@@ -35,5 +35,13 @@ export const ICONS = {
   keyboard: 'M3 7h18v11H3zM7 11h.01M11 11h.01M15 11h.01M8 15h8',
   download: 'M12 4v11M7.500 11L12 15.500 16.500 11M5 20h14',
   history: 'M12 7v5l3.500 2M4 12a8 8 0 108-8 8 8 0 00-6.500 3.300M5 4v4h4',
+  book: 'M5 4h11a3 3 0 013 3v13H8a3 3 0 01-3-3zM5 17a3 3 0 013-3h11M9 8h6',
+  upload: 'M12 15V4M7.500 8.500L12 4l4.500 4.500M5 20h14',
+  file: 'M6 3h8l4 4v14H6zM14 3v4h4M9 12h6M9 16h6',
+  tag: 'M4 4h8l8 8-8 8-8-8zM8.500 8.500h.01',
+  edit: 'M4 20l1-4L16 5l3 3L8 19zM14 7l3 3',
+  phone: 'M6 4h4l2 5-2.500 1.500a11 11 0 005 5L16 13l5 2v4c-9 1-16-7-15-15z',
+  mail: 'M4 6h16v12H4zM4 7l8 6 8-6',
+  trash: 'M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13M10 11v5M14 11v5',
 } as const
 export type IconName = keyof typeof ICONS

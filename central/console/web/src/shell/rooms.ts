@@ -20,5 +20,6 @@ export const ROOMS: readonly Room[] = [
   { name: 'devices', icon: 'devices', also: ['device'], phone: true },
   { name: 'cases', icon: 'cases', also: ['case', 'events'], phone: true },
   { name: 'gateways', icon: 'gateways', also: ['gateway'], phone: false },
+  { name: 'registry', icon: 'book', also: ['thing'], phone: false },
   { name: 'settings', icon: 'settings', also: TABS.map((tab) => tab.name), phone: false },
 ]
