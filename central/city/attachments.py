@@ -13,7 +13,7 @@ from typing import Final
 
 from sqlalchemy import delete, func, select
 
-from central.city.book import Book, Change
+from central.city.book import Action, Book, Change
 from central.city.fields import Kind
 from central.city.imagefile import without_metadata
 from central.kernel.problem import Problem, not_found
@@ -132,14 +132,15 @@ class Attachments:
         await self._note(found, actor, attached=False)
 
     async def _note(self, item: Attachment, actor: str, *, attached: bool) -> None:
-        told = {"attachment": {"name": item.name, "size": item.size, "sha256": item.sha256}}
-        change = Change(
-            item.kind,  # type: ignore[arg-type]  # written by `add` only
-            item.thing,
-            {} if attached else told,
-            told if attached else {},
-        )
-        await self._book.note("attached" if attached else "detached", change, actor=actor, reason=item.note)
+        action: Action = "attached" if attached else "detached"
+        await self._book.note(action, told(item, attached=attached), actor=actor, reason=item.note)
+
+
+def told(item: Attachment, *, attached: bool) -> Change:
+    """Return what the history and the audit trail say of an attachment."""
+    about = {"attachment": {"name": item.name, "size": item.size, "sha256": item.sha256}}
+    kind: Kind = item.kind  # type: ignore[assignment]  # written by `add` only
+    return Change(kind, item.thing, {} if attached else about, about if attached else {})
 
 
 def sniff(body: bytes) -> str | None:

@@ -65,15 +65,23 @@ def plan(kind: Kind, found: Read, states: Mapping[str, State], known: Known) -> 
 
 
 def _step(kind: Kind, row: Row, before: State | None, known: Known, made: Plan) -> None:
-    state = None if row.lifecycle is None else _lifecycle(row.lifecycle, before)
+    state, late = _lifecycle(row.lifecycle, before)
+    try:
+        after = (
+            register(kind, row.id, row.cells, known)
+            if before is None
+            else amend(kind, before, row.cells, known)
+        )
+    except Faults as error:
+        raise Faults([*error.faults, *late]) from None
+    if late:
+        raise Faults(late)
     if before is None:
-        after = register(kind, row.id, row.cells, known)
         after["lifecycle"] = (state or Lifecycle.PLANNED).value
         told = {name: value for name, value in row.cells.items() if value is not None}
         made.steps.append(Step(row.line, row.id, "added", {}, {**told, "lifecycle": after["lifecycle"]}))
         made.edits.append(Edit(kind, row.id, row.cells, new=True, lifecycle=state))
         return
-    after = amend(kind, before, row.cells, known)
     if state is not None:
         after["lifecycle"] = state.value
     was, becomes = difference(kind, before, after)
@@ -84,13 +92,16 @@ def _step(kind: Kind, row: Row, before: State | None, known: Known, made: Plan) 
     made.edits.append(Edit(kind, row.id, row.cells, lifecycle=state))
 
 
-def _lifecycle(text: str, before: State | None) -> Lifecycle:
+def _lifecycle(text: str | None, before: State | None) -> tuple[Lifecycle | None, list[tuple[str, Fault]]]:
+    """Return the state that a line asks for, and what is wrong with it."""
+    if text is None:
+        return None, []
     try:
         state = Lifecycle(text)
     except ValueError:
         names = ", ".join(Lifecycle)
         fault = Fault(f"{text!r} 不是生命周期状态；可用：{names}", f"{text!r} is no state; possible: {names}")
-        raise Faults([("lifecycle", fault)]) from None
+        return None, [("lifecycle", fault)]
     if before is not None and before["lifecycle"] != state:
         possible = MOVES[Lifecycle(before["lifecycle"])]
         if state not in possible:
@@ -99,5 +110,5 @@ def _lifecycle(text: str, before: State | None) -> Lifecycle:
                 f"{before['lifecycle']} 不能变为 {state}；可变为：{names}",
                 f"{before['lifecycle']} cannot become {state}; possible now: {names}",
             )
-            raise Faults([("lifecycle", fault)])
-    return state
+            return None, [("lifecycle", fault)]
+    return state, []

@@ -12,7 +12,7 @@ from central.city.search import LONGEST
 from central.kernel.shapes import Cursor, Limit, cut_page, decode_cursor, encode_cursor, problems
 from central.security.permissions import MayEditRegistry, MayRead
 from central.systems.registry import schemas
-from central.systems.registry.parts import Desk
+from central.systems.registry.parts import Desk, TellAudit
 
 router = APIRouter(tags=["registry"])
 
@@ -92,10 +92,10 @@ async def list_things(
     responses=_CHANGE,
 )
 async def register_thing(
-    kind: schemas.Registered, asked: schemas.NewThing, who: MayEditRegistry, desk: Desk
+    kind: schemas.Registered, asked: schemas.NewThing, who: MayEditRegistry, desk: Desk, tell: TellAudit
 ) -> schemas.ThingDetail:
     """Register a site or device that no gateway declares yet."""
-    return await desk.register(who, KIND_OF[kind], asked)
+    return await desk.register(who, KIND_OF[kind], asked, tell)
 
 
 @router.get("/registry/{kind}/{thing_id}", operation_id="getThing", responses=_ONE)
@@ -106,18 +106,28 @@ async def get_thing(kind: schemas.Plural, thing_id: str, who: MayRead, desk: Des
 
 @router.patch("/registry/{kind}/{thing_id}", operation_id="changeThing", responses=_CHANGE)
 async def change_thing(
-    kind: schemas.Plural, thing_id: str, asked: schemas.ChangeThing, who: MayEditRegistry, desk: Desk
+    kind: schemas.Plural,
+    thing_id: str,
+    asked: schemas.ChangeThing,
+    who: MayEditRegistry,
+    desk: Desk,
+    tell: TellAudit,
 ) -> schemas.ThingDetail:
     """Write fields; null takes back what people wrote, so that the gateway's word is in force again."""
-    return await desk.change(who, KIND_OF[kind], thing_id, asked)
+    return await desk.change(who, KIND_OF[kind], thing_id, asked, tell)
 
 
 @router.post("/registry/{kind}/{thing_id}/lifecycle", operation_id="moveThing", responses=_CHANGE)
 async def move_thing(
-    kind: schemas.Standing, thing_id: str, asked: schemas.MoveThing, who: MayEditRegistry, desk: Desk
+    kind: schemas.Standing,
+    thing_id: str,
+    asked: schemas.MoveThing,
+    who: MayEditRegistry,
+    desk: Desk,
+    tell: TellAudit,
 ) -> schemas.ThingDetail:
     """Move a thing in its life: planned 规划, active 在用, maintenance 检修, retired 退役."""
-    return await desk.move(who, KIND_OF[kind], thing_id, asked)
+    return await desk.move(who, KIND_OF[kind], thing_id, asked, tell)
 
 
 @router.get(

@@ -14,7 +14,7 @@ from central.kernel.shapes import problems
 from central.security.permissions import MayEditRegistry, MayExport, MayRead
 from central.systems.registry import schemas
 from central.systems.registry.api import KIND_OF
-from central.systems.registry.parts import Desk
+from central.systems.registry.parts import Desk, TellAudit
 
 router = APIRouter(tags=["registry"])
 
@@ -67,13 +67,14 @@ async def import_registry(
     request: Request,
     who: MayEditRegistry,
     desk: Desk,
+    tell: TellAudit,
     shape: Shape = "csv",
     apply: Annotated[bool, Query(description="false: only say what it would change")] = False,
     reason: Annotated[str, Query(max_length=1000)] = "",
 ) -> schemas.ImportReport:
     """Say what a file would change, with every mistake at its line and column; then apply all of it."""
     data = await _body(request, tablefile.MOST_BYTES)
-    return await desk.import_(who, KIND_OF[kind], shape, data, apply=apply, reason=reason)
+    return await desk.import_(who, KIND_OF[kind], shape, data, apply=apply, reason=reason, tell=tell)
 
 
 @router.post(
@@ -90,12 +91,13 @@ async def attach_file(
     request: Request,
     who: MayEditRegistry,
     desk: Desk,
+    tell: TellAudit,
     name: Annotated[str, Query(min_length=1, max_length=300, description="file name")],
     note: Annotated[str, Query(max_length=1000)] = "",
 ) -> schemas.AttachmentOut:
     """Keep a photo or document. Its type is read from its content; a photo's place and time are taken out."""
     data = await _body(request, attachments.MOST_BYTES)
-    return await desk.attach(who, KIND_OF[kind], thing_id, name=name, note=note, body=data)
+    return await desk.attach(who, KIND_OF[kind], thing_id, name=name, note=note, body=data, tell=tell)
 
 
 @router.get(
@@ -127,9 +129,9 @@ async def get_attachment(attachment_id: str, who: MayRead, desk: Desk) -> Respon
     status_code=status.HTTP_204_NO_CONTENT,
     responses=problems(401, 403, 404, 503),
 )
-async def remove_attachment(attachment_id: str, who: MayEditRegistry, desk: Desk) -> None:
+async def remove_attachment(attachment_id: str, who: MayEditRegistry, desk: Desk, tell: TellAudit) -> None:
     """Remove a file for good; that it was there stays in the history."""
-    await desk.detach(who, attachment_id)
+    await desk.detach(who, attachment_id, tell)
 
 
 async def _body(request: Request, most: int) -> bytes:

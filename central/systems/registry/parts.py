@@ -6,8 +6,10 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from central.city.book import Change
+from central.security.changes import changed
 from central.systems.centre import Centre
-from central.systems.registry.service import RegistryDesk
+from central.systems.registry.service import RegistryDesk, Tell
 
 
 def desk_of(request: Request) -> RegistryDesk:
@@ -20,4 +22,14 @@ def desk_of(request: Request) -> RegistryDesk:
     return desk
 
 
+def tell_of(request: Request) -> Tell:
+    """Return what notes a change for the audit entry of this request."""
+
+    def tell(change: Change) -> None:
+        changed(request, f"{change.kind} {change.id}", change.before or None, change.after or None)
+
+    return tell
+
+
+TellAudit = Annotated[Tell, Depends(tell_of)]
 Desk = Annotated[RegistryDesk, Depends(desk_of)]

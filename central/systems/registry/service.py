@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select
 
 from central.city import tablefile
-from central.city.attachments import Attachments, Content
-from central.city.book import Book, Edit
+from central.city.attachments import Attachments, Content, told
+from central.city.book import Book, Change, Edit
 from central.city.fields import KINDS, Fault, Kind
 from central.city.layers import Faults, State
 from central.city.lifecycle import Lifecycle
@@ -29,6 +29,10 @@ from central.systems.registry import schemas, views
 from central.systems.registry.views import Record
 from protocols.model.clock import Clock, to_datetime
 
+Tell = Callable[[Change], None]
+"""Notes a change for the audit trail."""
+MOST_TOLD = 100
+"""More changes than that, of one file, are one entry of the trail; each is in the thing's own history."""
 RIGHTS_HANG_ON = frozenset({"district", "department"})
 """Fields of a site that decide who sees it: whoever sees a part of the city may not move sites in or out."""
 
@@ -145,27 +149,29 @@ class RegistryDesk:
             open_alarms=await self._open_alarms(kind, key),
         )
 
-    async def register(self, who: Principal, kind: Kind, asked: schemas.NewThing) -> schemas.ThingDetail:
+    async def register(
+        self, who: Principal, kind: Kind, asked: schemas.NewThing, tell: Tell
+    ) -> schemas.ThingDetail:
         """Register a planned site or device. Problem 403 `whole-city` for a site by who sees a part."""
         if kind == "site" and not who.sight.whole:
             raise _whole_city("register sites")
         edit = Edit(kind, asked.id, _given(asked.fields), new=True, lifecycle=asked.lifecycle)
-        await self._write([edit], who, asked.reason)
+        await self._write([edit], who, asked.reason, tell)
         return await self.thing(who.sight, kind, asked.id)
 
     async def change(
-        self, who: Principal, kind: Kind, key: str, asked: schemas.ChangeThing
+        self, who: Principal, kind: Kind, key: str, asked: schemas.ChangeThing, tell: Tell
     ) -> schemas.ThingDetail:
         """Change fields; Problem 404, 403 `whole-city`, 409 `changed-meanwhile`, 422 by field."""
         await self._own(who.sight, kind, key)
         given = _given(asked.fields)
         if kind == "site" and not who.sight.whole and given.keys() & RIGHTS_HANG_ON:
             raise _whole_city("change whose a site is, or its district")
-        await self._write([Edit(kind, key, given)], who, asked.reason, asked.revision)
+        await self._write([Edit(kind, key, given)], who, asked.reason, tell, asked.revision)
         return await self.thing(who.sight, kind, key)
 
     async def move(
-        self, who: Principal, kind: Kind, key: str, asked: schemas.MoveThing
+        self, who: Principal, kind: Kind, key: str, asked: schemas.MoveThing, tell: Tell
     ) -> schemas.ThingDetail:
         """Move a thing to another state of its life; Problem 404, 409 `lifecycle`, 422 `future`."""
         await self._own(who.sight, kind, key)
@@ -174,7 +180,7 @@ class RegistryDesk:
             errors = [{"field": "body.since", "problem": "in the future"}]
             raise Problem(422, "future", "That is still to come", detail, errors=errors)
         edit = Edit(kind, key, lifecycle=asked.lifecycle, on=asked.since)
-        await self._write([edit], who, asked.reason)
+        await self._write([edit], who, asked.reason, tell)
         return await self.thing(who.sight, kind, key)
 
     async def history(
@@ -186,11 +192,12 @@ class RegistryDesk:
         return [schemas.HistoryEntry.model_validate(entry) for entry in entries], following
 
     async def attach(
-        self, who: Principal, kind: Kind, key: str, *, name: str, note: str, body: bytes
+        self, who: Principal, kind: Kind, key: str, *, name: str, note: str, body: bytes, tell: Tell
     ) -> schemas.AttachmentOut:
         """Keep a photo or document at a thing."""
         await self._own(who.sight, kind, key)
         made = await self._attachments.add(kind, key, name=name, note=note, body=body, actor=who.username)
+        tell(told(made, attached=True))
         return views.attachment(made)
 
     async def attachment(self, sight: Sight, key: str) -> Content:
@@ -198,9 +205,11 @@ class RegistryDesk:
         await self._attached(sight, key)
         return await self._attachments.content(key)
 
-    async def detach(self, who: Principal, key: str) -> None:
+    async def detach(self, who: Principal, key: str, tell: Tell) -> None:
         """Remove an attachment; Problem 404."""
-        await self._attachments.remove(await self._attached(who.sight, key), who.username)
+        found = await self._attached(who.sight, key)
+        await self._attachments.remove(found, who.username)
+        tell(told(found, attached=False))
 
     async def export(self, sight: Sight, kind: Kind, shape: tablefile.Format) -> Iterator[str]:
         """Return a file of everything of a kind within sight. Problem 422 `no-place` for points."""
@@ -215,13 +224,21 @@ class RegistryDesk:
         return tablefile.write_geojson(kind, ordered, places)
 
     async def import_(
-        self, who: Principal, kind: Kind, shape: tablefile.Format, data: bytes, *, apply: bool, reason: str
+        self,
+        who: Principal,
+        kind: Kind,
+        shape: tablefile.Format,
+        data: bytes,
+        *,
+        apply: bool,
+        reason: str,
+        tell: Tell,
     ) -> schemas.ImportReport:
         """Say what a file would change, and with `apply` change it, if there is no mistake in it."""
         made = await self.plan(who.sight, kind, shape, data)
         if not apply or made.mistakes:
             return views.report(made, applied=False)
-        await self._write(made.edits, who, reason)
+        await self._write(made.edits, who, reason, tell)
         return views.report(made, applied=True)
 
     async def plan(self, sight: Sight, kind: Kind, shape: tablefile.Format, data: bytes) -> Plan:
@@ -238,11 +255,20 @@ class RegistryDesk:
 
         return await asyncio.to_thread(compare)
 
-    async def _write(self, edits: list[Edit], who: Principal, reason: str, seen: int | None = None) -> None:
+    async def _write(
+        self, edits: list[Edit], who: Principal, reason: str, tell: Tell, seen: int | None = None
+    ) -> None:
         try:
-            await self._book.write(edits, actor=who.username, reason=reason, seen=seen, sites=who.sight.sites)
+            changes = await self._book.write(
+                edits, actor=who.username, reason=reason, seen=seen, sites=who.sight.sites
+            )
         except Faults as error:
             raise _invalid(error) from error
+        if len(changes) > MOST_TOLD:
+            many = {"things": len(changes), "reason": reason}
+            changes = [Change(edits[0].kind, "(many)", {}, many)]
+        for change in changes:
+            tell(change)
 
     async def _reached(self, sight: Sight, kind: Kind, city: City) -> dict[str, State]:
         records = views.records(city, kind)

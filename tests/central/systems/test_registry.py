@@ -91,6 +91,11 @@ async def test_a_site_shows_both_layers_and_is_changed_with_its_history(
     following = {"limit": 1, "cursor": history["next_cursor"]}
     (entry,) = (await send(city, "GET", f"/registry/sites/{SITE}/history", params=following))["items"]
     assert (entry["before"]["name_zh"], entry["after"]["contacts"][0]["phone"]) == ("滨江泵站", "…34")
+    audit = (await send(city, "GET", "/audit", params={"limit": 10}))["items"]
+    edited = next(item for item in audit if item["operation"] == "changeThing" and item["status"] == 200)
+    (change,) = edited["changes"]
+    assert (change["what"], change["before"]["name_zh"]) == (f"site {SITE}", "滨江泵站")
+    assert "1234" not in str(change)
     monitored = await city.get(f"/sites/{SITE}")
     assert monitored["name"]["zh"] == "滨江排涝站"
 
