@@ -32,7 +32,7 @@ from central.live.feed import Feed
 from central.live.latest import LatestBoard
 from central.pipeline import Pipeline
 from central.security import api as security_api
-from central.security import api_accounts, api_audit, api_me
+from central.security import api_accounts, api_audit, api_me, api_oidc
 from central.security.audit import AuditMiddleware
 from central.security.headers import SecurityHeaders
 from central.security.parts import Security
@@ -89,7 +89,7 @@ def create_app(config: Config, clock: Clock = now_us) -> FastAPI:
     openapi.install(app)
     status.install(app, config)
     app.include_router(security_api.router, prefix=API)
-    for routes in (api_me.router, api_accounts.router, api_audit.router):
+    for routes in (api_oidc.router, api_me.router, api_accounts.router, api_audit.router):
         app.include_router(routes, prefix=API)
     for room in ROOMS:
         app.include_router(room.router, prefix=API)

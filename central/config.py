@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from protocols.errors import ConfigError, Mistake
 
 DEFAULT_PORT = 8600
+OIDC = "CITYNERVE_" + "OIDC_"
 RETENTION_DAYS: Mapping[str, int] = {"critical": 3652, "standard": 731, "diagnostic": 90}
 """Ten years, two years, three months; leap days counted."""
 LOOPBACK = ("127.0.0.0/8", "::1/128")
@@ -55,6 +56,7 @@ class Config:
                   of them (CITYNERVE_ALARM_POSITIONS=1)
     status_from   networks that may ask /metrics and /healthz beside this machine; `*` is everybody
                   (CITYNERVE_STATUS_FROM=10.1.0.0/16)
+    oidc          settings of the sign-in elsewhere, as they are; read by `central.security.oidc_settings`
     secure        cookies only over https; set it behind TLS (CITYNERVE_SECURE=1)
     log_level     debug, info, warning or error (CITYNERVE_LOG_LEVEL)
     """
@@ -73,6 +75,7 @@ class Config:
     status_from: tuple[str, ...] = LOOPBACK
     key_file: Path | None = None
     alarm_positions: int = 1
+    oidc: Mapping[str, str] = field(default_factory=dict)
     secure: bool = False
     log_level: str = "info"
 
@@ -146,6 +149,7 @@ class Config:
             archive=_yes(environ.get("CITYNERVE_ARCHIVE", "")),
             alarm_positions=int(positions),
             status_from=status_from or LOOPBACK,
+            oidc={name: value for name, value in environ.items() if name.startswith(OIDC)},
             secure=_yes(environ.get("CITYNERVE_SECURE", "")),
             key_file=Path(environ["CITYNERVE_KEY_FILE"]) if environ.get("CITYNERVE_KEY_FILE") else None,
             log_level=level,

@@ -59,7 +59,7 @@ async def sign_out(
     """Sign out: the session ends here, not only in the browser."""
     if cookie is not None:
         await security.sessions.sign_out(cookie)
-    response.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=_secure(request))
+    response.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=is_secure(request))
 
 
 def give_cookie(request: Request, response: Response, secret: str) -> None:
@@ -70,7 +70,7 @@ def give_cookie(request: Request, response: Response, secret: str) -> None:
         max_age=int(LIFETIME.total_seconds()),
         httponly=True,
         samesite="strict",
-        secure=_secure(request),
+        secure=is_secure(request),
     )
 
 
@@ -91,6 +91,7 @@ def myself(principal: Principal) -> schemas.Myself:
     )
 
 
-def _secure(request: Request) -> bool:
+def is_secure(request: Request) -> bool:
+    """Say whether cookies of this answer go over https only."""
     secure: bool = request.app.state.centre.config.secure
     return secure or request.url.scheme == "https"

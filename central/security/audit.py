@@ -36,6 +36,8 @@ _LOCK = 0x636E_0002
 """Advisory lock of the chain's end: one entry after the other, over all replicas."""
 _BATCH: Final = 500
 AUDITED_PREFIX = "/api/"
+ARRIVALS: Final = "/session/oidc/callback"
+"""Reading by its method, and yet it signs somebody in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +176,7 @@ class AuditMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         watched = scope["type"] == "http" and scope["path"].startswith(AUDITED_PREFIX)
-        if not watched or scope["method"] in SAFE_METHODS:
+        if not watched or (scope["method"] in SAFE_METHODS and not scope["path"].endswith(ARRIVALS)):
             await self._app(scope, receive, send)
             return
         state = scope.setdefault("state", {})

@@ -10,6 +10,8 @@ from central.security.audit import AuditTrail
 from central.security.door import Door
 from central.security.factors import Factors
 from central.security.grants import Reach
+from central.security.oidc import Oidc
+from central.security.oidc_settings import parse
 from central.security.passwords import Passwords
 from central.security.policy import Policies
 from central.security.role_book import RoleBook
@@ -33,6 +35,7 @@ class Security:
     factors: Factors
     sessions: Sessions
     door: Door
+    oidc: Oidc | None
     audit: AuditTrail
 
     @classmethod
@@ -41,6 +44,7 @@ class Security:
     ) -> Self:
         """Put the parts together; they share one hasher, so that a storm of sign-ins has one limit."""
         passwords = passwords or Passwords()
+        outside = parse(config.oidc)
         vault = Vault(config.key_file or config.data_dir / FILE)
         factors, sessions = Factors(database, clock, vault), Sessions(database, clock)
         return cls(
@@ -52,5 +56,6 @@ class Security:
             factors=factors,
             sessions=sessions,
             door=Door(database, clock, passwords, factors, sessions),
+            oidc=None if outside is None else Oidc(database, clock, outside),
             audit=AuditTrail(database, clock),
         )

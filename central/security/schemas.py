@@ -40,6 +40,13 @@ class Grant(Asked):
 Grants = Annotated[list[Grant], Field(max_length=50)]
 
 
+class SignInWays(Shape):
+    """How one may sign in besides a password."""
+
+    oidc: bool
+    label: str = Field(description="what the button says; empty: the console's own words")
+
+
 class Myself(Shape):
     """The person who is signed in."""
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import delete, exists, func, select
 from sqlalchemy.dialects.postgresql import insert
@@ -11,7 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from central.kernel.problem import Problem, not_found
 from central.security import grants as kept
 from central.security import schemas
-from central.security.models import Grant, SecondFactor, User, UserSession
+from central.security.models import Grant, OutsideIdentity, SecondFactor, User, UserSession
+from central.security.oidc import refused
+from central.security.oidc_settings import OidcSettings
 from central.security.passwords import Passwords
 from central.security.principal import Principal
 from central.security.rights import Right, may_give
@@ -164,6 +169,43 @@ class Accounts:
             await session.delete(user)
             return _show(user, held, factor)
 
+    async def arrive(
+        self, issuer: str, subject: str, claims: Mapping[str, Any], settings: OidcSettings
+    ) -> str:
+        """Return the account of somebody who signed in elsewhere; his grants become what his claims give.
+
+        One is made at the first sign-in where they give any. Problem 403: `no-grant` where they give none,
+        `name-taken` where the name is that of an account here (which is never handed over), `off`.
+        """
+        asked = settings.granted(claims)
+        name = username_of(str(claims.get(settings.name_claim) or claims.get("email") or ""), issuer, subject)
+        shown = str(claims.get("name") or name)[:100].replace("\0", "")
+        now = to_datetime(self._clock())
+        async with self._database.session() as session:
+            await session.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+            if not asked:
+                raise refused("no-grant")
+            rights = await read(session, asked)
+            known = await session.get(OutsideIdentity, (issuer, subject))
+            if known is None:
+                if await session.get(User, name) is not None:
+                    raise refused("name-taken")
+                session.add(
+                    User(username=name, display_name=shown, password_hash=NO_PASSWORD, created_at=now)
+                )
+                await session.flush()
+                session.add(OutsideIdentity(issuer=issuer, subject=subject, username=name, linked_at=now))
+            else:
+                name = known.username
+            user = await session.get_one(User, name)
+            if user.disabled:
+                raise refused("off")
+            await kept.put(session, name, rights)
+            user.role = kept.old_role(rights)
+            await session.flush()
+            await _keep_an_admin(session)
+            return name
+
     async def set_password(self, username: str, password: str) -> None:
         """Set a person's own new password; Problem 422 `weak-password`. His sessions stay."""
         refuse_weak(password, username)
@@ -224,6 +266,13 @@ async def _keep_an_admin(session: AsyncSession) -> None:
     )
     if not await session.scalar(admins):
         raise Rejected("last-admin", "this is the last administrator of the whole city; name another first")
+
+
+def username_of(wanted: str, issuer: str, subject: str) -> str:
+    """Return a user name as ours are: of what the provider calls somebody, else of what he is there."""
+    plain = re.sub(r"[^a-z0-9._-]", "", wanted.split("@", maxsplit=1)[0].casefold())[:63]
+    plain = re.sub(r"^[^a-z0-9]+", "", plain)
+    return plain or "u-" + hashlib.sha256(f"{issuer}\0{subject}".encode()).hexdigest()[:16]
 
 
 def _show(user: User, rights: Sequence[Right], factor: bool = False) -> schemas.User:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -110,10 +110,12 @@ class Running:
 
 
 @asynccontextmanager
-async def running_centre(url: str, folder: Path, map_dir: Path | None = None) -> AsyncIterator[Running]:
+async def running_centre(
+    url: str, folder: Path, map_dir: Path | None = None, oidc: Mapping[str, str] | None = None
+) -> AsyncIterator[Running]:
     """Start a centre on that database; it stops at the end of the block."""
     clock = Hand()
-    app = create_app(Config(data_dir=folder, database_url=url, map_dir=map_dir), clock)
+    app = create_app(Config(data_dir=folder, database_url=url, map_dir=map_dir, oidc=oidc or {}), clock)
     started, stop = asyncio.Event(), asyncio.Event()
 
     async def live() -> None:

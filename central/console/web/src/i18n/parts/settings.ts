@@ -18,7 +18,7 @@ export default words(
     },
     auditWhat: '路径、操作或对象', from: '自', to: '至', outcome: '结果', done: '成功', refused: '被拒绝', prove: '校验完整性', whole: '审计链完整，共 {n} 条。', head: '链头（请另存他处）：', noEntry: '没有匹配的记录', entry: '第 {n} 条', field: '字段', before: '之前', after: '之后',
     broken: { altered: '第 {n} 条已被篡改。', 'removed-before': '第 {n} 条之前有记录被删除。', 'cut-off': '第 {n} 条之后的记录被截断。', 'another-past': '第 {n} 条与所存链头不符。' },
-    signIn: { code: '验证码或恢复码', codeHint: '请输入验证器应用显示的六位数字；手机不在身边时可用恢复码。', wrongCode: '验证码不正确或已用过，请等待下一个。', oidc: '统一身份认证登录', oidcFailed: '统一身份认证登录未成功：{reason}' },
+    signIn: { code: '验证码或恢复码', codeHint: '请输入验证器应用显示的六位数字；手机不在身边时可用恢复码。', wrongCode: '验证码不正确或已用过，请等待下一个。', oidc: '统一身份认证登录', oidcFailed: '统一身份认证登录未成功：{reason}', because: { 'no-grant': '您所在的组在本中心没有权限', 'name-taken': '本中心已有同名账号', off: '账号已停用', state: '登录已超时，请重试', browser: '请在发起登录的浏览器中完成', access_denied: '您取消了登录' } },
   },
   {
     tab: { me: 'My account', accounts: 'Accounts', roles: 'Roles and policy', tokens: 'Tokens', sessions: 'Sessions', audit: 'Audit' },
@@ -37,6 +37,6 @@ export default words(
     },
     auditWhat: 'Path, operation or thing', from: 'From', to: 'To', outcome: 'Outcome', done: 'Done', refused: 'Refused', prove: 'Prove the chain', whole: 'The chain is whole: {n} entries.', head: 'Head, to keep elsewhere:', noEntry: 'No entry matches', entry: 'Entry {n}', field: 'Field', before: 'Before', after: 'After',
     broken: { altered: 'Entry {n} was altered.', 'removed-before': 'Entries before {n} were removed.', 'cut-off': 'Entries after {n} were cut off.', 'another-past': 'Entry {n} is not the one of the head that was kept.' },
-    signIn: { code: 'Code or recovery code', codeHint: 'Type the six figures of your authenticator app; without the phone, a recovery code.', wrongCode: 'The code is wrong or was used already; wait for the next one.', oidc: 'Single sign-on', oidcFailed: 'Single sign-on did not work: {reason}' },
+    signIn: { code: 'Code or recovery code', codeHint: 'Type the six figures of your authenticator app; without the phone, a recovery code.', wrongCode: 'The code is wrong or was used already; wait for the next one.', oidc: 'Single sign-on', oidcFailed: 'Single sign-on did not work: {reason}', because: { 'no-grant': 'your groups give no rights here', 'name-taken': 'an account of that name is here already', off: 'the account is off', state: 'it took too long, please try again', browser: 'finish it in the browser where you began', access_denied: 'you cancelled it' } },
   },
 )
