@@ -18,6 +18,7 @@ export const router = createRouter({
         { path: 'map', name: 'map', component: () => import('@/rooms/monitoring/MapPage.vue') },
         { path: 'devices', name: 'devices', component: () => import('@/rooms/monitoring/DeviceList.vue') },
         { path: 'devices/:id', name: 'device', props: true, component: () => import('@/rooms/monitoring/DevicePage.vue') },
+        { path: 'trends', name: 'trends', component: () => import('@/rooms/monitoring/trends/TrendsPage.vue') },
         { path: 'alarms', name: 'alarms', component: () => import('@/rooms/monitoring/AlarmList.vue') },
         { path: 'alarms/:id', name: 'alarm', props: true, component: () => import('@/rooms/monitoring/AlarmPage.vue') },
         { path: 'gateways', name: 'gateways', component: () => import('@/rooms/monitoring/Gateways.vue') },

@@ -3,7 +3,10 @@ import type zh from './zh'
 const en: typeof zh = {
   product: 'CityNerve',
   tagline: 'Smart-city operations centre',
-  nav: { settings: 'Settings', more: 'More', overview: 'Overview', alarms: 'Alarms', devices: 'Devices', map: 'Map', cases: 'Cases', gateways: 'Gateways', events: 'Events', main: 'Main', registry: 'Registry' },
+  nav: {
+    trends: 'Trends', replay: 'Replay',
+    settings: 'Settings', more: 'More', overview: 'Overview', alarms: 'Alarms', devices: 'Devices', map: 'Map', cases: 'Cases', gateways: 'Gateways', events: 'Events', main: 'Main', registry: 'Registry',
+  },
   common: {
     all: 'All', search: 'Search', cancel: 'Cancel', confirm: 'Confirm', save: 'Save', retry: 'Try again', back: 'Back', close: 'Close', copy: 'Copy', copied: 'Copied',
     view: 'View', more: 'Load more', none: 'None', site: 'Site', device: 'Device', point: 'Point', state: 'State', priority: 'Priority', name: 'Name', time: 'Time', value: 'Value', unit: 'Unit',

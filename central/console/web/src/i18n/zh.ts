@@ -2,7 +2,10 @@
 export default {
   product: '神经中枢 CityNerve',
   tagline: '智慧城市运营中心',
-  nav: { settings: '设置', more: '更多', overview: '总览', alarms: '报警', devices: '设备', map: '地图', cases: '案件', gateways: '网关', events: '事件', main: '主导航', registry: '台账' },
+  nav: {
+    trends: '趋势', replay: '回放',
+    settings: '设置', more: '更多', overview: '总览', alarms: '报警', devices: '设备', map: '地图', cases: '案件', gateways: '网关', events: '事件', main: '主导航', registry: '台账',
+  },
   common: {
     all: '全部', search: '搜索', cancel: '取消', confirm: '确认', save: '保存', retry: '重试', back: '返回', close: '关闭', copy: '复制', copied: '已复制',
     view: '查看', more: '加载更多', none: '无', site: '站点', device: '设备', point: '测点', state: '状态', priority: '级别', name: '名称', time: '时间', value: '数值', unit: '单位',

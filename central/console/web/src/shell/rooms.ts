@@ -18,6 +18,7 @@ export const ROOMS: readonly Room[] = [
   { name: 'alarms', icon: 'alarms', also: ['alarm'], phone: true },
   { name: 'map', icon: 'map', also: [], phone: false },
   { name: 'devices', icon: 'devices', also: ['device'], phone: true },
+  { name: 'trends', icon: 'chart', also: [], phone: false },
   { name: 'cases', icon: 'cases', also: ['case', 'events'], phone: true },
   { name: 'gateways', icon: 'gateways', also: ['gateway'], phone: false },
   { name: 'registry', icon: 'book', also: ['thing'], phone: false },
