@@ -208,7 +208,7 @@ class Index:
 
 def _best(score: NDArray[np.int64], limit: int) -> tuple[NDArray[np.int64], int]:
     """Return the rows of the highest scores, alike ones by id; and how many are not 0."""
-    many = np.bincount(score)
+    many = np.bincount(score, minlength=1)
     total = len(score) - int(many[0])
     at_least = np.cumsum(many[:0:-1])  # of the highest score, of the two highest, …
     enough = int(np.searchsorted(at_least, min(limit, total)))

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from central.cli import archive, audit, backup, db, doctor, gateway, openapi, retention, serve, user
+from central.cli import archive, audit, backup, db, doctor, gateway, openapi, registry, retention, serve, user
 from central.cli.demo import demo
 from central.kernel import logs
 from protocols.errors import CityNerveError
@@ -26,6 +26,7 @@ app.command("doctor")(doctor.doctor)
 app.add_typer(audit.app, name="audit")
 app.add_typer(db.app, name="db")
 app.add_typer(gateway.app, name="gateway")
+app.add_typer(registry.app, name="registry")
 app.add_typer(retention.app, name="retention")
 app.add_typer(archive.app, name="archive")
 app.add_typer(user.app, name="user")
