@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 UNITS = Path(__file__).parents[2] / "deploy" / "systemd"
-SERVICES = ("citynerve.service", "citynerve-edge@.service")
+SERVICES = ("citynerve.service", "citynerve-backup.service", "citynerve-edge@.service")
 HARDENING = {
     "NoNewPrivileges": "yes",
     "CapabilityBoundingSet": "",
