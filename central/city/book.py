@@ -228,6 +228,14 @@ def _told(kind: Kind, state: State) -> dict[str, Any]:
     return {name: value for name, value in difference(kind, nothing, state)[1].items() if "." not in name}
 
 
+def no_gateway(gateway: str) -> Rejected:
+    """Build the refusal of a device whose gateway is not there."""
+    return Rejected(
+        "no-gateway",
+        f"there is no gateway {gateway!r}; make an enrolment code for it first, its devices then",
+    )
+
+
 async def read(connection: AsyncConnection[Any], kind: Kind, ids: list[str] | None) -> dict[str, State]:
     """Return things by id with both layers; None: every one."""
     life = ", lifecycle, lifecycle_at" if kind in HAVE_LIFE else ""
@@ -285,10 +293,7 @@ async def _add(connection: AsyncConnection[Any], kind: Kind, states: Sequence[St
         cursor = await connection.execute("SELECT id FROM gateways WHERE id = ANY(%s)", (list(named),))
         rows: list[Any] = await cursor.fetchall()
         if missing := sorted(named - {row[0] for row in rows}):
-            raise Rejected(
-                "no-gateway",
-                f"there is no gateway {missing[0]!r}; make an enrolment code for it first, its devices then",
-            )
+            raise no_gateway(missing[0])
     statement = (ADD_SITES if kind == "site" else ADD_DEVICES).format(
         columns=", ".join(columns), typed=", ".join(f"{name} {sort}" for name, sort in columns.items())
     )

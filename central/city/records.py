@@ -56,6 +56,12 @@ class GatewayRecord:
     tags: tuple[str, ...]
     declared: bool
 
+    def nowhere(self) -> GatewayRecord:
+        """Return it without its place, for who does not see the site that it stands at."""
+        if self.site is None:
+            return self
+        return replace(self, site=None, lon=None, lat=None, grid_cell="")
+
 
 @dataclass(frozen=True, slots=True)
 class DeviceRecord:
@@ -159,21 +165,21 @@ class City:
             points_of={name: points for name, points in self.points_of.items() if name in devices},
             devices_of={site: listed for site, listed in self.devices_of.items() if site in seen},
             registered_gateways={
-                name: gateway
+                name: gateway if gateway.site in seen else gateway.nowhere()
                 for name, gateway in self.registered_gateways.items()
                 if not self.sites_of_gateway[name].isdisjoint(seen)
             },
-            split=frozenset(device.gateway for device in self.devices.values() if device.site not in seen),
+            split=frozenset(name for name, sites in self.sites_of_gateway.items() if not sites <= seen),
             _parts={},
         )
 
     @cached_property
     def gateways(self) -> dict[str, tuple[int, int]]:
-        """Gateway -> (points, devices with points) in use here, its own health left out; none: not listed.
+        """Gateway -> (points, devices with points) in use here, its own health left out.
 
-        A gateway is in a part of the city as long as one of its devices in use is.
+        A gateway is in a part of the city where its own site is, or that of one of its devices.
         """
-        points = dict.fromkeys((device.gateway for device in self.live_devices), 0)
+        points = dict.fromkeys(self.sites_of_gateway, 0)
         measuring = dict.fromkeys(points, 0)
         for device in self.live_devices:
             # A key that begins with _ is the gateway's own: no technician can write it.

@@ -143,7 +143,7 @@ class Index:
         found = []
         ranks: dict[Kind, NDArray[np.int64]] = {}
         for word in words:
-            for kind, rank in self._rank(word, kinds).items():
+            for kind, rank in self._rank(word, kinds, seen["site"]).items():
                 known = ranks.get(kind)
                 each = rank.astype(np.int64)
                 # The worst word decides, then how well the others were found.
@@ -162,11 +162,12 @@ class Index:
                 found.append(Found(kind, hits, total))
         return found
 
-    def _rank(self, word: bytes, kinds: Sequence[Kind]) -> dict[Kind, Ranks]:
+    def _rank(self, word: bytes, kinds: Sequence[Kind], seen: NDArray[np.bool_]) -> dict[Kind, Ranks]:
+        """Return the rank of each row; seen: the sites whose place may be inherited."""
         ranks: dict[Kind, Ranks] = {}
         site = self._site_texts.rank(word)
         # Of its place a thing inherits; a site's own district and address are its place too.
-        place = np.minimum(np.maximum(site, self._site_places.rank(word)), INHERITED)
+        place = np.minimum(np.maximum(site, self._site_places.rank(word)), INHERITED) * seen
         if "site" in kinds:
             ranks["site"] = np.maximum(site, place)
         if "gateway" in kinds:

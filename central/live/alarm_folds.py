@@ -7,6 +7,7 @@ when, by whom, and who undid it; each alarm's journal says that it went in and c
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -17,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from central.live.alarm_query import OPEN, SHOWN, UNACKED, AlarmQuery, conditions
 from central.live.alarm_rows import AlarmRow, JournalRow
 from central.live.desk_rows import FoldRow
+from central.store.reach import at_sites
 from protocols.model.alarm import AlarmState
 
 WINDOW: Final = timedelta(minutes=10)
@@ -37,21 +39,23 @@ class Flood:
     positions: int
 
 
-async def calls(session: AsyncSession, now: datetime) -> int:
-    """Count the calls of the last ten minutes: entries into UNACK that somebody could hear, late ones not."""
-    return (
-        await session.scalar(
-            select(func.count()).where(
-                JournalRow.at > now - WINDOW,
-                JournalRow.at <= now,
-                JournalRow.event == "ACT",
-                JournalRow.to_state == AlarmState.UNACK.value,
-                JournalRow.hidden.is_(False),
-                JournalRow.late.is_(False),
-            )
-        )
-        or 0
+async def calls(session: AsyncSession, now: datetime, sites: Set[str] | None = None) -> int:
+    """Count the calls of the last ten minutes: entries into UNACK that somebody could hear, late ones not.
+
+    sites: only those of alarms at these sites.
+    """
+    counted = select(func.count(JournalRow.id)).where(
+        JournalRow.at > now - WINDOW,
+        JournalRow.at <= now,
+        JournalRow.event == "ACT",
+        JournalRow.to_state == AlarmState.UNACK.value,
+        JournalRow.hidden.is_(False),
+        JournalRow.late.is_(False),
     )
+    if sites is not None:
+        counted = counted.join_from(JournalRow, AlarmRow, AlarmRow.id == JournalRow.alarm)
+        counted = counted.where(*at_sites(AlarmRow.site, sites))
+    return await session.scalar(counted) or 0
 
 
 async def current(session: AsyncSession) -> FoldRow | None:

@@ -113,6 +113,14 @@ class AlarmBoard(Answers):
         by_priority = dict.fromkeys(("P1", "P2", "P3", "P4"), 0) | {row[0]: row[1] for row in rows}
         return AlarmCounts(active, unacked, shelved, by_priority)
 
+    async def sites_of(self, alarm_ids: Sequence[str]) -> frozenset[str]:
+        """Return the sites at which these occurrences are."""
+        if not alarm_ids:
+            return frozenset()
+        async with self._database.session() as session:
+            chosen = select(AlarmRow.site).where(AlarmRow.id.in_(alarm_ids)).distinct()
+            return frozenset(await session.scalars(chosen))
+
     async def worst_by_site(self, sites: Set[str] | None = None) -> dict[str, tuple[str | None, int, int]]:
         """Return site -> (worst active priority, active, unacknowledged); open and not shelved ones only."""
         statement = (

@@ -73,7 +73,7 @@ async def delete_user(
 @router.get("/roles", operation_id="listRoles", responses=problems(401, 403, 503))
 async def list_roles(who: MayOwnTokens, security: SecurityPart) -> schemas.RolePage:
     """List the roles with their permissions: those built in, and the centre's own."""
-    return await security.roles.all()
+    return await security.roles.all(who.sight)
 
 
 @router.put("/roles/{role}", operation_id="putRole", responses=problems(401, 403, 409, 422, 503))

@@ -16,6 +16,7 @@ from central.security.models import ApiToken, Grant, OwnRole
 from central.security.principal import Principal
 from central.security.rights import Right, may_give
 from central.security.roles import NAMES, PERMISSIONS, Permission, Role
+from central.security.sight import Sight
 from central.store.base import Database
 from protocols.errors import Rejected
 
@@ -26,20 +27,26 @@ class RoleBook:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def all(self) -> schemas.RolePage:
-        """Return the built-in roles, then the centre's own by id, with how many accounts have each."""
+    async def all(self, sight: Sight) -> schemas.RolePage:
+        """Return the built-in roles, then the centre's own by id.
+
+        How many accounts have each is told to who sees the whole city: it counts people everywhere.
+        """
         async with self._database.session() as session:
             count = select(Grant.role, func.count(func.distinct(Grant.username))).group_by(Grant.role)
             holders = {row[0]: row[1] for row in await session.execute(count)}
+
+            def of(role: str) -> int | None:
+                return holders.get(role, 0) if sight.whole else None
+
             own = await session.scalars(select(OwnRole).order_by(OwnRole.id))
             items = [
-                _show(role, *NAMES[role], PERMISSIONS[role], built_in=True, holders=holders.get(role, 0))
-                for role in Role
+                _show(role, *NAMES[role], PERMISSIONS[role], built_in=True, holders=of(role)) for role in Role
             ]
             items += [
                 _show(
                     row.id, row.name_zh, row.name_en, permissions_of(row.id, row.permissions),
-                    built_in=False, holders=holders.get(row.id, 0),
+                    built_in=False, holders=of(row.id),
                 )
                 for row in own
             ]  # fmt: skip

@@ -107,7 +107,9 @@ class RoleOut(Shape):
     name: Name
     permissions: list[Permission]
     built_in: bool
-    holders: int | None = Field(description="how many accounts have it")
+    holders: int | None = Field(
+        description="how many accounts have it; null for who sees a part of the city, and after a change"
+    )
 
 
 class NameAsked(Asked):

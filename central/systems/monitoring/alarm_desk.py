@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, replace
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -109,7 +109,7 @@ class Desk:
 
     async def new_cover(self, asked: schemas.NewCover, who: Principal) -> schemas.Cover:
         """Lay a window or a suppression. Problems 404, 422 `bad-span`, `too-wide`."""
-        city, now_us = await self._registry.city(), self._clock()
+        city, now_us = await self._registry.city(who.sight.sites), self._clock()
         now = to_datetime(now_us)
         from_at = max(asked.from_at or now, now)
         if not from_at < asked.until_at:
@@ -132,8 +132,6 @@ class Desk:
             made_at=now,
         )
         if not _sees(who, row, city):
-            if asked.site or asked.device:
-                raise not_found("site" if asked.site else "device", asked.site or asked.device or "")
             raise Problem(422, "too-wide", "Too wide", "Name a site or a device of yours; you see a part.")
         if asked.site is None and asked.device is None and asked.rule is None:
             raise Problem(422, "too-wide", "Too wide", "Name a site, a device or a rule, not the whole city.")
@@ -144,7 +142,7 @@ class Desk:
             if from_at <= now:
                 laid = await alarm_covers.begin(session, row, now)
             shown = await self._cover(session, row, who)
-        await self.tell(laid.changed, "covers")
+        await self.tell(laid.changed, "covers", _places(row, city))
         return shown
 
     async def end_cover(self, cover: int, asked: schemas.Reason, who: Principal) -> schemas.Cover:
@@ -161,7 +159,7 @@ class Desk:
             if row.ended_at is None:
                 laid = await alarm_covers.end(session, row, now, who.username, asked.reason)
             shown = await self._cover(session, row, who)
-        await self.tell(laid.changed, "covers")
+        await self.tell(laid.changed, "covers", _places(row, city))
         await self._board.forward(laid.acts)
         return shown
 
@@ -177,21 +175,24 @@ class Desk:
         """List the folded storms that hold open alarms, and how near a flood is."""
         now = to_datetime(self._clock())
         async with self._database.session() as session:
-            count, going = await alarm_folds.calls(session, now), await alarm_folds.current(session)
+            count = await alarm_folds.calls(session, now, who.sight.sites)
+            going = await alarm_folds.current(session)
             rows = (
                 await session.scalars(
                     select(FoldRow).where(FoldRow.undone_at.is_(None)).order_by(FoldRow.id.desc()).limit(50)
                 )
             ).all()
             shown = [await self._fold(session, row, who) for row in rows]
+        shown = [fold for fold in shown if fold.alarms]
+        felt = going is not None and (who.sight.whole or any(fold.id == going.id for fold in shown))
         flood = schemas.Flood(
             rate=round(count / self.positions, 1),
-            since=going.since if going else None,
+            since=going.since if going and felt else None,
             positions=self.positions,
             begins=alarm_folds.BEGINS,
             ends=alarm_folds.ENDS,
         )
-        return schemas.FoldList(flood=flood, items=[fold for fold in shown if fold.alarms])
+        return schemas.FoldList(flood=flood, items=shown)
 
     async def fold(self, asked: schemas.NewFold, who: Principal) -> schemas.Fold:
         """Fold what a filter lets through, as far as it is not urgent. Problem 409 where nothing is."""
@@ -249,6 +250,10 @@ class Desk:
             for name in schemas.Fold.model_fields
             if name in FoldRow.__table__.columns
         }
+        if not who.sight.whole:
+            columns["rate"] = None
+            if row.kind == "auto":
+                columns["reason"] = ""  # it counts the whole city's calls
         return schemas.Fold.model_validate(
             {
                 **columns,
@@ -302,13 +307,32 @@ class Desk:
             ]
         )
 
-    async def tell(self, changed: Sequence[str], what: str) -> None:
-        """Tell open screens; called after the commit."""
+    async def tell(self, changed: Sequence[str], what: schemas.News, at: Set[str] = frozenset()) -> None:
+        """Tell open screens; called after the commit. at: sites that are concerned beside the alarms'."""
+        sites = frozenset(at) | await self._board.sites_of(changed)
         if len(changed) <= TOLD_ONE_BY_ONE:
             await self._board.publish(changed)
         else:
-            self._bus.publish("desk", schemas.DeskNews(what="list"))
-        self._bus.publish("desk", schemas.DeskNews.model_validate({"what": what}))
+            self._bus.publish("desk", DeskChange("list", sites))
+        self._bus.publish("desk", DeskChange(what, sites))
+
+
+@dataclass(frozen=True, slots=True)
+class DeskChange:
+    """What travels on the bus as `desk`: what is to be loaded again, and the sites that it concerns."""
+
+    what: schemas.News
+    sites: frozenset[str]
+
+
+def _places(cover: CoverRow, city: City) -> frozenset[str]:
+    """Return the sites that a cover names: its own, its device's, those of its gateway's devices."""
+    named = {cover.site} if cover.site is not None else set()
+    if cover.device in city.devices:
+        named.add(city.devices[cover.device].site)
+    if cover.gateway is not None:
+        named |= city.sites_of_gateway.get(cover.gateway, frozenset())
+    return frozenset(named)
 
 
 def _sees(who: Principal, cover: CoverRow, city: City) -> bool:

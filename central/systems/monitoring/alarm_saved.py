@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import func, or_, select
 
+from central.city.registry import City, Registry
 from central.kernel.problem import Problem, not_found
 from central.live.desk_rows import ViewRow
 from central.security.principal import Principal
@@ -17,18 +18,24 @@ MOST_VIEWS = 100
 
 
 class SavedViews:
-    """Keeps filters by owner and name. Whoever uses a shared one sees no more than he may."""
+    """Keeps filters by owner and name. Whoever uses a shared one sees no more than he may.
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    One that names a place is shared with those who see the place: a name tells that it is there.
+    """
+
+    def __init__(self, registry: Registry, database: Database, clock: Clock) -> None:
+        self._registry = registry
         self._database = database
         self._clock = clock
 
     async def list(self, who: Principal) -> schemas.ViewList:
         """List one's own views and the shared ones, by name."""
         chosen = select(ViewRow).where(or_(ViewRow.owner == who.username, ViewRow.shared))
+        city = await self._registry.city(who.sight.sites)
         async with self._database.session() as session:
             rows = await session.scalars(chosen.order_by(ViewRow.name, ViewRow.id))
-            return schemas.ViewList(items=[_view(row, who) for row in rows])
+            found = (_view(row, who) for row in rows)
+            return schemas.ViewList(items=[item for item in found if item.own or _seen(item.filter, city)])
 
     async def save(self, asked: schemas.NewView, who: Principal) -> schemas.View:
         """Keep a filter; one of that name of one's own is replaced. Problem 403 `role`, 409 `too-many`."""
@@ -59,6 +66,16 @@ class SavedViews:
             if row is None or not may:
                 raise not_found("view", str(view))
             await session.delete(row)
+
+
+def _seen(asked: AlarmFilter, city: City) -> bool:
+    """Say whether every place that a filter names is in this part of the city."""
+    return (
+        (asked.site is None or asked.site in city.sites)
+        and (asked.device is None or asked.device in city.devices)
+        and (asked.gateway is None or asked.gateway in city.registered_gateways)
+        and (asked.area is None or any(site.district == asked.area for site in city.sites.values()))
+    )
 
 
 def _view(row: ViewRow, who: Principal) -> schemas.View:

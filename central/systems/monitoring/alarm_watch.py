@@ -24,6 +24,7 @@ from central.live.alarms import AlarmBoard
 from central.live.desk_rows import CoverRow
 from central.store.base import Database
 from central.systems.monitoring.alarm_desk import Desk
+from central.systems.monitoring.schemas_desk import News
 from protocols.model.alarm import Priority
 from protocols.model.clock import SECOND_US, Clock, from_datetime, to_datetime
 
@@ -161,7 +162,7 @@ class DeskWatch:
         ]
         return list(await alarms_raised(session, called, now=to_datetime(self._clock())))
 
-    async def _tell(self, changed: Sequence[str], events: Sequence[object], what: str) -> None:
+    async def _tell(self, changed: Sequence[str], events: Sequence[object], what: News) -> None:
         await self._desk.tell(list(dict.fromkeys(changed)), what)
         for event in events:
             self._bus.publish("event", event)

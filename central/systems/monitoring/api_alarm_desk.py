@@ -22,7 +22,7 @@ Number = Annotated[int, Path(ge=1, lt=1 << 63)]
 async def act_on_alarms(asked: schemas.Acts, who: MayAcknowledge, room: Room) -> schemas.ActsDone:
     """Acknowledge, reset, comment or assign many alarms: all, or named failures."""
     if asked.verb == "assign" and asked.assignee is not None:
-        await room.people.require(asked.assignee)
+        await room.people.require(asked.assignee, who.sight)
     return await room.desk.act(asked, who)
 
 
@@ -35,7 +35,7 @@ async def overlay_alarms(asked: schemas.OverlayActs, who: MayShelve, room: Room)
 @router.get("/alarms/assignees", operation_id="listAssignees", responses=_READ)
 async def list_assignees(who: MayAcknowledge, room: Room) -> schemas.AssigneeList:
     """List the people to whom an alarm may be assigned."""
-    return await room.people.list()
+    return await room.people.list(who.sight)
 
 
 @router.get("/alarms/groups", operation_id="groupAlarms", responses=_READ)

@@ -15,10 +15,12 @@ from central.link.order_rows import OrderView
 from central.link.schemas import Command, Gateway, Order
 from central.live.alarms import AlarmView
 from central.security.sight import Sight
+from central.systems.monitoring.alarm_desk import DeskChange
 from central.systems.monitoring.alarms import AlarmDesk
 from central.systems.monitoring.gateways import governs, seen
 from central.systems.monitoring.overview import OverviewDesk, differs
 from central.systems.monitoring.schemas import Overview
+from central.systems.monitoring.schemas_desk import DeskNews
 
 
 class Audience:
@@ -49,6 +51,8 @@ class Audience:
                 return governs(gateway, self._city, self._sight)
             case CommandView(device=device):
                 return device in self._city.devices
+            case DeskChange(sites=sites):
+                return any(self._sight.sees(site) for site in sites)
             case Overview():
                 return True
             case _:
@@ -67,6 +71,8 @@ class Audience:
                 return Command.of(payload)
             case OrderView():
                 return Order.of(payload)
+            case DeskChange(what=what):
+                return DeskNews(what=what)
             case Overview() if not self._sight.whole:
                 return await self._numbers(payload)
             case BaseModel():

@@ -101,8 +101,8 @@ class Parts:
                 bus=centre.bus,
                 clock=centre.clock,
             ),
-            saved=SavedViews(centre.database, centre.clock),
-            people=People(centre.database),
+            saved=SavedViews(registry, centre.database, centre.clock),
+            people=People(registry, centre.database),
             overview=OverviewDesk(
                 registry=registry,
                 latest=centre.latest,

@@ -12,6 +12,7 @@ from central.live.alarm_covers import CoverKind
 from central.systems.monitoring.alarm_filter import AlarmFilter, Moment
 
 MOST_ACTS = 1000
+News = Literal["folds", "covers", "list"]
 Words = Annotated[str, Field(max_length=1000)]
 Said = Annotated[str, Field(min_length=1, max_length=1000)]
 
@@ -130,7 +131,9 @@ class Fold(Shape):
     made_at: datetime
     made_by: str
     reason: str
-    rate: int = Field(description="calls in the ten minutes before it was made")
+    rate: int | None = Field(
+        description="calls in the ten minutes before it was made, in the whole city: null for who sees a part"
+    )
     ended_at: datetime | None = Field(description="the flood is over; nothing more is folded into it")
     undone_at: datetime | None
     undone_by: str | None
@@ -142,7 +145,7 @@ class Fold(Shape):
 
 
 class Flood(Shape):
-    """How near the list is to what people can answer (alarms.md section 8)."""
+    """How near the list is to what people can answer (alarms.md section 8), counted within sight."""
 
     rate: float = Field(description="calls in the last ten minutes per operator position")
     since: datetime | None = Field(description="a flood goes on since then")
@@ -220,4 +223,4 @@ class AssigneeList(Shape):
 class DeskNews(Shape):
     """The desk changed: its folds or covers; `list`: more alarms than are told one by one."""
 
-    what: Literal["folds", "covers", "list"]
+    what: News

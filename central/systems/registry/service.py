@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from central.city import tablefile
 from central.city.attachments import Attachments, Content, told
-from central.city.book import Book, Change, Edit
+from central.city.book import Book, Change, Edit, no_gateway
 from central.city.fields import KINDS, Fault, Kind
 from central.city.layers import Faults, State
 from central.city.lifecycle import Lifecycle
@@ -24,6 +24,7 @@ from central.live.alarms import AlarmRow
 from central.security.principal import Principal
 from central.security.sight import Sight
 from central.store.base import Database
+from central.store.reach import at_sites
 from central.store.registry import Attachment
 from central.systems.registry import schemas, views
 from central.systems.registry.views import Record
@@ -59,7 +60,7 @@ class RegistryDesk:
             groups=[
                 schemas.SearchGroup(
                     kind=group.kind,
-                    items=[views.hit(index.city, hit) for hit in group.hits],
+                    items=[views.hit(index.city.within(sites), hit) for hit in group.hits],
                     total=group.total,
                 )
                 for group in found
@@ -83,7 +84,7 @@ class RegistryDesk:
         q: str | None,
     ) -> list[schemas.Thing]:
         """Return the things of a kind that fit, by id."""
-        city = await self._registry.city()
+        city = await self._registry.city(sight.sites)
         words = (q or "").casefold().split()
         wanted: dict[str, Any] = {
             "site": site,
@@ -110,7 +111,7 @@ class RegistryDesk:
 
     async def facets(self, sight: Sight, kind: Kind) -> schemas.Facets:
         """Return what the things of a kind can be filtered by."""
-        city = await self._registry.city()
+        city = await self._registry.city(sight.sites)
         types, districts, owners, tags = set(), set(), set(), set()
         for record in views.records(city, kind).values():
             if sees(sight, city, record):
@@ -139,14 +140,15 @@ class RegistryDesk:
         """Return one thing with both layers; Problem 404."""
         city, record = await self._find(sight, kind, key)
         state, revision = await self._book.state(kind, key)
+        whole = owns(sight, city, record)
         return views.detail(
             city,
             record,
             kind,
-            state,
+            state if whole else views.unplaced(state),
             revision=revision,
-            attached=await self._attachments.of(kind, key),
-            open_alarms=await self._open_alarms(kind, key),
+            attached=await self._attachments.of(kind, key) if whole else [],
+            open_alarms=await self._open_alarms(sight, kind, key),
         )
 
     async def register(
@@ -186,8 +188,10 @@ class RegistryDesk:
     async def history(
         self, sight: Sight, kind: Kind, key: str, limit: int, before: int | None
     ) -> tuple[list[schemas.HistoryEntry], int | None]:
-        """Return the changes of a thing, newest first; Problem 404."""
-        await self._find(sight, kind, key)
+        """Return the changes of a thing, newest first; Problem 404, of a gateway unless all of it is seen."""
+        city, record = await self._find(sight, kind, key)
+        if not owns(sight, city, record):
+            raise not_found(kind, key)
         entries, following = await self._book.history(kind, key, limit=limit, before=before)
         return [schemas.HistoryEntry.model_validate(entry) for entry in entries], following
 
@@ -215,7 +219,7 @@ class RegistryDesk:
         """Return a file of everything of a kind within sight. Problem 422 `no-place` for points."""
         if kind == "point" and shape == "geojson":
             raise Problem(422, "no-place", "Points have no place", "Points stand at their device; use CSV.")
-        city = await self._registry.city()
+        city = await self._registry.city(sight.sites)
         states = await self._reached(sight, kind, city)
         ordered = [states[key] for key in sorted(states)]
         if shape == "csv":
@@ -243,7 +247,7 @@ class RegistryDesk:
 
     async def plan(self, sight: Sight, kind: Kind, shape: tablefile.Format, data: bytes) -> Plan:
         """Compare a file with what is within sight."""
-        city = await self._registry.city()
+        city = await self._registry.city(sight.sites)
         states = await self._reached(sight, kind, city)
         known = await self._book.known(sight.sites)
 
@@ -258,6 +262,8 @@ class RegistryDesk:
     async def _write(
         self, edits: list[Edit], who: Principal, reason: str, tell: Tell, seen: int | None = None
     ) -> None:
+        if not who.sight.whole:
+            _require_gateways(edits, await self._registry.city(who.sight.sites))
         try:
             changes = await self._book.write(
                 edits, actor=who.username, reason=reason, seen=seen, sites=who.sight.sites
@@ -280,7 +286,7 @@ class RegistryDesk:
         }
 
     async def _find(self, sight: Sight, kind: Kind, key: str) -> tuple[City, Record]:
-        city = await self._registry.city()
+        city = await self._registry.city(sight.sites)
         record = views.records(city, kind).get(key)
         if record is None or not sees(sight, city, record):
             raise not_found(kind, key)
@@ -294,19 +300,21 @@ class RegistryDesk:
 
     async def _attached(self, sight: Sight, key: str) -> Attachment:
         found = await self._attachments.get(key)
-        city = await self._registry.city()
+        city = await self._registry.city(sight.sites)
         kind: Kind = found.kind  # type: ignore[assignment]  # written by `attach` only
         record = views.records(city, kind).get(found.thing)
-        if record is None or not sees(sight, city, record):
+        if record is None or not owns(sight, city, record):
             raise not_found("attachment", key)
         return found
 
-    async def _open_alarms(self, kind: Kind, key: str) -> int:
+    async def _open_alarms(self, sight: Sight, kind: Kind, key: str) -> int:
         column = {
             "site": AlarmRow.site, "gateway": AlarmRow.gateway, "device": AlarmRow.device,
             "point": AlarmRow.point,
         }[kind]  # fmt: skip
-        statement = select(func.count()).where(AlarmRow.closed_at.is_(None), column == key)
+        statement = select(func.count()).where(
+            AlarmRow.closed_at.is_(None), column == key, *at_sites(AlarmRow.site, sight.sites)
+        )
         async with self._database.session() as session:
             return await session.scalar(statement) or 0
 
@@ -332,11 +340,20 @@ def sees(sight: Sight, city: City, record: Record) -> bool:
 
 
 def owns(sight: Sight, city: City, record: Record) -> bool:
-    """Say whether everything that hangs on a thing is within sight."""
-    if not _is_gateway(record):
-        return sees(sight, city, record)
-    served = city.sites_of_gateway.get(record.id, frozenset())
-    return sight.whole or (bool(served) and all(sight.sees(key) for key in served))
+    """Say whether everything that hangs on a thing is within sight; city: its part that is."""
+    return sees(sight, city, record) and not (_is_gateway(record) and record.id in city.split)
+
+
+def _require_gateways(edits: list[Edit], city: City) -> None:
+    """Refuse devices at gateways that serve, or would then serve, more than what is in sight.
+
+    A device brings its gateway into sight: one that is out of it is none, as one that does not exist.
+    """
+    for edit in edits:
+        gateway = edit.id.partition(".")[0]
+        mine = gateway in city.registered_gateways and gateway not in city.split
+        if edit.kind == "device" and edit.new and not mine:
+            raise no_gateway(gateway)
 
 
 def _is_gateway(record: Record) -> bool:

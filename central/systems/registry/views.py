@@ -18,6 +18,7 @@ from central.systems.registry import schemas
 
 SHOWN_OF_FILE = 500
 _MATCH = {EXACT: "code", PREFIX: "prefix", WORD: "word", SUBSTRING: "part", INHERITED: "place"}
+PLACE = frozenset({"site", "lon", "lat", "grid_cell", "address"})
 Record = SiteRecord | GatewayRecord | DeviceRecord | PointRecord
 
 
@@ -102,6 +103,15 @@ def detail(
             "attachments": [attachment(item) for item in attached],
         }
     )
+
+
+def unplaced(state: State) -> State:
+    """Return a thing without its place, in both layers: for who sees only a part of what it serves."""
+    bare = {name: value for name, value in state.items() if name not in PLACE}
+    for layer in ("declared", "written"):
+        if state[layer] is not None:
+            bare[layer] = {name: value for name, value in state[layer].items() if name not in PLACE}
+    return bare
 
 
 def attachment(item: Attachment) -> schemas.AttachmentOut:

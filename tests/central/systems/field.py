@@ -105,12 +105,18 @@ class FieldGateway:
         self._seq: dict[Stream, int] = {}
 
     @classmethod
-    async def enrol(cls, client: httpx2.AsyncClient, code: str, gateway: str = "gw-north") -> FieldGateway:
-        """Spend the code and declare the city."""
+    async def enrol(
+        cls,
+        client: httpx2.AsyncClient,
+        code: str,
+        gateway: str = "gw-north",
+        city: Manifest | None = None,
+    ) -> FieldGateway:
+        """Spend the code and declare the city, or another one."""
         asked = Enrolment(code=code, gateway=gateway, software="citynerve-edge 0.1.0")
         answer = await client.post(ENROL, content=msgspec.json.encode(asked))
         assert answer.status_code == 200, answer.text
-        made = cls(client, msgspec.json.decode(answer.content, type=Credentials), manifest(gateway))
+        made = cls(client, msgspec.json.decode(answer.content, type=Credentials), city or manifest(gateway))
         declared = await client.put(
             DECLARATIONS.format(hash=made.declaration), content=made._body, headers=made.headers
         )

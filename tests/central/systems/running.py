@@ -25,6 +25,7 @@ from central.security.schemas import NewToken
 from central.security.service import NO_PASSWORD
 from central.systems.centre import Centre
 from protocols.model.clock import SECOND_US, now_us, to_datetime
+from protocols.model.manifest import Manifest
 from tests.central.systems.field import FieldGateway
 
 BASE = "http://centre.test"
@@ -71,11 +72,13 @@ class Running:
             yield client
 
     @asynccontextmanager
-    async def gateway(self, name: str = "gw-north") -> AsyncIterator[FieldGateway]:
-        """A gateway that has enrolled and declared its city."""
+    async def gateway(
+        self, name: str = "gw-north", declared: Manifest | None = None
+    ) -> AsyncIterator[FieldGateway]:
+        """A gateway that has enrolled and declared its city, or another one."""
         code = await self.centre.gateways.new_code(name, "admin")
         async with self.client(None) as client:
-            yield await FieldGateway.enrol(client, code.enrolment_code, name)
+            yield await FieldGateway.enrol(client, code.enrolment_code, name, declared)
 
     async def get(self, path: str, role: Role = Role.VIEWER, /, **params: Any) -> Any:
         """GET as a viewer; the answer must be 200."""

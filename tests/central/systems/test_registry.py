@@ -152,7 +152,7 @@ async def test_who_sees_a_part_sees_and_changes_nothing_else(city: Running, nort
     place = {"name_zh": "x", "kind": "x", "lon": 1, "lat": 1}
     await send(city, "POST", "/registry/sites", north, 403, json={"id": "ps-x", "fields": place})
     pump = {"name_zh": "x", "kind": "x", "site": AIR}
-    await send(city, "POST", "/registry/devices", north, 422, json={"id": "gw-north.p9", "fields": pump})
+    await send(city, "POST", "/registry/devices", north, 409, json={"id": "gw-north.p9", "fields": pump})
     await send(city, "PATCH", "/registry/gateways/gw-north", north, 403, json={"fields": {"note": "x"}})
     exported = (await send(city, "GET", "/registry/export/sites", north)).decode("utf-8-sig")
     assert (SITE in exported, AIR in exported) == (True, False)
