@@ -9,7 +9,8 @@ from fastapi import APIRouter, Path, Query, Response
 from central.kernel.shapes import problems
 from central.security.permissions import MayAcknowledge, MayRead, MayShelve, MaySuppress
 from central.systems.monitoring import schemas_desk as schemas
-from central.systems.monitoring.alarm_filter import AlarmFilter
+from central.systems.monitoring.alarm_filter import AlarmFilter, Moment
+from central.systems.monitoring.alarm_health import AlarmHealth
 from central.systems.monitoring.parts import Room
 
 router = APIRouter(tags=["alarm desk"])
@@ -52,6 +53,17 @@ async def group_alarms_by_site(
 ) -> schemas.GroupList:
     """Group alarms by site."""
     return await room.desk.groups("site", asked, who)
+
+
+@router.get("/alarms/health", operation_id="getAlarmHealth", responses=_READ)
+async def get_alarm_health(
+    who: MayRead,
+    room: Room,
+    from_at: Annotated[Moment | None, Query(alias="from", description="30 days before `to`")] = None,
+    to_at: Annotated[Moment | None, Query(alias="to", description="now by default")] = None,
+) -> AlarmHealth:
+    """Return the alarm system's health (EEMUA 191, ISA-18.2) over a period, each figure with its target."""
+    return await room.health.health(from_at, to_at, who.sight)
 
 
 @router.get("/alarms/covers", operation_id="listCovers", responses=_READ)

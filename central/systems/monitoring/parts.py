@@ -22,6 +22,7 @@ from central.store.history import History
 from central.systems.centre import Centre
 from central.systems.monitoring import citymap
 from central.systems.monitoring.alarm_desk import Desk
+from central.systems.monitoring.alarm_health import AlarmHealthDesk
 from central.systems.monitoring.alarm_people import People
 from central.systems.monitoring.alarm_saved import SavedViews
 from central.systems.monitoring.alarm_watch import DeskWatch
@@ -49,6 +50,7 @@ class Parts:
     watch: DeskWatch
     saved: SavedViews
     people: People
+    health: AlarmHealthDesk
     overview: OverviewDesk
     gateways: Gateways
     gateway_desk: GatewayDesk
@@ -103,6 +105,9 @@ class Parts:
             ),
             saved=SavedViews(registry, centre.database, centre.clock),
             people=People(registry, centre.database),
+            saved=SavedViews(centre.database, centre.clock),
+            people=People(centre.database),
+            health=AlarmHealthDesk(centre.database, centre.clock, centre.config.alarm_positions),
             overview=OverviewDesk(
                 registry=registry,
                 latest=centre.latest,

@@ -18,7 +18,7 @@ export interface ReadingFilter {
   point?: string[]
 }
 
-const KINDS: readonly Kind[] = ['hello', 'readings', 'alarm', 'gateway', 'event', 'case', 'command', 'order', 'overview']
+const KINDS: readonly Kind[] = ['hello', 'readings', 'alarm', 'gateway', 'event', 'case', 'command', 'order', 'overview', 'desk']
 const LONGEST_PAUSE_MS = 15_000
 const SILENCE_MS = 45_000
 

@@ -15,7 +15,7 @@ export interface Room {
 
 export const ROOMS: readonly Room[] = [
   { name: 'overview', icon: 'overview', also: [], phone: true },
-  { name: 'alarms', icon: 'alarms', also: ['alarm'], phone: true },
+  { name: 'alarms', icon: 'alarms', also: ['alarm', 'alarm-health'], phone: true },
   { name: 'map', icon: 'map', also: [], phone: false },
   { name: 'devices', icon: 'devices', also: ['device'], phone: true },
   { name: 'trends', icon: 'chart', also: [], phone: false },
