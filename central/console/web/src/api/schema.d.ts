@@ -892,6 +892,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/alarms/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Alarm Health
+         * @description Return the alarm system's health (EEMUA 191, ISA-18.2) over a period, each figure with its target.
+         */
+        get: operations["getAlarmHealth"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/alarms/covers": {
         parameters: {
             query?: never;
@@ -2789,6 +2809,37 @@ export interface components {
             fold?: number | null;
         };
         /**
+         * AlarmHealth
+         * @description Alarm-system health of a period (EEMUA 191, ISA-18.2).
+         */
+        AlarmHealth: {
+            /**
+             * From At
+             * Format: date-time
+             */
+            from_at: string;
+            /**
+             * To At
+             * Format: date-time
+             */
+            to_at: string;
+            /**
+             * Positions
+             * @description operators who share the list; rates are for each of them
+             */
+            positions: number;
+            /** Calls */
+            calls: number;
+            /** Floods */
+            floods: number;
+            /** Figures */
+            figures: components["schemas"]["Figure"][];
+            /** Priorities */
+            priorities: components["schemas"]["Share"][];
+            /** Offenders */
+            offenders: components["schemas"]["OffenderOut"][];
+        };
+        /**
          * AlarmMark
          * @description An alarm of one of the points that stood at some time of the span.
          */
@@ -3844,6 +3895,39 @@ export interface components {
             note?: string | null;
         };
         /**
+         * Figure
+         * @description One figure with what it should be.
+         */
+        Figure: {
+            /**
+             * Code
+             * @description rate, peak, slots_above, flood, chattering, fleeting, stale, standing, top10
+             */
+            code: string;
+            /**
+             * Value
+             * @description null where there is nothing to divide by
+             */
+            value: number | null;
+            /**
+             * Unit
+             * @description UCUM, 1 for a count
+             */
+            unit: string;
+            /**
+             * Good
+             * @description up to here it is good
+             */
+            good: number;
+            /**
+             * Fair
+             * @description up to here it is bearable; above it is poor
+             */
+            fair: number;
+            /** Mark */
+            mark: ("good" | "fair" | "poor") | null;
+        };
+        /**
          * Flood
          * @description How near the list is to what people can answer (alarms.md section 8).
          */
@@ -4873,6 +4957,29 @@ export interface components {
              */
             shared: boolean;
             filter: components["schemas"]["AlarmFilter"];
+        };
+        /**
+         * OffenderOut
+         * @description An alarm that called often.
+         */
+        OffenderOut: {
+            /** Gateway */
+            gateway: string;
+            /** Rule */
+            rule: string;
+            name: components["schemas"]["Name"];
+            /**
+             * Priority
+             * @enum {string}
+             */
+            priority: "P1" | "P2" | "P3" | "P4";
+            /** Calls */
+            calls: number;
+            /**
+             * Share
+             * @description percent of all calls
+             */
+            share: number;
         };
         /**
          * OfflineSite
@@ -5932,6 +6039,42 @@ export interface components {
          */
         SessionOut: {
             user: components["schemas"]["Myself"];
+        };
+        /**
+         * Share
+         * @description The share of one priority.
+         */
+        Share: {
+            /**
+             * Priority
+             * @enum {string}
+             */
+            priority: "P1" | "P2" | "P3" | "P4";
+            /** Calls */
+            calls: number;
+            /**
+             * Share
+             * @description percent of all calls
+             */
+            share: number | null;
+            /**
+             * Target
+             * @description percent
+             */
+            target: number;
+            /**
+             * Mark
+             * @description within 5 points good, within 15 fair
+             */
+            mark: ("good" | "fair" | "poor") | null;
+            /** Ack Median S */
+            ack_median_s: number | null;
+            /** Ack P90 S */
+            ack_p90_s: number | null;
+            /** Return Median S */
+            return_median_s: number | null;
+            /** Return P90 S */
+            return_p90_s: number | null;
         };
         /**
          * Shelve
@@ -10034,6 +10177,67 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["GroupList"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    getAlarmHealth: {
+        parameters: {
+            query?: {
+                /** @description 30 days before `to` */
+                from?: string | null;
+                /** @description now by default */
+                to?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlarmHealth"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
