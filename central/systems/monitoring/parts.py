@@ -105,8 +105,6 @@ class Parts:
             ),
             saved=SavedViews(registry, centre.database, centre.clock),
             people=People(registry, centre.database),
-            saved=SavedViews(centre.database, centre.clock),
-            people=People(centre.database),
             health=AlarmHealthDesk(centre.database, centre.clock, centre.config.alarm_positions),
             overview=OverviewDesk(
                 registry=registry,
