@@ -123,6 +123,8 @@ def _account(manifest: Manifest, after: Aftermath) -> Iterator[str]:
     )
     if after.commands_ended or after.orders_ended:
         yield f"{after.commands_ended} commands and {after.orders_ended} orders under way have been ended."
+    if after.notices_ended:
+        yield f"{after.notices_ended} notices that were waiting have been given up; send again what matters."
     yield "Everybody signs in again. Passwords, roles and rights are those of the backup."
     if after.tokens:
         yield f"{after.tokens} API tokens hold as in the backup: revoke again what was revoked since."

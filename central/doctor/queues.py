@@ -28,6 +28,13 @@ WHERE finished_at IS NULL AND delivered_at IS NULL AND issued_at < now() - %s * 
 GROUP BY gateway ORDER BY 3 DESC
 """
 
+JOBS = """
+SELECT count(*) FILTER (WHERE state = 'waiting' AND next_at < now() - %s * interval '1 second'),
+    coalesce(extract(epoch FROM now() - min(next_at) FILTER (WHERE state = 'waiting')), 0)::float8,
+    count(*) FILTER (WHERE state = 'dead')
+FROM jobs
+"""
+
 
 async def rollups(patient: Patient) -> AsyncIterator[Finding]:
     """Minutes are rolled up soon after they are over."""
@@ -67,28 +74,15 @@ async def jobs(patient: Patient) -> AsyncIterator[Finding]:
     """Jobs (notices, webhooks) are done when they are due."""
     if not await patient.has("jobs"):
         return
-    columns = {
-        name
-        for (name,) in await patient.rows(
-            "SELECT attname::text FROM pg_attribute WHERE attrelid = 'jobs'::regclass AND attnum > 0"
-        )
-    }
-    if not {"state", "due_at"} <= columns:
-        return
-    late, oldest, failed = await patient.row(
-        "SELECT count(*) FILTER (WHERE state = 'waiting' AND due_at < now() - %s * interval '1 second'),"
-        " coalesce(extract(epoch FROM now() - min(due_at) FILTER (WHERE state = 'waiting')), 0)::float8,"
-        " count(*) FILTER (WHERE state = 'failed' AND due_at > now() - interval '1 day') FROM jobs",
-        JOB_S,
-    )
+    late, oldest, dead = await patient.row(JOBS, JOB_S)
     if late:
         yield Finding(
             "jobs.late", "error", f"{late} jobs are overdue, the oldest by {span(oldest)}",
             "notices and webhooks do not go out", "systemctl status citynerve; journalctl -u citynerve",
         )  # fmt: skip
-    if failed:
+    if dead:
         yield Finding(
-            "jobs.failed", "warning", f"{failed} jobs failed for good within a day",
+            "jobs.dead", "warning", f"{dead} jobs were given up",
             "somebody was not told", "look at the deliveries of the notices in the console",
         )  # fmt: skip
 

@@ -28,7 +28,7 @@ ROLLUP_BACKLOG = Gauge("citynerve_rollup_backlog_minutes", "Minutes of gateways 
 ROLLUP_LAG = Gauge("citynerve_rollup_lag_seconds", "Age of the oldest minute that waits; 0: none does")
 COMMANDS = Gauge("citynerve_outbox_commands", "Commands that have not ended", ["state"])
 ORDERS = Gauge("citynerve_outbox_orders", "Orders to gateways that have not ended", ["state"])
-JOBS = Gauge("citynerve_jobs", "Jobs by state; done ones are not counted", ["state"])
+JOBS = Gauge("citynerve_jobs", "Jobs that wait (`waiting`) or were given up (`dead`)", ["state"])
 ALARMS = Gauge("citynerve_alarms_open", "Alarms that are not closed")
 BACKUP = Gauge("citynerve_backup_taken_timestamp_seconds", "When the newest backup was taken; 0: never")
 ARCHIVED = Gauge("citynerve_archive_bytes", "Bytes of the archive's files")
@@ -64,7 +64,7 @@ DROPPED_BY: Final = "SELECT gateway, (body->'storage'->>'dropped')::bigint FROM 
 HAS_JOBS: Final = """
 SELECT EXISTS (SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass('jobs') AND attname = 'state')
 """
-JOBS_BY: Final = "SELECT state, count(*) FROM jobs WHERE state <> 'done' GROUP BY state"
+JOBS_BY: Final = "SELECT state, count(*) FROM jobs GROUP BY state"
 
 
 class Gauges:

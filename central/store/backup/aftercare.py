@@ -6,6 +6,8 @@ Between the backup and the restore the world went on without this database. So, 
   gateway says it did still replaces that.
 - Inbox numbers go on beyond everything a gateway may have seen: a gateway asks for what comes after the
   last number it took, and would never fetch numbers that are given out a second time.
+- Notices that were waiting are given up, and steps of alarms that nobody was told of are not told now: they
+  went out long ago, or are about something that is long over. Escalations of alarms that are open go on.
 - One-time codes for enrolment that were not spent in the backup may have been since: they end.
 - Marks of the streams stay as they are: what a gateway still has arrives once, known or not. How far each
   stream had come is kept, so that what never comes again is counted and said (`gaps`).
@@ -42,6 +44,19 @@ rises by 2^20 a second, faster than orders are given, and stays below 2^52, a JS
 
 CODES = "UPDATE enrolment_codes SET spent_at = now() WHERE spent_at IS NULL"
 
+NOTICES = (
+    (
+        "jobs",
+        "UPDATE jobs SET state = 'dead', holder = '', error = 'the centre was restored from a backup'"
+        " WHERE state = 'waiting'",
+    ),
+    (
+        "deliveries",
+        "UPDATE deliveries SET state = 'given_up', ended_at = now() WHERE state IN ('waiting', 'held')",
+    ),
+    ("alarm_tells", "DELETE FROM alarm_tells"),
+)
+
 REMEMBER = """
 INSERT INTO restores (restored_at, taken_at, file, revision, actor)
 VALUES (now(), %s, %s, %s, %s) RETURNING id, restored_at
@@ -77,6 +92,7 @@ class Aftermath:
     restored_at: datetime
     commands_ended: int
     orders_ended: int
+    notices_ended: int
     codes_ended: int
     tokens: int
     """API tokens that hold again, one that was revoked since among them perhaps."""
@@ -100,6 +116,12 @@ def tend(connection: Connection[Any], manifest: Manifest, file: str, actor: str)
         for table in ("commands", "orders")
     }
     gateways = connection.execute(INBOX).rowcount
+    notices = 0
+    for table, statement in NOTICES:
+        there = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (table,)).fetchone()
+        if there is not None and there[0]:
+            given_up = connection.execute(statement.encode()).rowcount
+            notices += given_up if table == "deliveries" else 0
     codes = connection.execute(CODES).rowcount
     row = connection.execute(REMEMBER, (manifest.taken_at, file, manifest.revision, actor)).fetchone()
     tokens = connection.execute("SELECT count(*) FROM api_tokens").fetchone()
@@ -111,6 +133,7 @@ def tend(connection: Connection[Any], manifest: Manifest, file: str, actor: str)
         restored_at=row[1],
         commands_ended=ended["commands"],
         orders_ended=ended["orders"],
+        notices_ended=notices,
         codes_ended=codes,
         tokens=tokens[0],
         gateways=gateways,

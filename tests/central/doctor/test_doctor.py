@@ -84,6 +84,10 @@ ILL = {
     " issued_at, issued_by, expires_at, answer_by, reason, detail)"
     " VALUES ('o', 'g', 1, 'config', '', '{{}}', 'pending',"
     " now() - interval '2 hours', 'x', now() + interval '1 day', now() + interval '1 day', '', '')",
+    "jobs.late": "{jobs}; INSERT INTO jobs (kind, key, lane, next_at, made_at)"
+    " VALUES ('delivery', 'd', 'mail', now() - interval '1 hour', now())",
+    "jobs.dead": "{jobs}; INSERT INTO jobs (kind, key, lane, state, next_at, made_at)"
+    " VALUES ('delivery', 'd', 'mail', 'dead', now(), now())",
     "gateways.silent": "{gateway}; UPDATE gateways SET last_seen = now() - interval '2 days'",
     "gateways.clock": "{gateway}; UPDATE gateways SET clock_offset_ms = 9000",
     "gateways.token": "{gateway}; UPDATE gateways SET token_at = now() - interval '1 year'",
@@ -97,6 +101,12 @@ ILL = {
     " INSERT INTO ingest_marks VALUES ('g', 'b', 'readings', '{{[1,11),[15,16)}}')",
 }
 """How each illness is made. A gateway that is well otherwise is `{gateway}`."""
+JOBS = (
+    "CREATE TABLE IF NOT EXISTS jobs (id bigint GENERATED ALWAYS AS IDENTITY, kind text, key text, lane text,"
+    " state text NOT NULL DEFAULT 'waiting', attempts integer NOT NULL DEFAULT 0,"
+    " holder text NOT NULL DEFAULT '', next_at timestamptz, made_at timestamptz, error text DEFAULT '')"
+)
+"""As migration 0009 makes it; of it only what is used here."""
 GATEWAY = (
     "INSERT INTO gateways (id, name_zh, name_en, state, created_at, last_seen, token_at)"
     " VALUES ('g', '网关', 'G', 'active', now(), now(), now())"
@@ -105,7 +115,7 @@ GATEWAY = (
 
 @pytest.mark.parametrize("code", ILL)
 async def test_each_illness_is_found_alone(patient: Patient, code: str) -> None:
-    await tell(patient, ILL[code].format(gateway=GATEWAY))
+    await tell(patient, ILL[code].format(gateway=GATEWAY, jobs=JOBS))
     found = await codes(patient)
     assert list(found) == [code], found
     finding = found[code]

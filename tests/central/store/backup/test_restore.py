@@ -24,10 +24,12 @@ from central.store.backup import aftercare
 from central.store.backup.bundle import Bundle, Manifest
 from central.store.backup.restore import restore
 from central.store.backup.take import record, take
+from central.store.base import Database
 from protocols.errors import Rejected
 from protocols.model.alarm import AlarmEvent
 from protocols.model.clock import now_us
 from protocols.wire.handshake import Credentials
+from tests.central.doctor.test_doctor import JOBS
 from tests.central.systems.field import LEVEL, PUMP, FieldGateway, manifest
 from tests.central.systems.running import Running, running_centre
 from tests.conftest import opened
@@ -316,3 +318,15 @@ def test_at_the_command_line(
     code, said = run("restore", file)
     assert code == 0, said
     assert "Everybody signs in again" in said
+
+
+async def test_what_waited_to_be_told_is_given_up(database: Database, story: Story) -> None:
+    with psycopg.connect(database.url, autocommit=True) as connection:
+        connection.execute(JOBS.encode())
+        connection.execute(
+            "INSERT INTO jobs (kind, key, lane, next_at, made_at)"
+            " VALUES ('delivery', 'd', 'mail', now(), now())"
+        )
+        aftercare.tend(connection, story.manifest, "f", "cli:test")
+        row = connection.execute("SELECT state, error FROM jobs").fetchone()
+    assert row == ("dead", "the centre was restored from a backup")
