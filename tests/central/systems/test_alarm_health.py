@@ -101,7 +101,7 @@ async def test_figures_of_two_hours_counted_by_hand(database: Database) -> None:
 
     desk = AlarmHealthDesk(database, lambda: from_datetime(UNTIL), 1)
     told = await desk.health(T, None, Sight(frozenset({"north"})))
-    marks = {figure.code: (figure.value, figure.mark) for figure in told.figures}
+    marks: dict[str, tuple[object, object]] = {f.code: (f.value, f.mark) for f in told.figures}
     assert marks["rate"] == (round(22 / 12, 3), "fair")
     assert marks["peak"] == (12, "fair")
     assert marks["slots_above"] == (8.33, "poor")
@@ -115,7 +115,7 @@ async def test_figures_of_two_hours_counted_by_hand(database: Database) -> None:
 
 async def test_where_nothing_happened_there_is_no_share(database: Database) -> None:
     told = await AlarmHealthDesk(database, lambda: from_datetime(UNTIL), 1).health(T, UNTIL, Sight())
-    figures = {figure.code: (figure.value, figure.mark) for figure in told.figures}
+    figures: dict[str, tuple[object, object]] = {f.code: (f.value, f.mark) for f in told.figures}
     assert figures["top10"] == (None, None)
     assert figures["rate"] == (0, "good")
     assert {share.share for share in told.priorities} == {None}

@@ -3929,7 +3929,7 @@ export interface components {
         };
         /**
          * Flood
-         * @description How near the list is to what people can answer (alarms.md section 8).
+         * @description How near the list is to what people can answer (alarms.md section 8), counted within sight.
          */
         Flood: {
             /**
@@ -3986,9 +3986,9 @@ export interface components {
             reason: string;
             /**
              * Rate
-             * @description calls in the ten minutes before it was made
+             * @description calls in the ten minutes before it was made, in the whole city: null for who sees a part
              */
-            rate: number;
+            rate: number | null;
             /**
              * Ended At
              * @description the flood is over; nothing more is folded into it
@@ -5817,7 +5817,7 @@ export interface components {
             built_in: boolean;
             /**
              * Holders
-             * @description how many accounts have it
+             * @description how many accounts have it; null for who sees a part of the city, and after a change
              */
             holders: number | null;
         };
