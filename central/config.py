@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from protocols.errors import ConfigError, Mistake
 
 DEFAULT_PORT = 8600
+RATE = {"account": 100, "address": 20}
 OIDC = "CITYNERVE_" + "OIDC_"
 RETENTION_DAYS: Mapping[str, int] = {"critical": 3652, "standard": 731, "diagnostic": 90}
 """Ten years, two years, three months; leap days counted."""
@@ -56,6 +57,9 @@ class Config:
                   of them (CITYNERVE_ALARM_POSITIONS=1)
     status_from   networks that may ask /metrics and /healthz beside this machine; `*` is everybody
                   (CITYNERVE_STATUS_FROM=10.1.0.0/16)
+    rate_account, rate_address
+                  requests a second that the API takes in the long run from one account, and from one address
+                  that does not say who it is; 0: any number (CITYNERVE_RATE=account=100,address=20)
     oidc          settings of the sign-in elsewhere, as they are; read by `central.security.oidc_settings`
     secure        cookies only over https; set it behind TLS (CITYNERVE_SECURE=1)
     log_level     debug, info, warning or error (CITYNERVE_LOG_LEVEL)
@@ -75,6 +79,8 @@ class Config:
     status_from: tuple[str, ...] = LOOPBACK
     key_file: Path | None = None
     alarm_positions: int = 1
+    rate_account: int = RATE["account"]
+    rate_address: int = RATE["address"]
     oidc: Mapping[str, str] = field(default_factory=dict)
     secure: bool = False
     log_level: str = "info"
@@ -132,6 +138,9 @@ class Config:
         status_from = _networks(environ.get("CITYNERVE_STATUS_FROM", ""))
         if status_from is None:
             wrong("CITYNERVE_STATUS_FROM", "10.1.0.0/16,192.0.2.7 or *", "name networks so, or unset it")
+        rate = _rates(environ.get("CITYNERVE_RATE", ""))
+        if rate is None:
+            wrong("CITYNERVE_RATE", "account=100,address=20, requests a second", "write it so, or unset it")
         if mistakes:
             raise ConfigError(mistakes)
         data = environ.get("CITYNERVE_DATA")
@@ -149,6 +158,8 @@ class Config:
             archive=_yes(environ.get("CITYNERVE_ARCHIVE", "")),
             alarm_positions=int(positions),
             status_from=status_from or LOOPBACK,
+            rate_account=(rate or RATE)["account"],
+            rate_address=(rate or RATE)["address"],
             oidc={name: value for name, value in environ.items() if name.startswith(OIDC)},
             secure=_yes(environ.get("CITYNERVE_SECURE", "")),
             key_file=Path(environ["CITYNERVE_KEY_FILE"]) if environ.get("CITYNERVE_KEY_FILE") else None,
@@ -160,6 +171,17 @@ def _is_address(text: str) -> bool:
     """Say whether the text is an address that a browser can fetch, and that ends no header early."""
     parts = urlsplit(text)
     return parts.scheme in {"http", "https"} and bool(re.fullmatch(r"[A-Za-z0-9.:\[\]-]+", parts.netloc))
+
+
+def _rates(text: str) -> dict[str, int] | None:
+    """Return the rates in `account=100,address=20`; None where it is not written so."""
+    rates = dict(RATE)
+    for part in filter(None, text.split(",")):
+        name, _, number = part.strip().partition("=")
+        if name not in rates or not number.isdecimal():
+            return None
+        rates[name] = int(number)
+    return rates
 
 
 def _due_minutes(text: str) -> dict[str, int] | None:

@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from central.kernel.problem import MEDIA_TYPE
 from central.kernel.shapes import ProblemOut
 
+TOO_MANY = "Too many requests; `Retry-After` says when to try again"
 _FASTAPIS_OWN = ("HTTPValidationError", "ValidationError")
 
 
@@ -33,6 +34,9 @@ def document(app: FastAPI) -> dict[str, Any]:
     problem = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemOut"}}}
     for operations in found["paths"].values():
         for operation in operations.values():
+            if "401" in operation["responses"]:
+                # Whatever asks who one is counts how often one asks.
+                operation["responses"].setdefault("429", {"description": TOO_MANY})
             for status, response in operation["responses"].items():
                 if int(status) >= 400:
                     response["content"] = problem

@@ -33,7 +33,7 @@ async def list_ways(security: SecurityPart) -> schemas.SignInWays:
     operation_id="beginOidc",
     status_code=status.HTTP_302_FOUND,
     response_class=RedirectResponse,
-    responses=problems(403, 404, 422, 503),
+    responses=problems(403, 404, 422, 429, 503),
 )
 async def begin(
     request: Request,
@@ -43,6 +43,7 @@ async def begin(
     ] = "/",
 ) -> RedirectResponse:
     """Send the browser to the provider. 404 where none is configured."""
+    security.rates.address(address_of(request))
     oidc = _configured(security.oidc)
     begun = await oidc.begin(_redirect(request, oidc), next_page)
     answer = RedirectResponse(begun.url, status.HTTP_302_FOUND)

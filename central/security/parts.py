@@ -14,6 +14,7 @@ from central.security.oidc import Oidc
 from central.security.oidc_settings import parse
 from central.security.passwords import Passwords
 from central.security.policy import Policies
+from central.security.rates import Rates
 from central.security.role_book import RoleBook
 from central.security.service import Accounts
 from central.security.sessions import Sessions
@@ -35,6 +36,7 @@ class Security:
     factors: Factors
     sessions: Sessions
     door: Door
+    rates: Rates
     oidc: Oidc | None
     audit: AuditTrail
 
@@ -56,6 +58,8 @@ class Security:
             factors=factors,
             sessions=sessions,
             door=Door(database, clock, passwords, factors, sessions),
+            # By the clock on the wall: how fast requests come is no matter of the city's time.
+            rates=Rates(config.rate_account, config.rate_address),
             oidc=None if outside is None else Oidc(database, clock, outside),
             audit=AuditTrail(database, clock),
         )

@@ -90,7 +90,9 @@ def _requires(permission: Permission) -> Callable[..., Awaitable[Principal]]:
         if bearer is None and cookie is not None and request.method not in SAFE_METHODS:
             require_own_origin(request, strict=True)
         principal = await principal_of(request)
+        rates = security_of(request).rates
         if principal is None:
+            rates.address(request.client.host if request.client else "")
             raise Problem(
                 401,
                 "not-signed-in",
@@ -99,6 +101,7 @@ def _requires(permission: Permission) -> Callable[..., Awaitable[Principal]]:
                 headers={"WWW-Authenticate": "Bearer"},
             )
         request.state.principal = principal
+        rates.account(principal.username)
         if principal.must_enrol and permission is not Permission.OWN_ACCOUNT:
             raise Problem(
                 403, "second-factor-needed", "A second factor is needed",
