@@ -47,6 +47,7 @@ from central.systems.dispatch import room as dispatch
 from central.systems.monitoring import room as monitoring
 from central.systems.operations import room as operations
 from central.systems.registry import room as registry
+from central.systems.wall import room as wall
 from protocols.model.clock import Clock, now_us
 
 log = structlog.get_logger(__name__)
@@ -56,7 +57,7 @@ COMMIT_S = 10.0
 """How long a stop waits for the commit in hand."""
 RETENTION_S = 3600.0
 """Days fall due once a day; what had to wait (a lock, a backup, a backlog) is tried again in an hour."""
-ROOMS: tuple[Room, ...] = (monitoring, dispatch, registry, operations)
+ROOMS: tuple[Room, ...] = (monitoring, dispatch, registry, operations, wall)
 
 GZIP_LEVEL = 5
 """Nine takes three times as long for a fiftieth less."""

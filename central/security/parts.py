@@ -20,6 +20,7 @@ from central.security.service import Accounts
 from central.security.sessions import Sessions
 from central.security.tokens import Tokens
 from central.security.vault import FILE, Vault
+from central.security.walls import Walls
 from central.store.base import Database
 from protocols.model.clock import Clock
 
@@ -39,6 +40,7 @@ class Security:
     rates: Rates
     oidc: Oidc | None
     audit: AuditTrail
+    walls: Walls
 
     @classmethod
     def build(
@@ -62,4 +64,5 @@ class Security:
             rates=Rates(config.rate_account, config.rate_address),
             oidc=None if outside is None else Oidc(database, clock, outside),
             audit=AuditTrail(database, clock),
+            walls=Walls(database, clock),
         )

@@ -20,6 +20,8 @@ from central.security.principal import Principal
 from central.security.roles import Permission
 
 COOKIE: Final = "cn_session"
+WALL_COOKIE: Final = "cn_wall"
+"""Of a wall screen; it speaks only where nobody is signed in, and for requests that change nothing."""
 
 _cookie = APIKeyCookie(
     name=COOKIE, scheme_name="session", description="cookie set by POST /session", auto_error=False
@@ -64,6 +66,9 @@ async def principal_of(request: Request, permission: Permission | None = None) -
     else:
         cookie = request.cookies.get(COOKIE)
         principal = None if cookie is None else await security.sessions.by_cookie(cookie)
+        screen = request.cookies.get(WALL_COOKIE)
+        if principal is None and screen is not None and request.method in SAFE_METHODS:
+            principal = await security.walls.by_cookie(screen)
     if principal is None or permission is None:
         return principal
     if not principal.may(permission):

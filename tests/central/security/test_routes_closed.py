@@ -20,6 +20,7 @@ OPEN = {
     ("GET", f"{API}/session/ways"),
     ("GET", f"{API}/session/oidc"),
     ("GET", f"{API}/session/oidc/callback"),
+    ("POST", f"{API}/wall/session"),
     ("GET", f"{API}/openapi.json"),
     ("HEAD", f"{API}/openapi.json"),
     ("GET", "/healthz"),

@@ -10,6 +10,7 @@ export const router = createRouter({
   scrollBehavior: (_to, _from, saved) => saved ?? { top: 0 },
   routes: [
     { path: '/sign-in', name: 'sign-in', component: () => import('@/rooms/sign-in/SignIn.vue'), meta: { open: true } },
+    { path: '/wall', name: 'wall', component: () => import('@/rooms/wall/WallPage.vue'), meta: { open: true } },
     {
       path: '/',
       component: Shell,
@@ -61,5 +62,5 @@ whenUnauthorised(() => {
   forget()
   forgetDirectory()
   const here = router.currentRoute.value
-  if (here.name !== 'sign-in') void router.push(toSignIn(here.fullPath))
+  if (!here.meta.open) void router.push(toSignIn(here.fullPath))
 })

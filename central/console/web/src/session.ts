@@ -21,8 +21,9 @@ async function load(): Promise<User | null> {
   return user.value
 }
 
-/** Return the signed-in user, asking the centre once. */
-export function currentUser(): Promise<User | null> {
+/** Return the signed-in user, asking the centre once, or `again`. */
+export function currentUser(again = false): Promise<User | null> {
+  if (again) asked = null
   asked ??= load()
   return asked
 }
