@@ -35,6 +35,8 @@ _MAGIC: Final = (
 )
 INLINE: Final = frozenset({"image/jpeg", "image/png", "image/webp"})
 """What a browser may show in the page: pictures of dots, which cannot act."""
+MEDIA_TYPES: Final = (*sorted(INLINE), "application/pdf", *_OFFICE.values(), "text/plain; charset=utf-8")
+"""What is served, as its header says it."""
 POSSIBLE: Final = "JPEG, PNG, WebP, PDF, Word (.docx), Excel (.xlsx), plain text"
 
 

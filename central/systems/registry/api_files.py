@@ -25,12 +25,14 @@ _BODY: dict[str, Any] = {
         "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
-_BINARY: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "The file",
-        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-    }
-}
+
+
+def _files(*media: str) -> dict[int | str, dict[str, Any]]:
+    """Document an answer that is a file of one of these types."""
+    binary = {"schema": {"type": "string", "format": "binary"}}
+    return {200: {"description": "The file", "content": dict.fromkeys(media, binary)}}
+
+
 Shape = Annotated[tablefile.Format, Query(alias="format", description="csv or geojson")]
 
 
@@ -38,7 +40,7 @@ Shape = Annotated[tablefile.Format, Query(alias="format", description="csv or ge
     "/registry/export/{kind}",
     operation_id="exportRegistry",
     response_class=StreamingResponse,
-    responses={**_BINARY, **problems(401, 403, 422, 503)},
+    responses={**_files(*_MEDIA.values()), **problems(401, 403, 422, 503)},
 )
 async def export_registry(
     kind: schemas.Plural, who: MayExport, desk: Desk, shape: Shape = "csv"
@@ -104,7 +106,7 @@ async def attach_file(
     "/registry/attachments/{attachment_id}",
     operation_id="getAttachment",
     response_class=Response,
-    responses={**_BINARY, **problems(401, 403, 404, 503)},
+    responses={**_files(*attachments.MEDIA_TYPES), **problems(401, 403, 404, 503)},
 )
 async def get_attachment(attachment_id: str, who: MayRead, desk: Desk) -> Response:
     """Return a file. Photos may be shown in a page; everything else is downloaded, and nothing may act."""

@@ -42,7 +42,7 @@ PLAIN_QUERIES: Final = {
     "limit", "cursor", "state", "priority", "shelved", "unit", "from", "to", "resolution", "kinds",
     "hours", "category", "overlay", "assignee", "since", "folded", "sort", "start", "end", "actor",
     "what", "refused", "lifecycle", "declared", "format", "apply", "reason", "name", "note",
-    "fields", "bom", "time", "buckets",
+    "fields", "bom", "time", "buckets", "next",
 }  # fmt: skip
 """Query parameters that name nothing that is at a site."""
 
@@ -154,8 +154,8 @@ FIXED: Final[Mapping[str, Mapping[str, str]]] = {
 STREAMS: Final = {"openLive"}
 """Operations whose answer does not end: test_live.py listens to them."""
 
-OWN: Final = {"signIn", "signOut"}
-"""Operations that are about the caller's own session; the walk would end it."""
+OWN: Final = {"signIn", "signOut", "listSignInWays", "beginOidc", "finishOidc"}
+"""Operations of the door: what anybody may ask, and what would end the caller's own session."""
 
 
 @dataclass(frozen=True)
