@@ -10,9 +10,11 @@ Readings do not travel here: they are columns, and the live board conflates them
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from types import TracebackType
 from typing import Final, Literal, Self
 
@@ -23,6 +25,11 @@ KINDS: Final[tuple[Kind, ...]] = ("alarm", "gateway", "event", "case", "command"
 
 
 DROPPED = Counter("citynerve_live_dropped", "Messages that a slow listener lost, by kind", ["kind"])
+
+
+KEPT: Final = 10_000
+KEPT_S: Final = 300.0
+"""So many messages, and for so long, are kept for listeners that come back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,21 +101,38 @@ class Bus:
 
     def __init__(self) -> None:
         self._listeners: set[Subscription] = set()
+        self._kept: deque[tuple[float, Message]] = deque()
+        self._forgotten = -inf
 
     def publish(self, kind: Kind, payload: object) -> None:
         """Tell every listener of `kind`. Call it after the commit, never before."""
         message = Message(kind, payload)
+        now = time.monotonic()
+        self._kept.append((now, message))
+        while len(self._kept) > KEPT or self._kept[0][0] < now - KEPT_S:
+            self._forgotten = self._kept.popleft()[0]
         for listener in self._listeners:
             if kind in listener.kinds:
                 listener.put(message)
 
     def subscribe(
-        self, *kinds: Kind, limit: int = 1000, only: Callable[[Message], bool] | None = None
+        self,
+        *kinds: Kind,
+        limit: int = 1000,
+        only: Callable[[Message], bool] | None = None,
+        after: float | None = None,
     ) -> Subscription:
         """Listen to these kinds (none given: to all) until the subscription's `with` block ends.
 
         only, where given, says which messages are for this listener; the others never wait in its queue.
+        after: what was published after that moment of `time.monotonic` waits in it from the beginning.
+        Where some of that is not kept any more, the subscription begins `lagged`.
         """
         subscription = Subscription(frozenset(kinds or KINDS), limit, self._listeners.discard, only)
+        if after is not None:
+            subscription.lagged = int(after < self._forgotten)
+            for at, message in self._kept:
+                if at > after and message.kind in subscription.kinds:
+                    subscription.put(message)
         self._listeners.add(subscription)
         return subscription

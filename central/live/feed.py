@@ -9,6 +9,8 @@ Bus messages are queued, bounded; when the queue overflows the client is told to
 from __future__ import annotations
 
 import asyncio
+import time
+import uuid
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,6 +29,8 @@ FLUSH_S = 0.25
 PING_S = 15.0
 MAX_CLIENTS = 500
 QUEUE = 500
+LONGEST_PLACE = 18
+"""Digits of a moment, µs: more are not ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +59,24 @@ class Ping:
     """Nothing happened for a while; keeps proxies from closing the stream."""
 
 
-FeedItem = ReadingsChanged | AlarmsChanged | Message | Lagged | Ping
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Everything up to here was handed over; a client that comes back with it misses nothing after it."""
+
+    place: str
+
+
+FeedItem = Told | ReadingsChanged | AlarmsChanged | Message | Lagged | Ping
 FeedKind = Literal["readings"] | Kind
 
 
 class FeedClient:
     """One open stream. Iterate it within its `with` block; the iteration ends when the feed closes."""
 
-    def __init__(self, feed: Feed, series: SeriesColumn, messages: Subscription | None) -> None:
+    def __init__(
+        self, feed: Feed, series: SeriesColumn, messages: Subscription | None, *, again: bool = False
+    ) -> None:
+        """again: it was here before, so every series may have changed."""
         self._feed = feed
         self._messages = messages
         self._wanted = np.zeros(int(series.max()) + 1 if len(series) else 0, bool)
@@ -72,6 +86,9 @@ class FeedClient:
         self._ready = asyncio.Event()
         if messages is not None:
             messages.notify(self._ready)
+        if again:
+            self._changed[series] = True
+            self._ready.set()
 
     def __enter__(self) -> Self:
         return self
@@ -104,8 +121,10 @@ class FeedClient:
                 await asyncio.wait_for(self._ready.wait(), PING_S)
             if not self._ready.is_set():
                 yield Ping()
+                yield Told(self._feed.place)
                 continue
             self._ready.clear()
+            place = self._feed.place
             others: list[Message] = []
             if self._messages is not None and (dropped := self._take_messages(self._messages, others)):
                 # It loads its page again, and with it whatever waits here.
@@ -125,11 +144,11 @@ class FeedClient:
                 yield AlarmsChanged(alarms)
             for message in others:
                 yield message
-            if not self._changed.any():
-                continue
-            series = np.flatnonzero(self._changed)
-            self._changed[series] = False
-            yield ReadingsChanged(list(self._feed.latest.get_many(series.tolist()).values()))
+            if self._changed.any():
+                series = np.flatnonzero(self._changed)
+                self._changed[series] = False
+                yield ReadingsChanged(list(self._feed.latest.get_many(series.tolist()).values()))
+            yield Told(place)
 
     def _take_messages(self, messages: Subscription, others: list[Message]) -> int:
         """Take what waits: alarms by occurrence, the rest in its order; return how much was lost."""
@@ -150,6 +169,7 @@ class Feed:
         self.latest = latest
         self.closing = False
         self._bus = bus
+        self._run = uuid.uuid4().hex[:8]
         self._clients: set[FeedClient] = set()
 
     @property
@@ -162,19 +182,42 @@ class Feed:
         series: Iterable[int],
         kinds: Iterable[Kind],
         only: Callable[[Message], bool] | None = None,
+        after: str | None = None,
     ) -> FeedClient:
         """Open a stream of the newest values of these series (none: no readings) and these bus kinds.
 
-        only, where given, says which messages are for this client.
+        only, where given, says which messages are for this client. after: the `place` that a client of
+        before was told last; what came since is told first, with the newest value of every series, or
+        `Lagged` where that is too long ago or was before the centre started.
         Raises Rejected(`too-many-clients`) beyond MAX_CLIENTS.
         """
         if len(self._clients) >= MAX_CLIENTS:
             raise Rejected("too-many-clients", f"{MAX_CLIENTS} live streams are open; close one first")
         chosen = tuple(kinds)
-        messages = self._bus.subscribe(*chosen, limit=QUEUE, only=only) if chosen else None
-        client = FeedClient(self, np.fromiter(series, np.int32), messages)
+        moment, known = self._moment(after)
+        messages = self._bus.subscribe(*chosen, limit=QUEUE, only=only, after=moment) if chosen else None
+        if messages is not None and not known:
+            messages.lagged += 1
+        client = FeedClient(self, np.fromiter(series, np.int32), messages, again=after is not None)
         self._clients.add(client)
         return client
+
+    @property
+    def place(self) -> str:
+        """This moment, in words that only this run of the centre understands.
+
+        Not a number of messages: it would tell a listener how much goes on outside of his sight.
+        """
+        return f"{self._run}-{time.monotonic_ns() // 1000}"
+
+    def _moment(self, place: str | None) -> tuple[float | None, bool]:
+        """Return the `time.monotonic` of a place, and whether it is one that this run told."""
+        if place is None:
+            return None, True
+        run, _, moment = place.rpartition("-")
+        if run != self._run or not moment.isdecimal() or len(moment) > LONGEST_PLACE:
+            return None, False
+        return int(moment) / 1e6, True
 
     def leave(self, client: FeedClient) -> None:
         """Forget a stream; done by the end of its `with` block."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
 
 from central.kernel.bus import KINDS
-from central.kernel.shapes import Cursor, Limit, cut_page, problems
+from central.kernel.shapes import Cursor, Limit, PriorityCode, cut_page, problems
 from central.security.permissions import MayRead, principal_of
 from central.security.roles import Permission
 from central.systems.monitoring import live, schemas
@@ -138,21 +138,39 @@ async def open_live(
         str | None,
         Query(description="comma separated: readings,alarm,gateway,event,case,command,order,overview"),
     ] = None,
+    at: Annotated[
+        list[str],
+        Query(default_factory=list, max_length=200, description="site ids: of nothing else is told"),
+    ],
+    area: Annotated[
+        list[str],
+        Query(default_factory=list, max_length=50, description="districts: all their sites, as `at`"),
+    ],
+    priority: Annotated[
+        list[PriorityCode], Query(default_factory=list, max_length=4, description="alarms of these only")
+    ],
+    last: Annotated[
+        str | None,
+        Header(alias="Last-Event-ID", max_length=64, description="id that was told last: what came since"),
+    ] = None,
 ) -> EventStream:
     """Open the live feed. Readings come for the points named, by themselves, by device or by site."""
     wanted = live.parse_kinds(kinds)
+    sight = await room.monitoring.narrowed(who.sight, at, area)
 
     async def allowed() -> bool:
         now = await principal_of(request, Permission.READ)
         return now is not None and now.sight == who.sight
 
-    points = await room.monitoring.choose(who.sight, points=point, devices=device, sites=site)
+    points = await room.monitoring.choose(sight, points=point, devices=device, sites=site)
     stream = live.LiveStream(
         room.feed,
-        room.audience(who.sight),
+        room.audience(sight),
         room.clock,
         points=points if "readings" in wanted else [],
         kinds=[kind for kind in KINDS if kind in wanted],
         allowed=allowed,
+        priorities=priority,
+        after=last,
     )
     return EventStream(stream.events(), headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from typing import Final
 
 from pydantic import BaseModel
@@ -13,7 +13,8 @@ from central.kernel.bus import KINDS, Kind, Message
 from central.kernel.problem import Problem
 from central.kernel.shapes import Shape
 from central.link.schemas import Command, Gateway, Order
-from central.live.feed import MAX_CLIENTS, AlarmsChanged, Feed, FeedItem, Lagged, Ping, ReadingsChanged
+from central.live.alarm_views import AlarmView
+from central.live.feed import MAX_CLIENTS, AlarmsChanged, Feed, FeedItem, Lagged, Ping, ReadingsChanged, Told
 from central.systems.monitoring import schemas, schemas_alarms, views
 from central.systems.monitoring.audience import Audience
 from central.systems.monitoring.schemas_desk import DeskNews
@@ -53,13 +54,18 @@ class LiveStream:
         points: Sequence[PointRecord],
         kinds: Sequence[Kind],
         allowed: Callable[[], Awaitable[bool]],
+        priorities: Collection[str] = (),
+        after: str | None = None,
     ) -> None:
+        """priorities: of alarms, those to be told; none: all. after: the id that the client saw last."""
         self._audience = audience
         self._clock = clock
         self._points = {point.series: point for point in points}
         self._feed = feed
         self._kinds = tuple(kinds)
         self._allowed = allowed
+        self._priorities = frozenset(priorities)
+        self._after = after
         if feed.clients >= MAX_CLIENTS:
             detail = f"{feed.clients} live streams are open. Close a tab, or ask again later."
             raise Problem(
@@ -72,7 +78,7 @@ class LiveStream:
         A stream outlives the request's permission check by hours, so it asks again once a minute: who
         was signed out, switched off, sees more or less than before, or whose session ended hears no more.
         """
-        with self._feed.open(list(self._points), self._kinds, self._audience.hears) as client:
+        with self._feed.open(list(self._points), self._kinds, self._hears, self._after) as client:
             hello = schemas.Hello(server_time=to_datetime(self._clock()))
             yield f"retry: {RETRY_MS}\n".encode() + encode("hello", hello)
             checked = self._clock()
@@ -84,6 +90,12 @@ class LiveStream:
                 said = await self._encode(item)
                 if said is not None:
                     yield said
+
+    def _hears(self, message: Message) -> bool:
+        payload = message.payload
+        if self._priorities and isinstance(payload, AlarmView) and payload.priority not in self._priorities:
+            return False
+        return self._audience.hears(message)
 
     async def _encode(self, item: FeedItem) -> bytes | None:
         match item:
@@ -102,6 +114,9 @@ class LiveStream:
                 return b"".join(b"event: alarm\ndata: " + line + b"\n\n" for line in lines)
             case Lagged(dropped):
                 return encode("lagged", schemas.LaggedOut(dropped=dropped))
+            case Told(place):
+                # No data, so nothing is dispatched; a reader of the stream notes the id all the same.
+                return f"id: {place}\n\n".encode()
             case Ping():
                 return PING
             case Message(kind, payload):

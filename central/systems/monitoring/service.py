@@ -154,6 +154,15 @@ class Monitoring:
         shown = (views.latest(point, values.get(point.series), now) for point in chosen)
         return [item for item in shown if item is not None]
 
+    async def narrowed(self, sight: Sight, sites: Collection[str], areas: Collection[str]) -> Sight:
+        """Return the part of a sight that is at these sites and in these districts; all of it for neither."""
+        if not sites and not areas:
+            return sight
+        city = await self._registry.city(sight.sites)
+        return Sight(
+            frozenset(site.id for site in city.sites.values() if site.id in sites or site.district in areas)
+        )
+
     async def choose(
         self,
         sight: Sight,

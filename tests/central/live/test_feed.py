@@ -11,7 +11,7 @@ import numpy as np
 from central.kernel.bus import Bus, Message
 from central.live.alarm_rows import AlarmRow
 from central.live.alarm_views import view
-from central.live.feed import AlarmsChanged, Feed, FeedItem, Lagged, ReadingsChanged
+from central.live.feed import AlarmsChanged, Feed, FeedItem, Lagged, ReadingsChanged, Told
 from central.live.latest import LatestBoard
 from central.store.readings import SeriesReadings
 
@@ -34,8 +34,10 @@ def readings(*rows: tuple[int, int, float]) -> SeriesReadings:
 
 
 async def following(stream: AsyncIterator[FeedItem]) -> FeedItem:
-    """Return the next item, which must come soon."""
-    return await asyncio.wait_for(anext(stream), 5)
+    """Return the next item that says something, which must come soon."""
+    while isinstance(item := await asyncio.wait_for(anext(stream), 5), Told):
+        continue
+    return item
 
 
 async def test_a_slow_reader_gets_the_newest_value_of_each_point_once() -> None:
@@ -50,6 +52,43 @@ async def test_a_slow_reader_gets_the_newest_value_of_each_point_once() -> None:
         assert isinstance(item, ReadingsChanged)
         assert {value.series: value.value for value in item.items} == {1: 999.0, 2: -999.0}
     assert feed.clients == 0
+
+
+async def test_a_client_that_never_reads_slows_nobody_and_keeps_nothing_but_the_newest() -> None:
+    latest, bus = board(), Bus()
+    feed = Feed(latest, bus)
+    with feed.open([1, 2], ["case"]) as asleep, feed.open([1], ["case"]) as awake:
+        stream = aiter(awake)
+        for i in range(20):
+            for number in range(100):
+                bus.publish("case", 100 * i + number)
+            feed.publish(latest.apply(readings((1, T0 + i, float(i)), (2, T0 + i, float(i))), T0))
+            heard = [await following(stream) for _ in range(101)]
+            assert heard[:-1] == [Message("case", 100 * i + number) for number in range(100)]
+            assert isinstance(heard[-1], ReadingsChanged)
+            assert heard[-1].items[0].value == float(i)
+        late = aiter(asleep)
+        assert await following(late) == Lagged(1500)
+        kept = [await following(late) for _ in range(501)]
+        assert kept[0] == Message("case", 1500)
+        assert isinstance(kept[-1], ReadingsChanged)
+        assert [value.value for value in kept[-1].items] == [19.0, 19.0]
+
+
+async def test_who_comes_back_too_late_is_told_to_load_again() -> None:
+    bus = Bus()
+    feed = Feed(board(), bus)
+    bus.publish("case", "before")
+    place = feed.place
+    for i in range(10):
+        bus.publish("case", i)
+    with feed.open([], ["case"], after=place) as client:
+        assert await following(aiter(client)) == Message("case", 0)
+    for i in range(10_000):
+        bus.publish("gateway", i)
+    for gone in (place, "other-1", "nonsense", f"{place}{'0' * 30}"):
+        with feed.open([], ["case"], after=gone) as client:
+            assert await following(aiter(client)) == Lagged(1), gone
 
 
 async def test_readings_come_at_most_four_times_a_second() -> None:

@@ -30,6 +30,14 @@ class Stream:
     def __init__(self, answer: httpx2.Response) -> None:
         self._lines = answer.aiter_lines()
 
+    async def told(self) -> str:
+        """Return the next id that the centre tells."""
+        async with asyncio.timeout(PATIENCE_S):
+            async for line in self._lines:
+                if line.startswith("id: "):
+                    return line.removeprefix("id: ")
+        raise EOFError
+
     async def next(self) -> tuple[str, Any]:
         """Return the next event: its name and its data."""
         name, data = "", ""
@@ -69,8 +77,12 @@ async def served(city: Running) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def listening(city: Running, address: str, **params: Any) -> AsyncIterator[Stream]:
+async def listening(
+    city: Running, address: str, last: str | None = None, **params: Any
+) -> AsyncIterator[Stream]:
     headers = {"Authorization": f"Bearer {city.tokens[Role.VIEWER]}"}
+    if last is not None:
+        headers["Last-Event-ID"] = last
     async with (
         httpx2.AsyncClient(base_url=address, headers=headers, timeout=PATIENCE_S) as client,
         client.stream("GET", f"{API}/live", params=params) as answer,
@@ -159,3 +171,39 @@ def test_the_rate_is_that_of_the_last_ten_seconds() -> None:
     assert last == 200.0
     clock.move(10)
     assert rate.per_second(5000) == 0.0
+
+
+async def test_who_comes_back_hears_what_he_missed_and_nothing_twice(
+    city: Running, gateway: FieldGateway
+) -> None:
+    async with served(city) as address:
+        async with listening(city, address, point=LEVEL) as stream:
+            await gateway.alarm("a1", 1, AlarmEvent.ACT, at_us=city.clock(), value=3.3)
+            await stream.until("event")
+            last = await stream.told()
+        await gateway.alarm("a2", 1, AlarmEvent.ACT, at_us=city.clock(), value=80.0, rule="air.pm25-high")
+        await gateway.readings(0, [city.clock()], [2.5])
+        async with listening(city, address, last, point=LEVEL) as stream:
+            assert (await stream.until("alarm"))["id"] == "a2"
+            assert [item["value"] for item in (await stream.until("readings"))["items"]] == [2.5]
+        async with listening(city, address, "another-1", point=LEVEL) as stream:
+            name, data = await stream.next()
+            assert (name, data) == ("lagged", {"dropped": 1})
+
+
+async def test_a_stream_tells_of_the_places_and_priorities_that_were_asked_for(
+    city: Running, gateway: FieldGateway
+) -> None:
+    async with served(city) as address:
+        north = listening(city, address, area="north", kinds="alarm")
+        urgent = listening(city, address, priority=["P1", "P2"], kinds="alarm")
+        air = listening(city, address, at="air-park", point=[LEVEL, PM25], kinds="alarm,readings")
+        async with north as here, urgent as loud, air as there:
+            await gateway.readings(0, [city.clock()], [2.5])
+            await gateway.readings(3, [city.clock()], [80.0])
+            await gateway.alarm("b1", 1, AlarmEvent.ACT, at_us=city.clock(), value=80.0, rule="air.pm25-high")
+            await gateway.alarm("a1", 1, AlarmEvent.ACT, at_us=city.clock(), value=3.3)
+            assert (await here.until("alarm"))["id"] == "a1"
+            assert (await loud.until("alarm"))["id"] == "a1"
+            assert [item["point"] for item in (await there.until("readings"))["items"]] == [PM25]
+            assert (await there.until("alarm"))["id"] == "b1"

@@ -10513,8 +10513,17 @@ export interface operations {
                 site?: string[];
                 /** @description comma separated: readings,alarm,gateway,event,case,command,order,overview */
                 kinds?: string | null;
+                /** @description site ids: of nothing else is told */
+                at?: string[];
+                /** @description districts: all their sites, as `at` */
+                area?: string[];
+                /** @description alarms of these only */
+                priority?: ("P1" | "P2" | "P3" | "P4")[];
             };
-            header?: never;
+            header?: {
+                /** @description id that was told last: what came since */
+                "Last-Event-ID"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
