@@ -20,6 +20,7 @@ export const router = createRouter({
         { path: 'devices', name: 'devices', component: () => import('@/rooms/monitoring/DeviceList.vue') },
         { path: 'devices/:id', name: 'device', props: true, component: () => import('@/rooms/monitoring/DevicePage.vue') },
         { path: 'trends', name: 'trends', component: () => import('@/rooms/monitoring/trends/TrendsPage.vue') },
+        { path: 'replay', name: 'replay', component: () => import('@/rooms/monitoring/replay/ReplayPage.vue') },
         { path: 'alarms', name: 'alarms', component: () => import('@/rooms/monitoring/AlarmList.vue') },
         { path: 'alarms/health', name: 'alarm-health', component: () => import('@/rooms/monitoring/AlarmHealth.vue') },
         { path: 'alarms/:id', name: 'alarm', props: true, component: () => import('@/rooms/monitoring/AlarmPage.vue') },

@@ -19,6 +19,7 @@ export const ROOMS: readonly Room[] = [
   { name: 'map', icon: 'map', also: [], phone: false },
   { name: 'devices', icon: 'devices', also: ['device'], phone: true },
   { name: 'trends', icon: 'chart', also: [], phone: false },
+  { name: 'replay', icon: 'replay', also: [], phone: false },
   { name: 'cases', icon: 'cases', also: ['case', 'events'], phone: true },
   { name: 'gateways', icon: 'gateways', also: ['gateway'], phone: false },
   { name: 'registry', icon: 'book', also: ['thing'], phone: false },
