@@ -26,7 +26,8 @@ PATHS: Final[Mapping[str, str]] = {
 
 PLAIN_PATHS: Final[Mapping[str, str]] = {
     "move": "accept", "role": "no-role", "token_id": "no-token", "kind": "",
-    "session_id": "no-session", "view": "987654", "view_id": "no-view",
+    "session_id": "no-session", "view": "987654", "view_id": "no-view", "layout_id": "standard",
+    "screen_id": "no-screen",
 }  # fmt: skip
 """Path parameters that name nothing that is at a site -> what they are called with."""
 
@@ -42,7 +43,7 @@ PLAIN_QUERIES: Final = {
     "limit", "cursor", "state", "priority", "shelved", "unit", "from", "to", "resolution", "kinds",
     "hours", "category", "overlay", "assignee", "since", "folded", "sort", "start", "end", "actor",
     "what", "refused", "lifecycle", "declared", "format", "apply", "reason", "name", "note",
-    "fields", "bom", "time", "buckets", "next",
+    "fields", "bom", "time", "buckets", "next", "version",
 }  # fmt: skip
 """Query parameters that name nothing that is at a site."""
 
@@ -101,6 +102,9 @@ BODIES: Final[Mapping[str, tuple[Callable[[Ids], Json], ...]]] = {
     "unfoldAlarms": (lambda ids: {"reason": "x"},),
     "saveAlarmView": (lambda ids: {"name": "own", "filter": {"site": ids["site"]}},),
     "saveTrendView": (lambda ids: {"name": "own", "points": [ids["point"]], "span_s": 60},),
+    "takeWallLink": (lambda ids: {"code": "no-code"},),
+    "saveWallLayout": (lambda ids: {"layout": {}, "version": 0},),
+    "makeWallScreen": (lambda ids: {"name": "x", "layout": "city", "areas": [ids["district"]]},),
     "createGateway": (lambda ids: {"id": ids["gateway"]},),
     "pushConfiguration": (lambda ids: {"text": "x"},),
     "updateGateway": (lambda ids: {"version": "1"},),
@@ -154,7 +158,7 @@ FIXED: Final[Mapping[str, Mapping[str, str]]] = {
 STREAMS: Final = {"openLive"}
 """Operations whose answer does not end: test_live.py listens to them."""
 
-OWN: Final = {"signIn", "signOut", "listSignInWays", "beginOidc", "finishOidc"}
+OWN: Final = {"signIn", "signOut", "listSignInWays", "beginOidc", "finishOidc", "takeWallLink"}
 """Operations of the door: what anybody may ask, and what would end the caller's own session."""
 
 

@@ -25,7 +25,8 @@ WHOLE_CITY = {
     "listUsers", "createUser", "changeUser", "deleteUser", "putRole", "deleteRole", "listAllTokens",
     "revokeToken", "createServiceToken", "listAllSessions", "endSession", "resetTotp", "proveAudit",
     "getPolicy", "putPolicy", "getRetention", "setKindRetention", "listAudit", "listPackages",
-    "createGateway",
+    "createGateway", "saveWallLayout", "removeWallLayout", "listWallLayoutVersions", "listWallScreens",
+    "makeWallScreen", "renewWallLink", "revokeWallScreen",
 }  # fmt: skip
 """What belongs to no site: refused with 403, whatever is asked, to who sees a part of the city."""
 PASSING = {"x-request-id", "date"}
