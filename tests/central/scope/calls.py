@@ -43,7 +43,7 @@ PLAIN_QUERIES: Final = {
     "limit", "cursor", "state", "priority", "shelved", "unit", "from", "to", "resolution", "kinds",
     "hours", "category", "overlay", "assignee", "since", "folded", "sort", "start", "end", "actor",
     "what", "refused", "lifecycle", "declared", "format", "apply", "reason", "name", "note",
-    "fields", "bom", "time", "buckets", "next", "version", "at", "at",
+    "fields", "bom", "time", "buckets", "next", "version", "at",
 }  # fmt: skip
 """Query parameters that name nothing that is at a site."""
 
