@@ -45,6 +45,7 @@ from central.store.rollups import Roller
 from central.systems.centre import Centre
 from central.systems.dispatch import room as dispatch
 from central.systems.monitoring import room as monitoring
+from central.systems.notices import room as notices
 from central.systems.operations import room as operations
 from central.systems.registry import room as registry
 from central.systems.wall import room as wall
@@ -57,7 +58,7 @@ COMMIT_S = 10.0
 """How long a stop waits for the commit in hand."""
 RETENTION_S = 3600.0
 """Days fall due once a day; what had to wait (a lock, a backup, a backlog) is tried again in an hour."""
-ROOMS: tuple[Room, ...] = (monitoring, dispatch, registry, operations, wall)
+ROOMS: tuple[Room, ...] = (monitoring, dispatch, registry, operations, wall, notices)
 
 GZIP_LEVEL = 5
 """Nine takes three times as long for a fiftieth less."""

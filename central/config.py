@@ -61,6 +61,8 @@ class Config:
                   requests a second that the API takes in the long run from one account, and from one address
                   that does not say who it is; 0: any number (CITYNERVE_RATE=account=100,address=20)
     oidc          settings of the sign-in elsewhere, as they are; read by `central.security.oidc_settings`
+    hooks_private networks of private addresses that webhooks and SMS gateways may lie in; none: only public
+                  addresses are called (CITYNERVE_HOOKS_PRIVATE=10.20.0.0/16,192.168.7.5)
     secure        cookies only over https; set it behind TLS (CITYNERVE_SECURE=1)
     log_level     debug, info, warning or error (CITYNERVE_LOG_LEVEL)
     """
@@ -78,6 +80,7 @@ class Config:
     archive: bool = False
     status_from: tuple[str, ...] = LOOPBACK
     key_file: Path | None = None
+    hooks_private: tuple[str, ...] = ()
     alarm_positions: int = 1
     rate_account: int = RATE["account"]
     rate_address: int = RATE["address"]
@@ -141,11 +144,12 @@ class Config:
         rate = _rates(environ.get("CITYNERVE_RATE", ""))
         if rate is None:
             wrong("CITYNERVE_RATE", "account=100,address=20, requests a second", "write it so, or unset it")
+        if (private := _networks(environ.get("CITYNERVE_HOOKS_PRIVATE", ""), ())) is None:
+            wrong("CITYNERVE_HOOKS_PRIVATE", "networks: 10.20.0.0/16,192.168.7.5", "write it so, or unset it")
         if mistakes:
             raise ConfigError(mistakes)
-        data = environ.get("CITYNERVE_DATA")
         return cls(
-            data_dir=Path(data) if data else default_data_dir(),
+            data_dir=Path(environ.get("CITYNERVE_DATA") or default_data_dir()),
             database_url=url,
             host=environ.get("CITYNERVE_HOST", "127.0.0.1"),
             port=port,
@@ -156,6 +160,7 @@ class Config:
             retention_days=kept,
             rollup_days=rolled,
             archive=_yes(environ.get("CITYNERVE_ARCHIVE", "")),
+            hooks_private=private or (),
             alarm_positions=int(positions),
             status_from=status_from or LOOPBACK,
             rate_account=(rate or RATE)["account"],
@@ -210,11 +215,11 @@ def _yes(text: str) -> bool:
     return text in {"1", "true", "yes"}
 
 
-def _networks(text: str) -> tuple[str, ...] | None:
-    """Return this machine's networks and those that are named; None where one is no network."""
+def _networks(text: str, always: tuple[str, ...] = LOOPBACK) -> tuple[str, ...] | None:
+    """Return networks that always hold and those that are named; None where one is no network."""
     if text.strip() == "*":
         return ("0.0.0.0/0", "::/0")
-    found = list(LOOPBACK)
+    found = list(always)
     for part in filter(None, (part.strip() for part in text.split(","))):
         try:
             found.append(str(ipaddress.ip_network(part)))

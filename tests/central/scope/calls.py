@@ -28,6 +28,8 @@ PLAIN_PATHS: Final[Mapping[str, str]] = {
     "move": "accept", "role": "no-role", "token_id": "no-token", "kind": "",
     "session_id": "no-session", "view": "987654", "view_id": "no-view", "layout_id": "standard",
     "screen_id": "no-screen",
+    "channel": "987654", "subscription": "987654", "escalation": "987654", "webhook": "987654",
+    "delivery": f"msg_{0:032x}", "name": "raised", "lang": "zh",
 }  # fmt: skip
 """Path parameters that name nothing that is at a site -> what they are called with."""
 
@@ -44,6 +46,7 @@ PLAIN_QUERIES: Final = {
     "hours", "category", "overlay", "assignee", "since", "folded", "sort", "start", "end", "actor",
     "what", "refused", "lifecycle", "declared", "format", "apply", "reason", "name", "note",
     "fields", "bom", "time", "buckets", "next", "version", "at",
+    "channel", "webhook",
 }  # fmt: skip
 """Query parameters that name nothing that is at a site."""
 
@@ -130,12 +133,26 @@ BODIES: Final[Mapping[str, tuple[Callable[[Ids], Json], ...]]] = {
         lambda ids: {"fields": {"site": ids["site"]}},
     ),
     "moveThing": (lambda ids: {"lifecycle": "maintenance", "reason": "x"},),
+    **dict.fromkeys(("makeNoticeChannel", "changeNoticeChannel"), (lambda ids: {"name": "n", "body": CHANNEL},)),
+    "testNoticeChannel": (lambda ids: {"to": "10086"},),
+    **dict.fromkeys(("makeSubscription", "changeSubscription"), (lambda ids: {"name": "n", "body": TOLD},)),
+    **dict.fromkeys(("makeEscalation", "changeEscalation"), (lambda ids: {"name": "n", "body": STEPS},)),
+    "putTemplate": (lambda ids: WORDS,),
+    "previewTemplate": (lambda ids: {**WORDS, "alarm": ids["alarm"]},),
+    **dict.fromkeys(
+        ("makeWebhook", "changeWebhook"),
+        (lambda ids: {"name": "n", "body": {"url": "https://example.org/", "owner": ids["person"]}},),
+    ),
     "sendCommand": (lambda ids: {"point": ids["point"], "value": 1},),
 }  # fmt: skip
 """Operation -> the bodies that it is called with."""
 
 BEFORE: Final[str] = (datetime.now(UTC) - timedelta(seconds=1)).isoformat()
 LATER: Final[str] = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+WORDS: Final[Json] = {"subject": "${name}", "body": "${name}", "short": "${name}"}
+CHANNEL: Final[Json] = {"settings": {"kind": "sms", "url": "https://sms.example/"}}
+TOLD: Final[Json] = {"events": ["raised"], "targets": [{"channel": 1, "to": ["10086"]}]}
+STEPS: Final[Json] = {"steps": [{"after_minutes": 5, "targets": TOLD["targets"]}]}
 THING: Final[Json] = {"name_zh": "名", "name_en": "name"}
 FILES: Final[Mapping[str, Callable[[Ids], str]]] = {
     "importRegistry": lambda ids: f"id,note\n{ids['device']},x\n{ids['site']},x\n{ids['point']},x\n",

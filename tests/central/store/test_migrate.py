@@ -17,6 +17,8 @@ from central.store.migrate import upgrade
 BY_HAND = {
     "alembic_version", "archived_days", "backups", "ingest_marks", "kept_days", "readings", "readings_other",
     "restored_marks", "restores", "retention_kinds", "rollup_1d", "rollup_1h", "rollup_1m", "rollup_dirty",
+    "alarm_escalations", "alarm_tells", "deliveries", "delivery_attempts", "jobs", "notice_items",
+    "notice_templates", "webhook_health",
 }  # fmt: skip
 """Tables that are spoken to in SQL only, and have no model."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -114,11 +114,11 @@ class Running:
 
 @asynccontextmanager
 async def running_centre(
-    url: str, folder: Path, map_dir: Path | None = None, oidc: Mapping[str, str] | None = None
+    url: str, folder: Path, map_dir: Path | None = None, **settings: Any
 ) -> AsyncIterator[Running]:
-    """Start a centre on that database; it stops at the end of the block."""
+    """Start a centre on that database, with other settings where given; it stops at the end of the block."""
     clock = Hand()
-    app = create_app(Config(data_dir=folder, database_url=url, map_dir=map_dir, oidc=oidc or {}), clock)
+    app = create_app(Config(data_dir=folder, database_url=url, map_dir=map_dir, **settings), clock)
     started, stop = asyncio.Event(), asyncio.Event()
 
     async def live() -> None:

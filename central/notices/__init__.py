@@ -1,0 +1,1 @@
+"""Notices: telling people and other systems of alarms, until somebody answers or nobody needs to."""

@@ -1,0 +1,152 @@
+"""Calls to addresses that people wrote: only outside, no redirect, in bounded time, with a bounded answer.
+
+The address is looked up and judged where the connection is made, and the connection goes to that very
+address: a name that resolves to another one a moment later (DNS rebinding) gains nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from socket import SOCK_STREAM
+from types import TracebackType
+from typing import Any, Final, Self
+
+import httpcore2
+
+Network = IPv4Network | IPv6Network
+Address = IPv4Address | IPv6Address
+
+CONNECT_S: Final = 5.0
+WHOLE_S: Final = 20.0
+LARGEST: Final = 64 * 1024
+"""Bytes of an answer that are read."""
+AGENT: Final = "CityNerve"
+_NAT64: Final = IPv6Network("64:ff9b::/96")
+
+
+class Forbidden(Exception):
+    """The address lies where nothing is called: on this machine, in a private network, in no network."""
+
+
+class Unreachable(Exception):
+    """Nobody answered, or not in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back. text: its beginning, for people to read."""
+
+    status: int
+    text: str
+
+
+def inner(address: Address) -> Address:
+    """Return the IPv4 address that an IPv6 one carries (mapped, NAT64, 6to4, Teredo), or it itself."""
+    if isinstance(address, IPv4Address):
+        return address
+    if address in _NAT64:
+        return IPv4Address(int(address) & 0xFFFF_FFFF)
+    carried = address.ipv4_mapped or address.sixtofour or (address.teredo and address.teredo[1])
+    return carried or address
+
+
+def permitted(address: Address, private: Iterable[Network]) -> bool:
+    """Say whether that address may be called: a public one, or one that the operator named."""
+    real = inner(address)
+    if any(real in network for network in private):
+        return True
+    return real.is_global and not real.is_multicast
+
+
+class _Guard(httpcore2.AsyncNetworkBackend):
+    def __init__(self, private: Sequence[Network]) -> None:
+        self._private = private
+        self._backend = httpcore2.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - as the library calls it
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        async with asyncio.timeout(timeout):
+            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=SOCK_STREAM)
+        addresses = [ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
+        for address in addresses:
+            if not permitted(address, self._private):
+                raise Forbidden(
+                    f"{host} is {address}, which is not public; CITYNERVE_HOOKS_PRIVATE names the private "
+                    "networks that may be called"
+                )
+        return await self._backend.connect_tcp(
+            str(addresses[0]),
+            port,
+            timeout=timeout,
+            local_address=local_address,
+            socket_options=socket_options,
+        )
+
+
+class Outgoing:
+    """Makes the calls; open it with `async with`. private: networks that may be called beside public ones."""
+
+    def __init__(self, private: Sequence[Network] = (), whole_s: float = WHOLE_S) -> None:
+        self._whole_s = whole_s
+        self._pool = httpcore2.AsyncConnectionPool(
+            ssl_context=ssl.create_default_context(),
+            max_connections=32,
+            max_keepalive_connections=8,
+            keepalive_expiry=5.0,
+            network_backend=_Guard(private),
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._pool.aclose()
+
+    async def call(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """Send one request. Raises Forbidden, or Unreachable with what went wrong."""
+        sent = {"User-Agent": AGENT, "Accept-Encoding": "identity", **headers}
+        fields = [(name.encode(), value.encode()) for name, value in sent.items()]
+        timeouts = {
+            "connect": CONNECT_S,
+            "read": self._whole_s,
+            "write": self._whole_s,
+            "pool": self._whole_s,
+        }
+        try:
+            async with (
+                asyncio.timeout(self._whole_s),
+                self._pool.stream(
+                    method, url, headers=fields, content=body, extensions={"timeout": timeouts}
+                ) as response,
+            ):
+                return Answer(response.status, await _beginning(response))
+        except TimeoutError as error:
+            raise Unreachable(f"no answer within {self._whole_s:g} s") from error
+        except (
+            OSError,
+            httpcore2.NetworkError,
+            httpcore2.ProtocolError,
+            httpcore2.TimeoutException,
+        ) as error:
+            raise Unreachable(f"{type(error).__name__}: {error}") from error
+
+
+async def _beginning(response: httpcore2.Response) -> str:
+    read = b""
+    async for chunk in response.aiter_stream():
+        read += chunk
+        if len(read) >= LARGEST:
+            break
+    return read[:LARGEST].decode("utf-8", "replace").replace("\0", "�")

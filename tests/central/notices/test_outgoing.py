@@ -1,0 +1,64 @@
+"""Calls go outside only, follow nobody, and end."""
+
+from __future__ import annotations
+
+import asyncio
+from ipaddress import ip_address, ip_network
+
+import pytest
+from starlette.responses import PlainTextResponse
+
+from central.notices.outgoing import LARGEST, Forbidden, Outgoing, Unreachable, permitted
+from tests.central.notices.servers import http_server
+from tests.ports import free_port
+
+HERE = (ip_network("127.0.0.0/8"),)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.1", "100.64.0.1",
+        "224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1", "fc00::1", "ff02::1", "::ffff:127.0.0.1",
+        "64:ff9b::7f00:1", "2002:7f00:1::", "2002:a01:203::1",
+    ],
+)  # fmt: skip
+def test_nothing_inside_is_called(address: str) -> None:
+    assert not permitted(ip_address(address), ())
+
+
+def test_what_is_outside_or_named_is_called() -> None:
+    assert permitted(ip_address("1.1.1.1"), ())
+    assert permitted(ip_address("2606:4700::1111"), ())
+    assert permitted(ip_address("10.1.2.3"), (ip_network("10.1.0.0/16"),))
+    assert not permitted(ip_address("10.2.2.3"), (ip_network("10.1.0.0/16"),))
+
+
+async def test_a_name_of_this_machine_is_refused_where_it_connects() -> None:
+    async with http_server() as http, Outgoing() as outgoing:
+        for host in ("localhost", "127.0.0.1", "[::1]", "[::ffff:127.0.0.1]"):
+            with pytest.raises(Forbidden, match="CITYNERVE_HOOKS_PRIVATE"):
+                await outgoing.call("GET", f"http://{host}:{http.port}/", {}, b"")
+    assert http.got == []
+
+
+async def test_no_redirect_is_followed_and_a_large_answer_is_cut() -> None:
+    async with http_server() as http, Outgoing(HERE) as outgoing:
+        assert (await outgoing.call("POST", f"{http.url}/redirect", {}, b"x")).status == 307
+        assert http.got == []
+        http.answers.append(PlainTextResponse("a" * (LARGEST * 4)))
+        assert len((await outgoing.call("POST", f"{http.url}/large", {}, b"x")).text) == LARGEST
+
+
+async def test_a_server_that_says_nothing_is_left_in_time() -> None:
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    port = free_port()
+    async with await asyncio.start_server(silent, "127.0.0.1", port), Outgoing(HERE, whole_s=0.2) as outgoing:
+        with pytest.raises(Unreachable, match=r"0\.2 s"):
+            await outgoing.call("POST", f"http://127.0.0.1:{port}/", {}, b"")
+    async with Outgoing(HERE) as outgoing:
+        with pytest.raises(Unreachable):
+            await outgoing.call("POST", f"http://127.0.0.1:{port}/", {}, b"")
