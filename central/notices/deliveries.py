@@ -28,6 +28,7 @@ from protocols.model.clock import from_datetime, to_datetime
 Connection = AsyncConnection[Any]
 State = Literal["waiting", "held", "digested", "sent", "refused", "given_up"]
 JOB: Final = "deliver"
+MANY: Final = 1_000_000
 KEPT: Final = timedelta(days=90)
 """Receipts older than this are removed."""
 
@@ -151,14 +152,14 @@ class Deliveries:
     ) -> list[Delivery]:
         since = self._queue.now() - timedelta(minutes=1)
         asked = {"since": since, "items": sorted({delivery.item for delivery in wanted})}
-        left: dict[tuple[int, str], int] = defaultdict(int)
+        had: dict[tuple[int, str], int] = defaultdict(int)
         for item, recipient, sent, held in await (await connection.execute(RECENT, asked)).fetchall():
-            left[item, recipient] = -1_000_000 if held else -int(sent)
+            had[item, recipient] = MANY if held else int(sent)
         decided = []
         for delivery in wanted:
             receiver = (delivery.item, delivery.recipient)
-            left[receiver] += 1
-            over = left[receiver] > per_minute.get(delivery.item, 1) or left[receiver] < -500_000
+            had[receiver] += 1
+            over = had[receiver] > per_minute.get(delivery.item, 1)
             decided.append(replace(delivery, state="held") if over else delivery)
         return decided
 
