@@ -892,26 +892,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/alarms/health": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Alarm Health
-         * @description Return the alarm system's health (EEMUA 191, ISA-18.2) over a period, each figure with its target.
-         */
-        get: operations["getAlarmHealth"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/alarms/covers": {
         parameters: {
             query?: never;
@@ -2240,7 +2220,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/wall": {
+    "/api/v1/notices/channels": {
         parameters: {
             query?: never;
             header?: never;
@@ -2248,19 +2228,47 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Wall
-         * @description Return what the screen that asks is to show.
+         * List Channels
+         * @description List the channels; of their secrets only the names.
          */
-        get: operations["getWall"];
+        get: operations["listNoticeChannels"];
         put?: never;
-        post?: never;
+        /**
+         * Make Channel
+         * @description Make a channel: an SMTP server, an SMS gateway, a chat robot. 409 `exists`: the name is taken.
+         */
+        post: operations["makeNoticeChannel"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/wall/session": {
+    "/api/v1/notices/channels/{channel}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change Channel
+         * @description Change a channel. Secrets that are left out stay as they are.
+         */
+        put: operations["changeNoticeChannel"];
+        post?: never;
+        /**
+         * Delete Channel
+         * @description Remove a channel. 409 `in-use` while a subscription or an escalation has it.
+         */
+        delete: operations["deleteNoticeChannel"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notices/channels/{channel}/test": {
         parameters: {
             query?: never;
             header?: never;
@@ -2270,17 +2278,17 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Take Wall Link
-         * @description Take the one-time code of a link; sets the cookie of a screen that may read, and nothing else.
+         * Try Channel
+         * @description Send a test message; GET /notices/deliveries/{id} says what became of it.
          */
-        post: operations["takeWallLink"];
+        post: operations["testNoticeChannel"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/wall-layouts": {
+    "/api/v1/notices/subscriptions": {
         parameters: {
             query?: never;
             header?: never;
@@ -2288,10 +2296,106 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Wall Layouts
-         * @description List layouts by id.
+         * List Subscriptions
+         * @description List who is told of what.
          */
-        get: operations["listWallLayouts"];
+        get: operations["listSubscriptions"];
+        put?: never;
+        /**
+         * Make Subscription
+         * @description Have somebody told of alarms by priority, area, site, category and hours.
+         */
+        post: operations["makeSubscription"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notices/subscriptions/{subscription}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change Subscription
+         * @description Change a subscription.
+         */
+        put: operations["changeSubscription"];
+        post?: never;
+        /**
+         * Delete Subscription
+         * @description Remove a subscription.
+         */
+        delete: operations["deleteSubscription"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notices/escalations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Escalations
+         * @description List the escalations.
+         */
+        get: operations["listEscalations"];
+        put?: never;
+        /**
+         * Make Escalation
+         * @description Have alarms told to more and more people until somebody answers. It begins with the next alarm.
+         */
+        post: operations["makeEscalation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notices/escalations/{escalation}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change Escalation
+         * @description Change an escalation; what is under way goes on with its new steps. Switched off, it ends.
+         */
+        put: operations["changeEscalation"];
+        post?: never;
+        /**
+         * Delete Escalation
+         * @description Remove an escalation; what is under way ends.
+         */
+        delete: operations["deleteEscalation"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notices/templates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Templates
+         * @description List the templates in both languages: those of the centre's own, else as built in.
+         */
+        get: operations["listTemplates"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2300,79 +2404,31 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/wall-layouts/{layout_id}": {
+    "/api/v1/notices/templates/{name}/{lang}": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
+        get?: never;
         /**
-         * Get Wall Layout
-         * @description Return a layout.
+         * Put Template
+         * @description Write a template; 422 says line and column of what cannot be.
          */
-        get: operations["getWallLayout"];
-        /**
-         * Save Wall Layout
-         * @description Save a layout as a new version; 422 `bad-layout` names each panel that is wrong.
-         */
-        put: operations["saveWallLayout"];
+        put: operations["putTemplate"];
         post?: never;
         /**
-         * Remove Wall Layout
-         * @description Take a layout away; one of the product's becomes as it was brought.
+         * Reset Template
+         * @description Go back to the template that is built in.
          */
-        delete: operations["removeWallLayout"];
+        delete: operations["resetTemplate"];
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/wall-layouts/{layout_id}/versions": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Wall Layout Versions
-         * @description List the saved versions of a layout, the newest first: who changed it, and when.
-         */
-        get: operations["listWallLayoutVersions"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/wall-screens": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Wall Screens
-         * @description List the screens, the newest first.
-         */
-        get: operations["listWallScreens"];
-        put?: never;
-        /**
-         * Make Wall Screen
-         * @description Make a screen with a link; it never shows more than its maker may read.
-         */
-        post: operations["makeWallScreen"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/wall-screens/{screen_id}/link": {
+    "/api/v1/notices/templates/{name}/{lang}/preview": {
         parameters: {
             query?: never;
             header?: never;
@@ -2382,17 +2438,57 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Renew Wall Link
-         * @description Make a new link for a screen, for another browser; the one before shows nothing once it is taken.
+         * Preview Template
+         * @description Fill a template with a real alarm, without saving it.
          */
-        post: operations["renewWallLink"];
+        post: operations["previewTemplate"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/wall-screens/{screen_id}": {
+    "/api/v1/notices/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Notices
+         * @description List what was sent to people, with receipts, newest first.
+         */
+        get: operations["listNotices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notices/deliveries/{delivery}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Notice
+         * @description Return a message as it was sent, and every try.
+         */
+        get: operations["getNotice"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notices/deliveries/{delivery}/replay": {
         parameters: {
             query?: never;
             header?: never;
@@ -2401,12 +2497,180 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        /**
+         * Replay Notice
+         * @description Send a message again. 409 `not-over` while it is under way.
+         */
+        post: operations["replayNotice"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarms/{alarm_id}/notices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Alarm Notices
+         * @description Say who was told of an alarm, and how far its escalation is.
+         */
+        get: operations["getAlarmNotices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Webhooks
+         * @description List the endpoints of other systems, and how they do.
+         */
+        get: operations["listWebhooks"];
+        put?: never;
+        /**
+         * Make Webhook
+         * @description Make an endpoint; its secret is in this answer and nowhere else. It gets what its owner may read.
+         */
+        post: operations["makeWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{webhook}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change Webhook
+         * @description Change an endpoint. One that was switched off by itself begins anew when it is switched on.
+         */
+        put: operations["changeWebhook"];
         post?: never;
         /**
-         * Revoke Wall Screen
-         * @description Revoke a screen: what it shows ends within a minute, and its link with it.
+         * Delete Webhook
+         * @description Remove an endpoint; what was sent to it stays to be seen.
          */
-        delete: operations["revokeWallScreen"];
+        delete: operations["deleteWebhook"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{webhook}/secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Renew Secret
+         * @description Make a new secret; the old one signs nothing from now on.
+         */
+        post: operations["renewWebhookSecret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{webhook}/ping": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ping Webhook
+         * @description Send a signed message of type `ping`.
+         */
+        post: operations["pingWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhook-deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Deliveries
+         * @description List what was sent to endpoints, newest first.
+         */
+        get: operations["listWebhookDeliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhook-deliveries/{delivery}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Delivery
+         * @description Return a message as it was signed, and every try.
+         */
+        get: operations["getWebhookDelivery"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhook-deliveries/{delivery}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Replay
+         * @description Send a message again: the same id and body, signed at that moment. 409 `not-over` while under way.
+         */
+        post: operations["replayWebhookDelivery"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -2981,37 +3245,6 @@ export interface components {
             fold?: number | null;
         };
         /**
-         * AlarmHealth
-         * @description Alarm-system health of a period (EEMUA 191, ISA-18.2).
-         */
-        AlarmHealth: {
-            /**
-             * From At
-             * Format: date-time
-             */
-            from_at: string;
-            /**
-             * To At
-             * Format: date-time
-             */
-            to_at: string;
-            /**
-             * Positions
-             * @description operators who share the list; rates are for each of them
-             */
-            positions: number;
-            /** Calls */
-            calls: number;
-            /** Floods */
-            floods: number;
-            /** Figures */
-            figures: components["schemas"]["Figure"][];
-            /** Priorities */
-            priorities: components["schemas"]["Share"][];
-            /** Offenders */
-            offenders: components["schemas"]["OffenderOut"][];
-        };
-        /**
          * AlarmMark
          * @description An alarm of one of the points that stood at some time of the span.
          */
@@ -3033,6 +3266,19 @@ export interface components {
             raised_at: string;
             /** Cleared At */
             cleared_at: string | null;
+        };
+        /**
+         * AlarmNotices
+         * @description Who was told of an alarm.
+         */
+        AlarmNotices: {
+            /** Escalations */
+            escalations: components["schemas"]["EscalatingOut"][];
+            /**
+             * Deliveries
+             * @description newest first, at most 100; receivers partly hidden
+             */
+            deliveries: components["schemas"]["DeliveryOut"][];
         };
         /**
          * AlarmPage
@@ -3126,6 +3372,26 @@ export interface components {
              * @description whether a browser may show it in the page; others are downloaded
              */
             inline: boolean;
+        };
+        /**
+         * AttemptOut
+         * @description One try.
+         */
+        AttemptOut: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Outcome
+             * @enum {string}
+             */
+            outcome: "sent" | "refused" | "failed";
+            /** Answer */
+            answer: string;
+            /** Took Ms */
+            took_ms: number;
         };
         /**
          * AuditChange
@@ -3377,6 +3643,85 @@ export interface components {
              * @default
              */
             reason: string;
+        };
+        /**
+         * Channel
+         * @description A way to people. per_minute: what one receiver gets at most; more waits and comes as one digest.
+         */
+        Channel: {
+            /** Settings */
+            settings: components["schemas"]["Email"] | components["schemas"]["Http"];
+            /**
+             * Per Minute
+             * @default 10
+             */
+            per_minute: number;
+        };
+        /**
+         * ChannelAsked
+         * @description A channel to make, or to change into this.
+         */
+        ChannelAsked: {
+            /** Name */
+            name: string;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+            body: components["schemas"]["Channel"];
+            /**
+             * Secrets
+             * @description write-only; those left out stay, null forgets one
+             */
+            secrets?: {
+                [key: string]: string | null;
+            };
+        };
+        /**
+         * ChannelOut
+         * @description A channel; of its secrets only the names.
+         */
+        ChannelOut: {
+            /** Id */
+            id: number;
+            /** Name */
+            name: string;
+            /** Enabled */
+            enabled: boolean;
+            /**
+             * Made At
+             * Format: date-time
+             */
+            made_at: string;
+            /**
+             * Changed At
+             * Format: date-time
+             */
+            changed_at: string;
+            /** Changed By */
+            changed_by: string;
+            body: components["schemas"]["Channel"];
+            /** Secret Names */
+            secret_names: string[];
+        };
+        /**
+         * ChannelPage
+         * @description The channels by name.
+         */
+        ChannelPage: {
+            /** Items */
+            items: components["schemas"]["ChannelOut"][];
+            /**
+             * Next Cursor
+             * @description hand it back as `cursor` for the next page; null at the end
+             */
+            next_cursor?: string | null;
+            /**
+             * Total
+             * @description all matching items, where cheap to know
+             */
+            total?: number | null;
         };
         /**
          * CityMap
@@ -3745,6 +4090,166 @@ export interface components {
             items: components["schemas"]["Cover"][];
         };
         /**
+         * DeliveryOut
+         * @description A message and its receipt.
+         */
+        DeliveryOut: {
+            /**
+             * Id
+             * @description sent along against doubles: Message-ID, Idempotency-Key, webhook-id
+             */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "notice" | "webhook";
+            /**
+             * Item
+             * @description the channel or webhook
+             */
+            item: number;
+            /** Item Name */
+            item_name: string;
+            /**
+             * Rule Name
+             * @description the subscription or escalation behind it; empty for none
+             */
+            rule_name: string;
+            /** Event */
+            event: string;
+            /** Alarm */
+            alarm: string | null;
+            /** Site */
+            site: string | null;
+            /** Priority */
+            priority: ("P1" | "P2" | "P3" | "P4") | null;
+            /**
+             * Step
+             * @description of an escalation, from 1
+             */
+            step: number | null;
+            /** Recipient */
+            recipient: string;
+            /** Subject */
+            subject: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "waiting" | "held" | "digested" | "sent" | "refused" | "given_up";
+            /** Attempts */
+            attempts: number;
+            /**
+             * Answer
+             * @description what the other side said last
+             */
+            answer: string;
+            /**
+             * Digest
+             * @description the delivery that told it in a digest
+             */
+            digest: string | null;
+            /**
+             * Made At
+             * Format: date-time
+             */
+            made_at: string;
+            /** Ended At */
+            ended_at: string | null;
+        };
+        /**
+         * DeliveryPage
+         * @description Deliveries, newest first.
+         */
+        DeliveryPage: {
+            /** Items */
+            items: components["schemas"]["DeliveryOut"][];
+            /**
+             * Next Cursor
+             * @description hand it back as `cursor` for the next page; null at the end
+             */
+            next_cursor?: string | null;
+            /**
+             * Total
+             * @description all matching items, where cheap to know
+             */
+            total?: number | null;
+        };
+        /**
+         * DeliveryWhole
+         * @description A message with its text and every try.
+         */
+        DeliveryWhole: {
+            /**
+             * Id
+             * @description sent along against doubles: Message-ID, Idempotency-Key, webhook-id
+             */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "notice" | "webhook";
+            /**
+             * Item
+             * @description the channel or webhook
+             */
+            item: number;
+            /** Item Name */
+            item_name: string;
+            /**
+             * Rule Name
+             * @description the subscription or escalation behind it; empty for none
+             */
+            rule_name: string;
+            /** Event */
+            event: string;
+            /** Alarm */
+            alarm: string | null;
+            /** Site */
+            site: string | null;
+            /** Priority */
+            priority: ("P1" | "P2" | "P3" | "P4") | null;
+            /**
+             * Step
+             * @description of an escalation, from 1
+             */
+            step: number | null;
+            /** Recipient */
+            recipient: string;
+            /** Subject */
+            subject: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "waiting" | "held" | "digested" | "sent" | "refused" | "given_up";
+            /** Attempts */
+            attempts: number;
+            /**
+             * Answer
+             * @description what the other side said last
+             */
+            answer: string;
+            /**
+             * Digest
+             * @description the delivery that told it in a digest
+             */
+            digest: string | null;
+            /**
+             * Made At
+             * Format: date-time
+             */
+            made_at: string;
+            /** Ended At */
+            ended_at: string | null;
+            /** Body */
+            body: string;
+            /** Tries */
+            tries: components["schemas"]["AttemptOut"][];
+        };
+        /**
          * Department
          * @description An owner department (主管部门).
          */
@@ -3904,6 +4409,47 @@ export interface components {
             total?: number | null;
         };
         /**
+         * Email
+         * @description An SMTP server to hand messages to.
+         */
+        Email: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "email";
+            /** Host */
+            host: string;
+            /**
+             * Port
+             * @description 587 with starttls, 465 with tls, 25 with none
+             */
+            port: number;
+            /**
+             * Security
+             * @default starttls
+             * @enum {string}
+             */
+            security: "starttls" | "tls" | "none";
+            /**
+             * Sender
+             * @example alarms@city.example
+             */
+            sender: string;
+            /**
+             * User
+             * @description empty: no sign-in; secret `password`
+             * @default
+             */
+            user: string;
+            /**
+             * Trusted
+             * @description PEM of the authority that signed the server; empty: the system's
+             * @default
+             */
+            trusted: string;
+        };
+        /**
          * EnrolmentCode
          * @description A one-time code for the technician, shown once.
          */
@@ -3917,6 +4463,143 @@ export interface components {
              * Format: date-time
              */
             expires_at: string;
+        };
+        /**
+         * EscalatingOut
+         * @description An escalation of an alarm: how far it is, or why it ended.
+         */
+        EscalatingOut: {
+            /** Rule Name */
+            rule_name: string;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /**
+             * Last Step
+             * @description from 1; null: none was sent yet
+             */
+            last_step: number | null;
+            /** Last At */
+            last_at: string | null;
+            /**
+             * Next At
+             * @description null: nothing more comes
+             */
+            next_at: string | null;
+            /** Ended At */
+            ended_at: string | null;
+            /**
+             * Ended Why
+             * @enum {string}
+             */
+            ended_why: "" | "acknowledged" | "cleared" | "closed" | "covered" | "rule-gone";
+        };
+        /**
+         * Escalation
+         * @description Steps until somebody answers. repeat_minutes: the last step again and again; 0: once.
+         *
+         *     hours limit which alarms begin it; one that has begun goes on.
+         */
+        Escalation: {
+            /**
+             * @default {
+             *       "priorities": [],
+             *       "areas": [],
+             *       "sites": [],
+             *       "categories": []
+             *     }
+             */
+            filter: components["schemas"]["Filter"];
+            /** @description left out: at all times */
+            hours?: components["schemas"]["Hours"] | null;
+            /**
+             * Zone
+             * @default Asia/Shanghai
+             * @example Asia/Shanghai
+             */
+            zone: string;
+            /** Steps */
+            steps: components["schemas"]["EscalationStep"][];
+            /**
+             * Repeat Minutes
+             * @default 0
+             */
+            repeat_minutes: number;
+            /**
+             * Until
+             * @default acknowledged
+             * @enum {string}
+             */
+            until: "acknowledged" | "acknowledged_or_cleared" | "cleared";
+        };
+        /**
+         * EscalationAsked
+         * @description An escalation to make, or to change into this.
+         */
+        EscalationAsked: {
+            /** Name */
+            name: string;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+            body: components["schemas"]["Escalation"];
+        };
+        /**
+         * EscalationOut
+         * @description An escalation.
+         */
+        EscalationOut: {
+            /** Id */
+            id: number;
+            /** Name */
+            name: string;
+            /** Enabled */
+            enabled: boolean;
+            /**
+             * Made At
+             * Format: date-time
+             */
+            made_at: string;
+            /**
+             * Changed At
+             * Format: date-time
+             */
+            changed_at: string;
+            /** Changed By */
+            changed_by: string;
+            body: components["schemas"]["Escalation"];
+        };
+        /**
+         * EscalationPage
+         * @description The escalations by name.
+         */
+        EscalationPage: {
+            /** Items */
+            items: components["schemas"]["EscalationOut"][];
+            /**
+             * Next Cursor
+             * @description hand it back as `cursor` for the next page; null at the end
+             */
+            next_cursor?: string | null;
+            /**
+             * Total
+             * @description all matching items, where cheap to know
+             */
+            total?: number | null;
+        };
+        /**
+         * EscalationStep
+         * @description One step of an escalation, so many minutes after the alarm was raised.
+         */
+        EscalationStep: {
+            /** After Minutes */
+            after_minutes: number;
+            /** Targets */
+            targets: components["schemas"]["Target"][];
         };
         /**
          * Event
@@ -4067,37 +4750,31 @@ export interface components {
             note?: string | null;
         };
         /**
-         * Figure
-         * @description One figure with what it should be.
+         * Filter
+         * @description Which alarms. An empty list lets everything through; all lists must let an alarm through.
          */
-        Figure: {
+        Filter: {
             /**
-             * Code
-             * @description rate, peak, slots_above, flood, chattering, fleeting, stale, standing, top10
+             * Priorities
+             * @default []
              */
-            code: string;
+            priorities: ("P1" | "P2" | "P3" | "P4")[];
             /**
-             * Value
-             * @description null where there is nothing to divide by
+             * Areas
+             * @description districts (区)
+             * @default []
              */
-            value: number | null;
+            areas: string[];
             /**
-             * Unit
-             * @description UCUM, 1 for a count
+             * Sites
+             * @default []
              */
-            unit: string;
+            sites: string[];
             /**
-             * Good
-             * @description up to here it is good
+             * Categories
+             * @default []
              */
-            good: number;
-            /**
-             * Fair
-             * @description up to here it is bearable; above it is poor
-             */
-            fair: number;
-            /** Mark */
-            mark: ("good" | "fair" | "poor") | null;
+            categories: string[];
         };
         /**
          * Flood
@@ -4474,6 +5151,81 @@ export interface components {
             total?: number | null;
         };
         /**
+         * Hours
+         * @description A weekly time of day; `until` before `from` goes over midnight, and belongs to the day it began on.
+         */
+        Hours: {
+            /**
+             * Days
+             * @description 1 Monday to 7 Sunday; none: every day
+             * @default []
+             */
+            days: number[];
+            /**
+             * From
+             * Format: time
+             */
+            from: string;
+            /**
+             * Until
+             * Format: time
+             */
+            until: string;
+        };
+        /**
+         * Http
+         * @description An HTTP request as data: an SMS gateway (`sms`, once per number), or a chat robot (`webhook`).
+         *
+         *     url, headers and body are templates: `${to}`, `${subject}`, `${text}`, `${short}`, `${id}`, and
+         *     `${secret_x}` for the secret x. What is put in is escaped for the place: a JSON string, a form
+         *     field, an address.
+         */
+        Http: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "sms" | "webhook";
+            /** Url */
+            url: string;
+            /**
+             * Method
+             * @default POST
+             * @enum {string}
+             */
+            method: "GET" | "POST" | "PUT";
+            /**
+             * Headers
+             * @default {}
+             */
+            headers: {
+                [key: string]: string;
+            };
+            /**
+             * Body
+             * @default {"id": "${id}", "text": "${text}"}
+             */
+            body: string;
+            /**
+             * Encoding
+             * @default json
+             * @enum {string}
+             */
+            encoding: "json" | "form" | "text";
+            /**
+             * Answer Field
+             * @description dotted path into the JSON answer, `data.code`; empty: not looked at
+             * @default
+             */
+            answer_field: string;
+            /**
+             * Answer Equals
+             * @description what stands there when it was taken
+             * @default
+             */
+            answer_equals: string;
+        };
+        /**
          * ImportReport
          * @description What a file would change, or changed. With mistakes nothing is applied.
          */
@@ -4636,91 +5388,6 @@ export interface components {
         LatestPage: {
             /** Items */
             items: components["schemas"]["Latest"][];
-            /**
-             * Next Cursor
-             * @description hand it back as `cursor` for the next page; null at the end
-             */
-            next_cursor?: string | null;
-            /**
-             * Total
-             * @description all matching items, where cheap to know
-             */
-            total?: number | null;
-        };
-        /**
-         * Layout
-         * @description A whole screen.
-         */
-        Layout: {
-            /**
-             * Columns
-             * @default 24
-             */
-            columns: number;
-            /**
-             * Rows
-             * @default 12
-             */
-            rows: number;
-            /** Panels */
-            panels: components["schemas"]["Panel"][];
-            /**
-             * Weather
-             * @description points in the title bar; none: a weather station's own
-             * @default []
-             */
-            weather: string[];
-            /**
-             * Sound
-             * @description sound once when a P1 alarm is raised
-             * @default true
-             */
-            sound: boolean;
-        };
-        /**
-         * LayoutBrief
-         * @description A layout without its panels.
-         */
-        LayoutBrief: {
-            /** Id */
-            id: string;
-            name: components["schemas"]["Name"];
-            /**
-             * Version
-             * @description 0: as the product brings it
-             */
-            version: number;
-            /** Saved At */
-            saved_at: string | null;
-            /** Saved By */
-            saved_by: string;
-        };
-        /**
-         * LayoutOut
-         * @description A layout as it is shown.
-         */
-        LayoutOut: {
-            /** Id */
-            id: string;
-            name: components["schemas"]["Name"];
-            /**
-             * Version
-             * @description 0: as the product brings it
-             */
-            version: number;
-            /** Saved At */
-            saved_at: string | null;
-            /** Saved By */
-            saved_by: string;
-            layout: components["schemas"]["Layout"];
-        };
-        /**
-         * LayoutPage
-         * @description Layouts by id.
-         */
-        LayoutPage: {
-            /** Items */
-            items: components["schemas"]["LayoutBrief"][];
             /**
              * Next Cursor
              * @description hand it back as `cursor` for the next page; null at the end
@@ -5093,29 +5760,6 @@ export interface components {
             name?: components["schemas"]["NameIn"] | null;
         };
         /**
-         * NewScreen
-         * @description A screen to make.
-         */
-        NewScreen: {
-            /** Name */
-            name: string;
-            /**
-             * Layout
-             * @default
-             */
-            layout: string;
-            /**
-             * Areas
-             * @default []
-             */
-            areas: string[];
-            /**
-             * Departments
-             * @default []
-             */
-            departments: string[];
-        };
-        /**
          * NewThing
          * @description A planned site or device. A device's id is `gateway.key`, as its gateway will declare it.
          */
@@ -5237,29 +5881,6 @@ export interface components {
              */
             shared: boolean;
             filter: components["schemas"]["AlarmFilter"];
-        };
-        /**
-         * OffenderOut
-         * @description An alarm that called often.
-         */
-        OffenderOut: {
-            /** Gateway */
-            gateway: string;
-            /** Rule */
-            rule: string;
-            name: components["schemas"]["Name"];
-            /**
-             * Priority
-             * @enum {string}
-             */
-            priority: "P1" | "P2" | "P3" | "P4";
-            /** Calls */
-            calls: number;
-            /**
-             * Share
-             * @description percent of all calls
-             */
-            share: number;
         };
         /**
          * OfflineSite
@@ -5514,38 +6135,6 @@ export interface components {
             total?: number | null;
         };
         /**
-         * Panel
-         * @description One panel; x, y, w, h in cells of the grid, from its upper left corner.
-         */
-        Panel: {
-            /**
-             * Id
-             * @description unique in the layout
-             */
-            id: string;
-            /**
-             * Kind
-             * @enum {string}
-             */
-            kind: "vitals" | "map" | "counts" | "events" | "rates" | "trend" | "gateways" | "cases" | "ticker";
-            /** X */
-            x: number;
-            /** Y */
-            y: number;
-            /** W */
-            w: number;
-            /** H */
-            h: number;
-            /** @description null: the kind's own */
-            title?: components["schemas"]["Name"] | null;
-            /**
-             * Points
-             * @description vitals: in this order; none: the centre's choice; trend: at least one
-             * @default []
-             */
-            points: string[];
-        };
-        /**
          * Parts
          * @description The parts of the city by which a grant may be limited, as far as the person reaches.
          */
@@ -5784,6 +6373,23 @@ export interface components {
              * @default 3650
              */
             token_days_max: number;
+        };
+        /**
+         * PreviewAsked
+         * @description A template to try. alarm: an occurrence to fill it with; left out: the newest one.
+         */
+        PreviewAsked: {
+            /** Subject */
+            subject: string;
+            /** Body */
+            body: string;
+            /**
+             * Short
+             * @description as an SMS says it
+             */
+            short: string;
+            /** Alarm */
+            alarm?: string | null;
         };
         /**
          * PriorityCounts
@@ -6232,93 +6838,6 @@ export interface components {
             why: string;
         };
         /**
-         * SaveLayout
-         * @description A layout to save.
-         */
-        SaveLayout: {
-            name: components["schemas"]["Name"];
-            layout: components["schemas"]["Layout"];
-            /**
-             * Version
-             * @description the version that was changed; another one by now: 409
-             */
-            version: number;
-        };
-        /**
-         * Screen
-         * @description A wall screen: a principal that may read, and nothing else.
-         */
-        Screen: {
-            /** Id */
-            id: string;
-            /** Name */
-            name: string;
-            /**
-             * Layout
-             * @description id of its layout; empty: by the screen's shape
-             */
-            layout: string;
-            /**
-             * Areas
-             * @description districts that it shows; none: all
-             */
-            areas: string[];
-            /**
-             * Departments
-             * @description owner departments whose sites it shows; none: all
-             */
-            departments: string[];
-            /**
-             * Created At
-             * Format: date-time
-             */
-            created_at: string;
-            /** Created By */
-            created_by: string;
-            /**
-             * Linked At
-             * @description when a browser took its link; null: none has yet
-             */
-            linked_at: string | null;
-            /** Seen At */
-            seen_at: string | null;
-        };
-        /**
-         * ScreenLink
-         * @description A screen with the one-time code of its link, shown once.
-         */
-        ScreenLink: {
-            screen: components["schemas"]["Screen"];
-            /**
-             * Code
-             * @description open `/wall#` with this behind it; it works once
-             */
-            code: string;
-            /**
-             * Expires At
-             * Format: date-time
-             */
-            expires_at: string;
-        };
-        /**
-         * ScreenPage
-         * @description Screens, the newest first.
-         */
-        ScreenPage: {
-            /** Items */
-            items: components["schemas"]["Screen"][];
-            /**
-             * Next Cursor
-             * @description hand it back as `cursor` for the next page; null at the end
-             */
-            next_cursor?: string | null;
-            /**
-             * Total
-             * @description all matching items, where cheap to know
-             */
-            total?: number | null;
-        };
-        /**
          * SearchGroup
          * @description The best hits of a kind.
          */
@@ -6438,42 +6957,6 @@ export interface components {
          */
         SessionOut: {
             user: components["schemas"]["Myself"];
-        };
-        /**
-         * Share
-         * @description The share of one priority.
-         */
-        Share: {
-            /**
-             * Priority
-             * @enum {string}
-             */
-            priority: "P1" | "P2" | "P3" | "P4";
-            /** Calls */
-            calls: number;
-            /**
-             * Share
-             * @description percent of all calls
-             */
-            share: number | null;
-            /**
-             * Target
-             * @description percent
-             */
-            target: number;
-            /**
-             * Mark
-             * @description within 5 points good, within 15 fair
-             */
-            mark: ("good" | "fair" | "poor") | null;
-            /** Ack Median S */
-            ack_median_s: number | null;
-            /** Ack P90 S */
-            ack_p90_s: number | null;
-            /** Return Median S */
-            return_median_s: number | null;
-            /** Return P90 S */
-            return_p90_s: number | null;
         };
         /**
          * Shelve
@@ -6764,6 +7247,96 @@ export interface components {
             why: string;
         };
         /**
+         * Subscription
+         * @description Who is told of which alarms, and when.
+         */
+        Subscription: {
+            /**
+             * @default {
+             *       "priorities": [],
+             *       "areas": [],
+             *       "sites": [],
+             *       "categories": []
+             *     }
+             */
+            filter: components["schemas"]["Filter"];
+            /** @description left out: at all times */
+            hours?: components["schemas"]["Hours"] | null;
+            /**
+             * Zone
+             * @default Asia/Shanghai
+             * @example Asia/Shanghai
+             */
+            zone: string;
+            /** Events */
+            events: ("raised" | "cleared" | "acknowledged" | "unacknowledged" | "webhook_disabled")[];
+            /**
+             * After Minutes
+             * @description of `unacknowledged`: told after so long
+             * @default 15
+             */
+            after_minutes: number;
+            /** Targets */
+            targets: components["schemas"]["Target"][];
+        };
+        /**
+         * SubscriptionAsked
+         * @description A subscription to make, or to change into this.
+         */
+        SubscriptionAsked: {
+            /** Name */
+            name: string;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+            body: components["schemas"]["Subscription"];
+        };
+        /**
+         * SubscriptionOut
+         * @description A subscription.
+         */
+        SubscriptionOut: {
+            /** Id */
+            id: number;
+            /** Name */
+            name: string;
+            /** Enabled */
+            enabled: boolean;
+            /**
+             * Made At
+             * Format: date-time
+             */
+            made_at: string;
+            /**
+             * Changed At
+             * Format: date-time
+             */
+            changed_at: string;
+            /** Changed By */
+            changed_by: string;
+            body: components["schemas"]["Subscription"];
+        };
+        /**
+         * SubscriptionPage
+         * @description The subscriptions by name.
+         */
+        SubscriptionPage: {
+            /** Items */
+            items: components["schemas"]["SubscriptionOut"][];
+            /**
+             * Next Cursor
+             * @description hand it back as `cursor` for the next page; null at the end
+             */
+            next_cursor?: string | null;
+            /**
+             * Total
+             * @description all matching items, where cheap to know
+             */
+            total?: number | null;
+        };
+        /**
          * Suspend
          * @description By which permit (工作票) somebody works on the instrument.
          */
@@ -6772,15 +7345,24 @@ export interface components {
             permit: string;
         };
         /**
-         * TakeLink
-         * @description The code that a browser found behind the `#` of its address.
+         * Target
+         * @description Who is told, and how.
          */
-        TakeLink: {
+        Target: {
+            /** Channel */
+            channel: number;
             /**
-             * Code
-             * Format: password
+             * To
+             * @description addresses or numbers; none for a webhook
+             * @default []
              */
-            code: string;
+            to: string[];
+            /**
+             * Lang
+             * @default zh
+             * @enum {string}
+             */
+            lang: "zh" | "en";
         };
         /**
          * Task
@@ -6871,6 +7453,87 @@ export interface components {
              * @default
              */
             comment: string;
+        };
+        /**
+         * TemplateOut
+         * @description A template in one language.
+         */
+        TemplateOut: {
+            /** Name */
+            name: string;
+            /**
+             * Lang
+             * @enum {string}
+             */
+            lang: "zh" | "en";
+            /** Subject */
+            subject: string;
+            /** Body */
+            body: string;
+            /** Short */
+            short: string;
+            /**
+             * Fields
+             * @description what `${…}` may name
+             */
+            fields: string[];
+            /**
+             * Changed At
+             * @description null: as built in
+             */
+            changed_at: string | null;
+            /** Changed By */
+            changed_by: string;
+        };
+        /**
+         * TemplatePage
+         * @description Every template in every language.
+         */
+        TemplatePage: {
+            /** Items */
+            items: components["schemas"]["TemplateOut"][];
+            /**
+             * Next Cursor
+             * @description hand it back as `cursor` for the next page; null at the end
+             */
+            next_cursor?: string | null;
+            /**
+             * Total
+             * @description all matching items, where cheap to know
+             */
+            total?: number | null;
+        };
+        /**
+         * TextAsked
+         * @description One message in one language, with its places: `${name}`.
+         */
+        TextAsked: {
+            /** Subject */
+            subject: string;
+            /** Body */
+            body: string;
+            /**
+             * Short
+             * @description as an SMS says it
+             */
+            short: string;
+        };
+        /**
+         * TextOut
+         * @description A message as it would be sent.
+         */
+        TextOut: {
+            /** Subject */
+            subject: string;
+            /** Body */
+            body: string;
+            /** Short */
+            short: string;
+            /**
+             * Alarm
+             * @description the occurrence that it was filled with; null: there is none yet
+             */
+            alarm: string | null;
         };
         /**
          * Thing
@@ -7301,6 +7964,24 @@ export interface components {
             items: components["schemas"]["TrendView"][];
         };
         /**
+         * TrialAsked
+         * @description To whom a test message goes.
+         */
+        TrialAsked: {
+            /**
+             * To
+             * @description empty for a webhook channel
+             * @default
+             */
+            to: string;
+            /**
+             * Lang
+             * @default zh
+             * @enum {string}
+             */
+            lang: "zh" | "en";
+        };
+        /**
          * Unit
          * @description Who can be sent (处置单位).
          */
@@ -7446,25 +8127,155 @@ export interface components {
             reason: string;
         };
         /**
-         * WallOut
-         * @description What this screen is to show.
-         */
-        WallOut: {
-            /**
-             * Screen
-             * @description the screen's name; empty for a person who looks
-             */
-            screen: string;
-            /** @description null: choose `standard` or `wide` by the screen's shape */
-            layout: components["schemas"]["LayoutOut"] | null;
-        };
-        /**
          * WantedVersion
          * @description A staged software version.
          */
         WantedVersion: {
             /** Version */
             version: string;
+        };
+        /**
+         * Webhook
+         * @description An endpoint of another system. owner: the account whose sight it is limited to.
+         */
+        Webhook: {
+            /** Url */
+            url: string;
+            /** Owner */
+            owner: string;
+            /**
+             * Events
+             * @default [
+             *       "alarm.raised",
+             *       "alarm.acknowledged",
+             *       "alarm.cleared"
+             *     ]
+             */
+            events: ("alarm.raised" | "alarm.acknowledged" | "alarm.cleared" | "alarm.changed")[];
+            /**
+             * @default {
+             *       "priorities": [],
+             *       "areas": [],
+             *       "sites": [],
+             *       "categories": []
+             *     }
+             */
+            filter: components["schemas"]["Filter"];
+        };
+        /**
+         * WebhookAsked
+         * @description A webhook to make, or to change into this.
+         */
+        WebhookAsked: {
+            /** Name */
+            name: string;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+            body: components["schemas"]["Webhook"];
+        };
+        /**
+         * WebhookMade
+         * @description A webhook with its secret.
+         */
+        WebhookMade: {
+            /** Id */
+            id: number;
+            /** Name */
+            name: string;
+            /** Enabled */
+            enabled: boolean;
+            /**
+             * Made At
+             * Format: date-time
+             */
+            made_at: string;
+            /**
+             * Changed At
+             * Format: date-time
+             */
+            changed_at: string;
+            /** Changed By */
+            changed_by: string;
+            body: components["schemas"]["Webhook"];
+            /**
+             * Failing Since
+             * @description without one success since
+             */
+            failing_since: string | null;
+            /** Last Sent At */
+            last_sent_at: string | null;
+            /**
+             * Disabled At
+             * @description when it was switched off by itself
+             */
+            disabled_at: string | null;
+            /** Disabled Why */
+            disabled_why: string;
+            /**
+             * Secret
+             * @description `whsec_…`, shown this once: verify signatures with it
+             */
+            secret: string;
+        };
+        /**
+         * WebhookOut
+         * @description A webhook, and how it does.
+         */
+        WebhookOut: {
+            /** Id */
+            id: number;
+            /** Name */
+            name: string;
+            /** Enabled */
+            enabled: boolean;
+            /**
+             * Made At
+             * Format: date-time
+             */
+            made_at: string;
+            /**
+             * Changed At
+             * Format: date-time
+             */
+            changed_at: string;
+            /** Changed By */
+            changed_by: string;
+            body: components["schemas"]["Webhook"];
+            /**
+             * Failing Since
+             * @description without one success since
+             */
+            failing_since: string | null;
+            /** Last Sent At */
+            last_sent_at: string | null;
+            /**
+             * Disabled At
+             * @description when it was switched off by itself
+             */
+            disabled_at: string | null;
+            /** Disabled Why */
+            disabled_why: string;
+        };
+        /**
+         * WebhookPage
+         * @description The webhooks by name.
+         */
+        WebhookPage: {
+            /** Items */
+            items: components["schemas"]["WebhookOut"][];
+            /**
+             * Next Cursor
+             * @description hand it back as `cursor` for the next page; null at the end
+             */
+            next_cursor?: string | null;
+            /**
+             * Total
+             * @description all matching items, where cheap to know
+             */
+            total?: number | null;
         };
     };
     responses: never;
@@ -7495,15 +8306,6 @@ export interface operations {
             };
             /** @description Not signed in, or the session or token has ended */
             401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7625,15 +8427,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -7720,15 +8513,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many attempts; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -7805,15 +8589,6 @@ export interface operations {
             };
             /** @description The role does not allow it, or the request came from another site */
             403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8263,15 +9038,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -8337,15 +9103,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -8386,15 +9143,6 @@ export interface operations {
             };
             /** @description The role does not allow it, or the request came from another site */
             403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8471,15 +9219,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -8548,15 +9287,6 @@ export interface operations {
             };
             /** @description A field is wrong; `errors` names each */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8645,15 +9375,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -8694,15 +9415,6 @@ export interface operations {
             };
             /** @description The role does not allow it, or the request came from another site */
             403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8775,15 +9487,6 @@ export interface operations {
             };
             /** @description A field is wrong; `errors` names each */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8866,15 +9569,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -8922,15 +9616,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -8971,15 +9656,6 @@ export interface operations {
             };
             /** @description The role does not allow it, or the request came from another site */
             403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9056,15 +9732,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -9130,15 +9797,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -9179,15 +9837,6 @@ export interface operations {
             };
             /** @description The role does not allow it, or the request came from another site */
             403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9253,15 +9902,6 @@ export interface operations {
             };
             /** @description A field is wrong; `errors` names each */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9350,15 +9990,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -9399,15 +10030,6 @@ export interface operations {
             };
             /** @description The role does not allow it, or the request came from another site */
             403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9473,15 +10095,6 @@ export interface operations {
             };
             /** @description A field is wrong; `errors` names each */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9555,15 +10168,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -9604,15 +10208,6 @@ export interface operations {
             };
             /** @description The role does not allow it, or the request came from another site */
             403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9673,15 +10268,6 @@ export interface operations {
             };
             /** @description A field is wrong; `errors` names each */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9769,15 +10355,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -9818,15 +10395,6 @@ export interface operations {
             };
             /** @description The role does not allow it, or the request came from another site */
             403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9881,15 +10449,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -9930,15 +10489,6 @@ export interface operations {
             };
             /** @description The role does not allow it, or the request came from another site */
             403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -10016,15 +10566,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -10085,15 +10626,6 @@ export interface operations {
             };
             /** @description Validation Error */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -10176,15 +10708,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -10245,15 +10768,6 @@ export interface operations {
             };
             /** @description Validation Error */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -10334,15 +10848,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -10403,15 +10908,6 @@ export interface operations {
             };
             /** @description Validation Error */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -10482,15 +10978,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -10513,17 +11000,8 @@ export interface operations {
                 site?: string[];
                 /** @description comma separated: readings,alarm,gateway,event,case,command,order,overview */
                 kinds?: string | null;
-                /** @description site ids: of nothing else is told */
-                at?: string[];
-                /** @description districts: all their sites, as `at` */
-                area?: string[];
-                /** @description alarms of these only */
-                priority?: ("P1" | "P2" | "P3" | "P4")[];
             };
-            header?: {
-                /** @description id that was told last: what came since */
-                "Last-Event-ID"?: string | null;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -10567,15 +11045,6 @@ export interface operations {
             };
             /** @description A field is wrong; `errors` names each */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -10661,15 +11130,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -10748,15 +11208,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -10806,15 +11257,6 @@ export interface operations {
             };
             /** @description A field is wrong; `errors` names each */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -10910,15 +11352,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -11007,85 +11440,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description The database does not answer; repeat after `Retry-After` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-        };
-    };
-    getAlarmHealth: {
-        parameters: {
-            query?: {
-                /** @description 30 days before `to` */
-                from?: string | null;
-                /** @description now by default */
-                to?: string | null;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AlarmHealth"];
-                };
-            };
-            /** @description Not signed in, or the session or token has ended */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description The role does not allow it, or the request came from another site */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description A field is wrong; `errors` names each */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -11137,15 +11491,6 @@ export interface operations {
             };
             /** @description A field is wrong; `errors` names each */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11224,15 +11569,6 @@ export interface operations {
             };
             /** @description A field is wrong; `errors` names each */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11320,15 +11656,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -11378,15 +11705,6 @@ export interface operations {
             };
             /** @description A field is wrong; `errors` names each */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11465,15 +11783,6 @@ export interface operations {
             };
             /** @description A field is wrong; `errors` names each */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11561,15 +11870,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -11619,15 +11919,6 @@ export interface operations {
             };
             /** @description A field is wrong; `errors` names each */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11713,15 +12004,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -11780,15 +12062,6 @@ export interface operations {
             };
             /** @description A field is wrong; `errors` names each */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11899,15 +12172,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -11996,15 +12260,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -12065,15 +12320,6 @@ export interface operations {
             };
             /** @description Validation Error */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -12161,15 +12407,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -12243,15 +12480,6 @@ export interface operations {
             };
             /** @description A field is wrong; `errors` names each */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -12339,15 +12567,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -12417,15 +12636,6 @@ export interface operations {
             };
             /** @description Validation Error */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -12513,15 +12723,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -12602,15 +12803,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -12651,15 +12843,6 @@ export interface operations {
             };
             /** @description The role does not allow it, or the request came from another site */
             403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -12729,15 +12912,6 @@ export interface operations {
             };
             /** @description A field is wrong; `errors` names each */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -12821,15 +12995,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -12906,15 +13071,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -12975,15 +13131,6 @@ export interface operations {
             };
             /** @description Validation Error */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -13074,15 +13221,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -13163,15 +13301,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -13240,15 +13369,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -13310,15 +13430,6 @@ export interface operations {
             };
             /** @description Validation Error */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -13395,15 +13506,6 @@ export interface operations {
             };
             /** @description Validation Error */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -13491,15 +13593,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -13540,15 +13633,6 @@ export interface operations {
             };
             /** @description The role does not allow it, or the request came from another site */
             403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -13623,15 +13707,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -13679,15 +13754,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -13728,15 +13794,6 @@ export interface operations {
             };
             /** @description The role does not allow it, or the request came from another site */
             403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -13796,15 +13853,6 @@ export interface operations {
             };
             /** @description A field is wrong; `errors` names each */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -13887,15 +13935,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -13966,15 +14005,6 @@ export interface operations {
             };
             /** @description A field is wrong; `errors` names each */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -14061,15 +14091,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -14141,15 +14162,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -14190,15 +14202,6 @@ export interface operations {
             };
             /** @description The role does not allow it, or the request came from another site */
             403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -14284,15 +14287,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -14351,15 +14345,6 @@ export interface operations {
             };
             /** @description Validation Error */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -14428,15 +14413,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -14492,15 +14468,6 @@ export interface operations {
             };
             /** @description A field is wrong; `errors` names each */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -14580,15 +14547,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -14649,15 +14607,6 @@ export interface operations {
             };
             /** @description Validation Error */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -14745,15 +14694,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -14820,15 +14760,6 @@ export interface operations {
             };
             /** @description A field is wrong; `errors` names each */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -14914,15 +14845,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -14983,15 +14905,6 @@ export interface operations {
             };
             /** @description Validation Error */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -15079,15 +14992,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -15161,15 +15065,6 @@ export interface operations {
             };
             /** @description A field is wrong; `errors` names each */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -15257,15 +15152,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -15331,15 +15217,6 @@ export interface operations {
             };
             /** @description A field is wrong; `errors` names each */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -15428,15 +15305,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -15495,15 +15363,6 @@ export interface operations {
             };
             /** @description A field is wrong; `errors` names each */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -15576,15 +15435,6 @@ export interface operations {
             };
             /** @description A field is wrong; `errors` names each */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -15670,15 +15520,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -15746,15 +15587,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -15810,15 +15642,6 @@ export interface operations {
             };
             /** @description A field is wrong; `errors` names each */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -15914,15 +15737,6 @@ export interface operations {
             };
             /** @description A field is wrong; `errors` names each */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -16033,15 +15847,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -16115,15 +15920,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -16182,15 +15978,6 @@ export interface operations {
             };
             /** @description Validation Error */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -16261,15 +16048,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -16330,15 +16108,6 @@ export interface operations {
             };
             /** @description A field is wrong; `errors` names each */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -16430,15 +16199,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -16519,15 +16279,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -16589,15 +16340,6 @@ export interface operations {
             };
             /** @description A field is wrong; `errors` names each */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -16686,15 +16428,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -16769,15 +16502,6 @@ export interface operations {
             };
             /** @description A field is wrong; `errors` names each */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -16867,15 +16591,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -16916,15 +16631,6 @@ export interface operations {
             };
             /** @description The role does not allow it, or the request came from another site */
             403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -16995,15 +16701,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -17064,15 +16761,6 @@ export interface operations {
             };
             /** @description Validation Error */
             422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -17151,15 +16839,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -17171,7 +16850,7 @@ export interface operations {
             };
         };
     };
-    getWall: {
+    listNoticeChannels: {
         parameters: {
             query?: never;
             header?: never;
@@ -17186,7 +16865,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["WallOut"];
+                    "application/json": components["schemas"]["ChannelPage"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -17207,15 +16886,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -17227,7 +16897,7 @@ export interface operations {
             };
         };
     };
-    takeWallLink: {
+    makeNoticeChannel: {
         parameters: {
             query?: never;
             header?: never;
@@ -17236,498 +16906,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["TakeLink"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Not signed in, or the session or token has ended */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description The role does not allow it, or the request came from another site */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description A field is wrong; `errors` names each */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description The database does not answer; repeat after `Retry-After` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-        };
-    };
-    listWallLayouts: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["LayoutPage"];
-                };
-            };
-            /** @description Not signed in, or the session or token has ended */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description The role does not allow it, or the request came from another site */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description The database does not answer; repeat after `Retry-After` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-        };
-    };
-    getWallLayout: {
-        parameters: {
-            query?: {
-                /** @description left out: the newest */
-                version?: number | null;
-            };
-            header?: never;
-            path: {
-                layout_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["LayoutOut"];
-                };
-            };
-            /** @description Not signed in, or the session or token has ended */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description The role does not allow it, or the request came from another site */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description There is no such thing */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description A field is wrong; `errors` names each */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description The database does not answer; repeat after `Retry-After` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-        };
-    };
-    saveWallLayout: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                layout_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["SaveLayout"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["LayoutOut"];
-                };
-            };
-            /** @description Not signed in, or the session or token has ended */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description The role does not allow it, or the request came from another site */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Not possible in the present state; `detail` says what is */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description A field is wrong; `errors` names each */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description The database does not answer; repeat after `Retry-After` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-        };
-    };
-    removeWallLayout: {
-        parameters: {
-            query: {
-                /** @description the newest that you know */
-                version: number;
-            };
-            header?: never;
-            path: {
-                layout_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Not signed in, or the session or token has ended */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description The role does not allow it, or the request came from another site */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description There is no such thing */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Not possible in the present state; `detail` says what is */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description A field is wrong; `errors` names each */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description The database does not answer; repeat after `Retry-After` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-        };
-    };
-    listWallLayoutVersions: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                layout_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["LayoutPage"];
-                };
-            };
-            /** @description Not signed in, or the session or token has ended */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description The role does not allow it, or the request came from another site */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description A field is wrong; `errors` names each */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description The database does not answer; repeat after `Retry-After` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-        };
-    };
-    listWallScreens: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ScreenPage"];
-                };
-            };
-            /** @description Not signed in, or the session or token has ended */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description The role does not allow it, or the request came from another site */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description The database does not answer; repeat after `Retry-After` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-        };
-    };
-    makeWallScreen: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["NewScreen"];
+                "application/json": components["schemas"]["ChannelAsked"];
             };
         };
         responses: {
@@ -17737,7 +16916,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ScreenLink"];
+                    "application/json": components["schemas"]["ChannelOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -17758,8 +16937,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description A field is wrong; `errors` names each */
-            422: {
+            /** @description Not possible in the present state; `detail` says what is */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -17767,8 +16946,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
+            /** @description A field is wrong; `errors` names each */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -17787,16 +16966,20 @@ export interface operations {
             };
         };
     };
-    renewWallLink: {
+    changeNoticeChannel: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                screen_id: string;
+                channel: number;
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChannelAsked"];
+            };
+        };
         responses: {
             /** @description Successful Response */
             200: {
@@ -17804,7 +16987,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ScreenLink"];
+                    "application/json": components["schemas"]["ChannelOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -17834,8 +17017,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description A field is wrong; `errors` names each */
-            422: {
+            /** @description Not possible in the present state; `detail` says what is */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -17843,8 +17026,8 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
+            /** @description A field is wrong; `errors` names each */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -17863,12 +17046,12 @@ export interface operations {
             };
         };
     };
-    revokeWallScreen: {
+    deleteNoticeChannel: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                screen_id: string;
+                channel: number;
             };
             cookie?: never;
         };
@@ -17908,6 +17091,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
+            /** @description Not possible in the present state; `detail` says what is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description A field is wrong; `errors` names each */
             422: {
                 headers: {
@@ -17917,8 +17109,1827 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    testNoticeChannel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TrialAsked"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryOut"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not possible in the present state; `detail` says what is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    listSubscriptions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SubscriptionPage"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    makeSubscription: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SubscriptionAsked"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SubscriptionOut"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not possible in the present state; `detail` says what is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    changeSubscription: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                subscription: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SubscriptionAsked"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SubscriptionOut"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not possible in the present state; `detail` says what is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    deleteSubscription: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                subscription: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not possible in the present state; `detail` says what is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    listEscalations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EscalationPage"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    makeEscalation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EscalationAsked"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EscalationOut"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not possible in the present state; `detail` says what is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    changeEscalation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                escalation: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EscalationAsked"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EscalationOut"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not possible in the present state; `detail` says what is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    deleteEscalation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                escalation: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not possible in the present state; `detail` says what is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    listTemplates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplatePage"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    putTemplate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description `raised`, `escalated`, … */
+                name: string;
+                lang: "zh" | "en";
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TextAsked"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateOut"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not possible in the present state; `detail` says what is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    resetTemplate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description `raised`, `escalated`, … */
+                name: string;
+                lang: "zh" | "en";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateOut"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not possible in the present state; `detail` says what is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    previewTemplate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description `raised`, `escalated`, … */
+                name: string;
+                lang: "zh" | "en";
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreviewAsked"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TextOut"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not possible in the present state; `detail` says what is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    listNotices: {
+        parameters: {
+            query?: {
+                channel?: number | null;
+                state?: ("waiting" | "held" | "digested" | "sent" | "refused" | "given_up") | null;
+                /** @description how many items at most */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryPage"];
+                };
+            };
+            /** @description The request cannot be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    getNotice: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                delivery: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryWhole"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    replayNotice: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                delivery: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryOut"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not possible in the present state; `detail` says what is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    getAlarmNotices: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alarm_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlarmNotices"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    listWebhooks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookPage"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    makeWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookAsked"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookMade"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not possible in the present state; `detail` says what is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    changeWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookAsked"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookOut"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not possible in the present state; `detail` says what is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    deleteWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not possible in the present state; `detail` says what is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    renewWebhookSecret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookMade"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not possible in the present state; `detail` says what is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    pingWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryOut"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not possible in the present state; `detail` says what is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    listWebhookDeliveries: {
+        parameters: {
+            query?: {
+                webhook?: number | null;
+                state?: ("waiting" | "held" | "digested" | "sent" | "refused" | "given_up") | null;
+                /** @description how many items at most */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryPage"];
+                };
+            };
+            /** @description The request cannot be understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    getWebhookDelivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                delivery: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryWhole"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    replayWebhookDelivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                delivery: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryOut"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not possible in the present state; `detail` says what is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description A field is wrong; `errors` names each */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
