@@ -1,6 +1,7 @@
-"""One demo city and one browser for a module of browser tests; each test gets a page of its own.
+"""One demo city for all browser tests, one browser for a module of them; each test gets a page of its own.
 
-Not for the session: playwright's own event loop runs as long as its browser, and other tests want theirs.
+The browser is not for the session: playwright's own event loop runs as long as it does, and other tests
+want theirs.
 """
 
 from __future__ import annotations
@@ -45,7 +46,16 @@ class City:
         answer.raise_for_status()
 
 
-@pytest.fixture(scope="module")
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tell the story first: it wants a city that nobody has changed yet."""
+    ours = [place for place, item in enumerate(items) if item.nodeid.startswith("tests/e2e/")]
+    told = sorted((items[place] for place in ours), key=lambda item: "test_story.py" not in item.nodeid)
+    for place, item in zip(ours, told, strict=True):
+        items[place] = item
+
+
+@pytest.fixture(scope="session")
 def city() -> Iterator[City]:
     """The demo as `make demo` starts it, on a calm day."""
     require_browser()
