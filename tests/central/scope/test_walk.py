@@ -21,7 +21,15 @@ from tests.central.systems.running import API
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+NEVER_SENT = {"getNotice", "getWebhookDelivery"}
+"""Operations on messages: neither area has sent one."""
 WHOLE_CITY = {
+    "listNoticeChannels", "makeNoticeChannel", "changeNoticeChannel", "deleteNoticeChannel",
+    "testNoticeChannel", "listSubscriptions", "makeSubscription", "changeSubscription", "deleteSubscription",
+    "listEscalations", "makeEscalation", "changeEscalation", "deleteEscalation", "listTemplates",
+    "putTemplate", "resetTemplate", "previewTemplate", "listNotices", "getNotice", "replayNotice",
+    "listWebhooks", "makeWebhook", "changeWebhook", "deleteWebhook", "renewWebhookSecret", "pingWebhook",
+    "listWebhookDeliveries", "getWebhookDelivery", "replayWebhookDelivery",
     "listUsers", "createUser", "changeUser", "deleteUser", "putRole", "deleteRole", "listAllTokens",
     "revokeToken", "createServiceToken", "listAllSessions", "endSession", "resetTotp", "proveAudit",
     "getPolicy", "putPolicy", "getRetention", "setKindRetention", "listAudit", "listPackages",
@@ -95,7 +103,7 @@ async def test_what_is_in_reach_is_answered_and_the_rest_is_there_for_who_sees_a
                 missing.append((operation.id, own.status_code, own.text))
             for call in operation.calls(both.b):
                 found = await answer(admin, call)
-                if found.status_code != 200:
+                if found.status_code != 200 and operation.id not in NEVER_SENT:
                     missing.append((str(call), found.status_code, found.text))
                 seen += told(found)
     assert missing == []
