@@ -23,6 +23,7 @@ export function useKeys(deeds: Partial<Record<Deed, () => unknown>>, closed: () 
     if (!run || run() === false) return
     event.preventDefault()
   }
-  onMounted(() => window.addEventListener('keydown', press))
-  onBeforeUnmount(() => window.removeEventListener('keydown', press))
+  // On the way down, so that the shell's own shortcuts (its search has the same key) see what was taken.
+  onMounted(() => window.addEventListener('keydown', press, { capture: true }))
+  onBeforeUnmount(() => window.removeEventListener('keydown', press, { capture: true }))
 }
