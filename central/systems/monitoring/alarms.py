@@ -155,4 +155,4 @@ class AlarmDesk:
 def _plain(item: Any) -> Any:
     if isinstance(item, BaseModel):
         return item.model_dump()
-    raise NotImplementedError(f"{type(item).__name__} has no JSON form in a list of alarms")
+    raise TypeError(f"{type(item).__name__} has no JSON form in a list of alarms")
