@@ -9,6 +9,9 @@ const ROUND = { 'line-cap': 'round', 'line-join': 'round' } as const
 const MAJOR = ['expressway', 'arterial', 'bridge']
 const FONT = ['Noto Sans CJK SC', 'PingFang SC', 'Microsoft YaHei', 'sans-serif']
 
+/** Whether a road is one of those that are seen from afar. */
+export const isMajor = (road: GeoJSON.Feature) => MAJOR.includes(String(road.properties?.kind ?? road.properties?.class ?? ''))
+
 /** The label of a feature: the city's files say `name` as {zh, en}, or as name_zh and name_en. */
 function labelled(collection: GeoJSON.FeatureCollection, locale: Locale): GeoJSON.FeatureCollection {
   return {
