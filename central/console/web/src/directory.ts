@@ -48,6 +48,15 @@ function find<T extends { name: Name }>(map: Map<string, T>, id: string | null |
   return known?.name ?? raw(id)
 }
 
+/** The name that the city's map gives a district; the key where it has none. */
+function district(key: string | null | undefined): Name {
+  if (!key) return raw('—')
+  const properties = city.value?.districts.features.find((feature) => feature.properties?.key === key)?.properties
+  const named = properties?.name as Partial<Name> | string | undefined
+  const one = typeof named === 'object' ? named : { zh: properties?.name_zh as string | undefined, en: properties?.name_en as string | undefined }
+  return { zh: one.zh ?? (typeof named === 'string' ? named : key), en: one.en ?? (typeof named === 'string' ? named : key) }
+}
+
 export function useDirectory() {
   return {
     sites,
@@ -56,6 +65,7 @@ export function useDirectory() {
     city,
     siteName: (id: string | null | undefined) => find(sites, id),
     deviceName: (id: string | null | undefined) => find(devices, id),
+    districtName: district,
     unitName: (id: string | null | undefined) => find(units, id),
   }
 }
