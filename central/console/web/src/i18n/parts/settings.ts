@@ -2,7 +2,7 @@ import { words } from '../words'
 
 export default words(
   {
-    tab: { me: '我的账号', accounts: '账号', roles: '角色与安全策略', tokens: '令牌', sessions: '登录会话', audit: '审计' },
+    tab: { me: '我的账号', accounts: '账号', roles: '角色与安全策略', tokens: '令牌', sessions: '登录会话', wall: '大屏', audit: '审计' },
     wholeCity: '全市', noGrant: '未授权', grants: '授权', role: '角色', areas: '区', departments: '主管部门', allAreas: '全部区', allDepartments: '全部主管部门', addGrant: '增加授权', removeGrant: '删除此授权',
     findAccount: '按用户名或姓名查找', newAccount: '新建账号', account: '账号', noAccount: '没有匹配的账号', off: '已停用', service: '服务账号', secondFactor: '两步验证', lastSignIn: '上次登录', displayName: '显示名',
     serviceHint: '服务账号：供程序使用，没有密码，只用令牌', newPassword: '新密码', passwordHint: '至少 12 个字符（一个汉字算两个）；不能是用户名或常见密码，没有其他规则。', switchOff: '停用此账号（立即结束其所有会话和令牌）', resetFactor: '重置两步验证', factorReset: '两步验证已重置', removeService: '删除服务账号', saved: '已保存', removed: '已删除', made: '新建',
@@ -21,7 +21,7 @@ export default words(
     signIn: { code: '验证码或恢复码', codeHint: '请输入验证器应用显示的六位数字；手机不在身边时可用恢复码。', wrongCode: '验证码不正确或已用过，请等待下一个。', oidc: '统一身份认证登录', oidcFailed: '统一身份认证登录未成功：{reason}', because: { 'no-grant': '您所在的组在本中心没有权限', 'name-taken': '本中心已有同名账号', off: '账号已停用', state: '登录已超时，请重试', browser: '请在发起登录的浏览器中完成', access_denied: '您取消了登录' } },
   },
   {
-    tab: { me: 'My account', accounts: 'Accounts', roles: 'Roles and policy', tokens: 'Tokens', sessions: 'Sessions', audit: 'Audit' },
+    tab: { me: 'My account', accounts: 'Accounts', roles: 'Roles and policy', tokens: 'Tokens', sessions: 'Sessions', wall: 'Wall screens', audit: 'Audit' },
     wholeCity: 'whole city', noGrant: 'no rights', grants: 'Grants', role: 'Role', areas: 'Districts', departments: 'Departments', allAreas: 'All districts', allDepartments: 'All departments', addGrant: 'Add a grant', removeGrant: 'Remove this grant',
     findAccount: 'Find by user name or name', newAccount: 'New account', account: 'Account', noAccount: 'No account matches', off: 'Off', service: 'Service', secondFactor: 'Second factor', lastSignIn: 'Last sign-in', displayName: 'Name shown',
     serviceHint: 'Service account: for a program, with tokens and without a password', newPassword: 'New password', passwordHint: 'At least 12 characters, and neither the user name nor a common password. There are no other rules.', switchOff: 'Switch this account off (ends its sessions and tokens at once)', resetFactor: 'Reset second factor', factorReset: 'Second factor reset', removeService: 'Remove service account', saved: 'Saved', removed: 'Removed', made: 'Made',

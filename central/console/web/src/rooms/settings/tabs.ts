@@ -18,5 +18,6 @@ export const TABS: readonly [Tab, ...Tab[]] = [
   { path: 'roles', name: 'settings-roles', title: 'settings.tab.roles', needs: 'user.manage', page: () => import('./Roles.vue') },
   { path: 'tokens', name: 'settings-tokens', title: 'settings.tab.tokens', needs: 'user.manage', page: () => import('./Tokens.vue') },
   { path: 'sessions', name: 'settings-sessions', title: 'settings.tab.sessions', needs: 'user.manage', page: () => import('./Sessions.vue') },
+  { path: 'wall', name: 'settings-wall', title: 'settings.tab.wall', needs: 'wall.edit', page: () => import('./Walls.vue') },
   { path: 'audit', name: 'settings-audit', title: 'settings.tab.audit', needs: 'audit.read', page: () => import('./Audit.vue') },
 ]
