@@ -14,6 +14,7 @@ from central.systems.monitoring.parts import Room
 
 router = APIRouter(tags=["alarms"])
 
+_ABOUT = problems(401, 403, 404, 503)
 _ANSWER = problems(401, 403, 404, 409, 422, 503)
 
 
@@ -36,10 +37,22 @@ async def count_alarms(
     return await room.alarms.facets(asked, who)
 
 
-@router.get("/alarms/{alarm_id}", operation_id="getAlarm", responses=problems(401, 403, 404, 503))
+@router.get("/alarms/{alarm_id}", operation_id="getAlarm", responses=_ABOUT)
 async def get_alarm(alarm_id: str, who: MayRead, room: Room) -> schemas_alarms.AlarmDetail:
     """Return one alarm with what it rests on: rule version, samples around it, and every step since."""
     return await room.alarms.detail(alarm_id, who.sight)
+
+
+@router.get("/alarms/{alarm_id}/earlier", operation_id="listEarlierAlarms", responses=_ABOUT)
+async def list_earlier_alarms(alarm_id: str, who: MayRead, room: Room) -> schemas_alarms.EarlierAlarms:
+    """Say how often there was an alarm at this point before, how long it lasted, and the last ten."""
+    return await room.around.earlier(alarm_id, who.sight)
+
+
+@router.get("/alarms/{alarm_id}/cameras", operation_id="listNearCameras", responses=_ABOUT)
+async def list_near_cameras(alarm_id: str, who: MayRead, room: Room) -> schemas_alarms.NearCameras:
+    """List the five cameras that stand nearest to an alarm."""
+    return await room.around.cameras(alarm_id, who.sight)
 
 
 @router.post("/alarms/{alarm_id}/acknowledge", operation_id="acknowledgeAlarm", responses=_ANSWER)

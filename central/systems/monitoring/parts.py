@@ -21,6 +21,7 @@ from central.store.base import Database
 from central.store.history import History
 from central.systems.centre import Centre
 from central.systems.monitoring import citymap
+from central.systems.monitoring.alarm_around import AlarmAround
 from central.systems.monitoring.alarm_desk import Desk
 from central.systems.monitoring.alarm_health import AlarmHealthDesk
 from central.systems.monitoring.alarm_people import People
@@ -46,6 +47,7 @@ class Parts:
     registry: Registry
     monitoring: Monitoring
     alarms: AlarmDesk
+    around: AlarmAround
     desk: Desk
     watch: DeskWatch
     saved: SavedViews
@@ -93,6 +95,7 @@ class Parts:
                 clock=centre.clock,
             ),
             alarms=AlarmDesk(centre.alarms, registry, centre.history, centre.database),
+            around=AlarmAround(centre.alarms, registry, centre.database),
             desk=desk,
             watch=DeskWatch(
                 desk,

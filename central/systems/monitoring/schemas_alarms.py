@@ -123,6 +123,45 @@ class AlarmDetail(Alarm):
     response: Name | None = Field(description="what the operator should do")
 
 
+class EarlierAlarm(Shape):
+    """An occurrence at the same point that was raised before."""
+
+    id: str
+    rule_id: str
+    name: Name
+    priority: PriorityCode
+    state: AlarmState
+    raised_at: datetime = Field(description="source time")
+    cleared_at: datetime | None = Field(description="source time; null: it has not ended")
+    lasted_s: float | None = Field(description="from raised to cleared, seconds; null: it has not ended")
+
+
+class EarlierAlarms(Shape):
+    """What there was at the point of an alarm before it."""
+
+    point: str
+    count: int = Field(description="how many occurrences, of any rule, that the centre still keeps")
+    median_s: float | None = Field(description="median of how long the ended ones lasted, seconds")
+    items: list[EarlierAlarm] = Field(description="the last ten, the newest first")
+
+
+class NearCamera(Shape):
+    """A camera near an alarm; where it has no place of its own it stands where its site does."""
+
+    id: str
+    name: Name
+    site: str
+    lon: float = Field(description="degrees, WGS 84")
+    lat: float = Field(description="degrees, WGS 84")
+    distance_m: float = Field(description="from the alarm's device along the ground, metres")
+
+
+class NearCameras(Shape):
+    """The nearest cameras to an alarm, the nearest first."""
+
+    items: list[NearCamera]
+
+
 class Acknowledge(Asked):
     """Why, where there is something to say."""
 

@@ -1104,6 +1104,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/alarms/{alarm_id}/earlier": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Earlier Alarms
+         * @description Say how often there was an alarm at this point before, how long it lasted, and the last ten.
+         */
+        get: operations["listEarlierAlarms"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarms/{alarm_id}/cameras": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Near Cameras
+         * @description List the five cameras that stand nearest to an alarm.
+         */
+        get: operations["listNearCameras"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/alarms/{alarm_id}/acknowledge": {
         parameters: {
             query?: never;
@@ -4632,6 +4672,62 @@ export interface components {
             total?: number | null;
         };
         /**
+         * EarlierAlarm
+         * @description An occurrence at the same point that was raised before.
+         */
+        EarlierAlarm: {
+            /** Id */
+            id: string;
+            /** Rule Id */
+            rule_id: string;
+            name: components["schemas"]["Name"];
+            /**
+             * Priority
+             * @enum {string}
+             */
+            priority: "P1" | "P2" | "P3" | "P4";
+            state: components["schemas"]["AlarmState"];
+            /**
+             * Raised At
+             * Format: date-time
+             * @description source time
+             */
+            raised_at: string;
+            /**
+             * Cleared At
+             * @description source time; null: it has not ended
+             */
+            cleared_at: string | null;
+            /**
+             * Lasted S
+             * @description from raised to cleared, seconds; null: it has not ended
+             */
+            lasted_s: number | null;
+        };
+        /**
+         * EarlierAlarms
+         * @description What there was at the point of an alarm before it.
+         */
+        EarlierAlarms: {
+            /** Point */
+            point: string;
+            /**
+             * Count
+             * @description how many occurrences, of any rule, that the centre still keeps
+             */
+            count: number;
+            /**
+             * Median S
+             * @description median of how long the ended ones lasted, seconds
+             */
+            median_s: number | null;
+            /**
+             * Items
+             * @description the last ten, the newest first
+             */
+            items: components["schemas"]["EarlierAlarm"][];
+        };
+        /**
          * Email
          * @description An SMTP server to hand messages to.
          */
@@ -5983,6 +6079,40 @@ export interface components {
             zh: string;
             /** En */
             en: string;
+        };
+        /**
+         * NearCamera
+         * @description A camera near an alarm; where it has no place of its own it stands where its site does.
+         */
+        NearCamera: {
+            /** Id */
+            id: string;
+            name: components["schemas"]["Name"];
+            /** Site */
+            site: string;
+            /**
+             * Lon
+             * @description degrees, WGS 84
+             */
+            lon: number;
+            /**
+             * Lat
+             * @description degrees, WGS 84
+             */
+            lat: number;
+            /**
+             * Distance M
+             * @description from the alarm's device along the ground, metres
+             */
+            distance_m: number;
+        };
+        /**
+         * NearCameras
+         * @description The nearest cameras to an alarm, the nearest first.
+         */
+        NearCameras: {
+            /** Items */
+            items: components["schemas"]["NearCamera"][];
         };
         /**
          * NewCaseIn
@@ -13411,6 +13541,158 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AlarmDetail"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    listEarlierAlarms: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alarm_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EarlierAlarms"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    listNearCameras: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alarm_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NearCameras"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */

@@ -13,6 +13,7 @@ export default words(
     search: '名称、规则、设备、站点', area: '城区', deviceKind: '设备类别', since: '发生于', lastHours: '最近 {n} 小时', moreFilters: '更多筛选', fewer: '收起', clearFilters: '清除筛选 ({n})', sorted: '排序', grouped: '分组', sort: { newest: '最新在前', priority: '按级别和时长' }, group: { none: '不分组', site: '按站点', cause: '按原因' }, openAll: '展开/收起全部', acts: '操作',
     views: '视图', noViews: '还没有保存的视图', saveAs: '把当前筛选保存为', share: '共享给所有人', sharedBy: '{who} 共享', ownView: '自己的', deleteView: '删除视图', viewSaved: '视图已保存',
     covers: '维护与抑制', noCovers: '现在没有维护窗口，也没有抑制', coverKind: { maintenance: '维护窗口', suppression: '抑制', inhibition: '离线抑制' }, until: '至 {time}', untilHeard: '直到网关恢复', coverAlarms: '{n} 条报警', endCover: '立即结束', rulePattern: '规则（* 表示任意）', forHours: '时长（小时）', layCover: '开始', coverLaid: '已开始', coverEnded: '已结束',
+    earlier: '此点以前的报警', earlierCount: '{n} 次', earlierMedian: '持续时间中位数 {span}', earlierNone: '此点以前没有报警', cameras: '附近的摄像机', camerasNone: '没有登记在用的摄像机',
     health: '报警系统健康',
   },
   {
@@ -26,6 +27,7 @@ export default words(
     search: 'Name, rule, device or site', area: 'District', deviceKind: 'Kind of device', since: 'Raised', lastHours: 'Last {n} h', moreFilters: 'More filters', fewer: 'Fewer', clearFilters: 'Clear filters ({n})', sorted: 'Order', grouped: 'Grouping', sort: { newest: 'Newest first', priority: 'By priority and age' }, group: { none: 'No groups', site: 'By site', cause: 'By cause' }, openAll: 'Open or close all', acts: 'Acts',
     views: 'Views', noViews: 'No view is saved yet', saveAs: 'Save this filter as', share: 'Share with everybody', sharedBy: 'shared by {who}', ownView: 'your own', deleteView: 'Delete this view', viewSaved: 'View saved',
     covers: 'Windows', noCovers: 'No maintenance window and no suppression now', coverKind: { maintenance: 'Maintenance window', suppression: 'Suppression', inhibition: 'Inhibition' }, until: 'until {time}', untilHeard: 'until the gateway is heard', coverAlarms: '{n} alarm(s)', endCover: 'End now', rulePattern: 'Rule (* for anything)', forHours: 'For (hours)', layCover: 'Begin', coverLaid: 'It has begun', coverEnded: 'It has ended',
+    earlier: 'Earlier at this point', earlierCount: '{n} time(s)', earlierMedian: 'lasted {span} (median)', earlierNone: 'There was no alarm at this point before', cameras: 'Nearest cameras', camerasNone: 'No camera in use is registered',
     health: 'Alarm system health',
   },
 )
