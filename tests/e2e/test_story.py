@@ -15,6 +15,8 @@ pytestmark = pytest.mark.browser
 
 Visit = Callable[..., Page]
 STORM_MS = 150_000
+WORDED = {"done", "verify"}
+"""Steps for which the page opens a sheet, some time after the click."""
 expect.set_options(timeout=SLOW_MS)
 
 
@@ -109,10 +111,15 @@ def test_from_the_alarm_to_the_closed_case(visit: Visit, city: City) -> None:
 
 
 def _step(page: Page, action: str) -> None:
-    page.get_by_test_id(f"task-{action}").click()
-    confirm = page.get_by_test_id("task-submit")
-    if confirm.count():
+    """Take a step, with the words that it may have; return when it is no longer offered."""
+    offered, confirm = page.get_by_test_id(f"task-{action}"), page.get_by_test_id("task-submit")
+    # The feed may show the step before its own request has ended; until then the page takes no click.
+    expect(offered).not_to_have_class(re.compile("n-button--loading"))
+    offered.click()
+    if action in WORDED:
         confirm.click()
+    expect(offered).to_have_count(0)
+    expect(confirm).to_have_count(0)
 
 
 def _number(text: str) -> float:
