@@ -32,19 +32,23 @@ settings.load_profile("citynerve")
 _numbers = count(1)
 CITY: Final = ("tests/e2e/", "tests/central/cli/test_demo.py")
 """Tests that run a whole city, or a browser: one after the other on one worker, whatever the others do."""
+FAULTS: Final = "tests/faults/"
+"""Tests that mostly wait, for minutes: each to whoever is free, and not at the end."""
 SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - the server's folder in it is private
 ROOM: Final = 2 << 30
 """Bytes that a session's server never needs all of; a container's usual 64 MB are too few."""
 
 
 class OneCity(LoadScopeScheduling):  # type: ignore[misc]
-    """Test by test to whoever is free, but for those of `CITY`.
+    """Module by module to whoever is free, so that what a module shares is made once; `CITY` is one module.
 
     xdist's own `loadgroup` writes its groups where pytest 9.2 does not read them any more.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        return "city" if nodeid.startswith(CITY) else nodeid
+        if nodeid.startswith(CITY):
+            return "city"
+        return nodeid if nodeid.startswith(FAULTS) else nodeid.partition("::")[0]
 
     def _reschedule(self, node: Any) -> None:
         """Fill a worker up: it begins a test only when it knows the next, and xdist may send one alone."""
@@ -71,8 +75,14 @@ class OneCity(LoadScopeScheduling):  # type: ignore[misc]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneCity:
-    """Let xdist spread the tests our way."""
+    """Let xdist spread the tests our way, in the order in which they were collected."""
+    config.option.loadscopereorder = False
     return OneCity(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest."""
+    items.sort(key=lambda item: (not item.nodeid.startswith(CITY), not item.nodeid.startswith(FAULTS)))
 
 
 def _memory() -> Path | None:

@@ -13,6 +13,7 @@ expect.set_options(timeout=SLOW_MS)
 
 def test_a_site_is_found_by_keyboard_renamed_and_imported(visit: Callable[..., Page]) -> None:
     page = visit("admin", "zh")
+    expect(page.get_by_test_id("connection")).to_have_attribute("data-state", "live")
     page.keyboard.press("Control+k")
     page.get_by_test_id("search-input").fill("ps-riverside")
     expect(page.get_by_test_id("search-hit").first).to_have_attribute("data-id", "ps-riverside")

@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 from argon2 import PasswordHasher
 from fastapi import FastAPI
+from fastapi.dependencies import models
 
 from central.app import create_app
 from central.casebook.demo import ensure_demo_units
@@ -144,6 +145,14 @@ async def running_centre(
     finally:
         stop.set()
         await task
+        _forget()
+
+
+def _forget() -> None:
+    """Let go of the application: FastAPI remembers every endpoint it has classified, and what it belongs to."""
+    for kept in vars(models).values():
+        if hasattr(kept, "cache_clear"):
+            kept.cache_clear()
 
 
 async def _people(running: Running) -> dict[Role, str]:

@@ -34,6 +34,7 @@ def test_an_unknown_device_is_refused_in_words(station: Path) -> None:
 
 
 def test_the_trail_is_proved_and_its_change_is_found(station: Path, tmp_path: Path) -> None:
+    asked("manual", "on", "sim.yaml", "pump1", "--reason", "oil change", folder=station)
     asked("manual", "off", "sim.yaml", "pump1", folder=station)
     proved = typed("audit", "verify", "sim.yaml", folder=station)
     assert proved.returncode == 0, proved.stderr
