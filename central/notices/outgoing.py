@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from socket import SOCK_STREAM
 from types import TracebackType
 from typing import Any, Final, Self
+from urllib.parse import quote, urlsplit, urlunsplit
 
 import httpcore2
 
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
+Resolve = Callable[[str, int], Awaitable[list[Address]]]
 
 CONNECT_S: Final = 5.0
 WHOLE_S: Final = 20.0
@@ -26,6 +28,10 @@ LARGEST: Final = 64 * 1024
 """Bytes of an answer that are read."""
 AGENT: Final = "CityNerve"
 _NAT64: Final = IPv6Network("64:ff9b::/96")
+_ADDRESS_MARKS: Final = "%/:?#[]@!$&'()*+,;="
+_GIVEN_OUT: Final = IPv6Network("2000::/3")
+"""All that IANA gives out of IPv6 as global unicast (RFC 4291, 2.4). What lies outside, such as site-local
+addresses or those that end in an IPv4 one (`::127.0.0.1`, `::ffff:0:127.0.0.1`), leads somewhere near."""
 
 
 class Forbidden(Exception):
@@ -59,12 +65,35 @@ def permitted(address: Address, private: Iterable[Network]) -> bool:
     real = inner(address)
     if any(real in network for network in private):
         return True
+    if isinstance(real, IPv6Address) and real not in _GIVEN_OUT:
+        return False
     return real.is_global and not real.is_multicast
 
 
+def in_ascii(url: str) -> str:
+    """Return an address as it goes over the network (RFC 3987, 3.1). UnicodeError: it has no such form."""
+    if url.isascii():
+        return url
+    parts = urlsplit(url)
+    host = (parts.hostname or "").encode("idna").decode()
+    place = host if parts.port is None else f"{host}:{parts.port}"
+    path, query = (quote(part, safe=_ADDRESS_MARKS) for part in (parts.path, parts.query))
+    return urlunsplit((parts.scheme, place, path, query, ""))
+
+
+async def look_up(host: str, port: int) -> list[Address]:
+    """Return the addresses of a name. OSError where it has none, Unreachable where it can be no name."""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=SOCK_STREAM)
+    except UnicodeError as error:  # a part of the name is empty or longer than 63 characters
+        raise Unreachable(f"{host} is no name that can be looked up: {error}") from error
+    return [ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
+
+
 class _Guard(httpcore2.AsyncNetworkBackend):
-    def __init__(self, private: Sequence[Network]) -> None:
+    def __init__(self, private: Sequence[Network], resolve: Resolve) -> None:
         self._private = private
+        self._resolve = resolve
         self._backend = httpcore2.AnyIOBackend()
 
     async def connect_tcp(
@@ -76,8 +105,7 @@ class _Guard(httpcore2.AsyncNetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
         async with asyncio.timeout(timeout):
-            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=SOCK_STREAM)
-        addresses = [ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
+            addresses = await self._resolve(host, port)
         for address in addresses:
             if not permitted(address, self._private):
                 raise Forbidden(
@@ -96,14 +124,16 @@ class _Guard(httpcore2.AsyncNetworkBackend):
 class Outgoing:
     """Makes the calls; open it with `async with`. private: networks that may be called beside public ones."""
 
-    def __init__(self, private: Sequence[Network] = (), whole_s: float = WHOLE_S) -> None:
+    def __init__(
+        self, private: Sequence[Network] = (), whole_s: float = WHOLE_S, resolve: Resolve = look_up
+    ) -> None:
         self._whole_s = whole_s
         self._pool = httpcore2.AsyncConnectionPool(
             ssl_context=ssl.create_default_context(),
             max_connections=32,
             max_keepalive_connections=8,
             keepalive_expiry=5.0,
-            network_backend=_Guard(private),
+            network_backend=_Guard(private, resolve),
         )
 
     async def __aenter__(self) -> Self:
@@ -128,10 +158,12 @@ class Outgoing:
             async with (
                 asyncio.timeout(self._whole_s),
                 self._pool.stream(
-                    method, url, headers=fields, content=body, extensions={"timeout": timeouts}
+                    method, in_ascii(url), headers=fields, content=body, extensions={"timeout": timeouts}
                 ) as response,
             ):
                 return Answer(response.status, await _beginning(response))
+        except UnicodeError as error:
+            raise Unreachable(f"the address cannot be written for the network: {error}") from error
         except TimeoutError as error:
             raise Unreachable(f"no answer within {self._whole_s:g} s") from error
         except (

@@ -8,7 +8,15 @@ from ipaddress import ip_address, ip_network
 import pytest
 from starlette.responses import PlainTextResponse
 
-from central.notices.outgoing import LARGEST, Forbidden, Outgoing, Unreachable, permitted
+from central.notices.outgoing import (
+    LARGEST,
+    Address,
+    Forbidden,
+    Outgoing,
+    Unreachable,
+    in_ascii,
+    permitted,
+)
 from tests.central.notices.servers import http_server
 from tests.ports import free_port
 
@@ -20,7 +28,9 @@ HERE = (ip_network("127.0.0.0/8"),)
     [
         "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.1", "100.64.0.1",
         "224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1", "fc00::1", "ff02::1", "::ffff:127.0.0.1",
-        "64:ff9b::7f00:1", "2002:7f00:1::", "2002:a01:203::1",
+        "64:ff9b::7f00:1", "2002:7f00:1::", "2002:a01:203::1", "::127.0.0.1", "::ffff:0:127.0.0.1",
+        "fec0::1", "64:ff9b:1::7f00:1", "2001:0:7f00:1:0:0:80ff:fffe", "100::1", "2001:db8::1",
+        "4000::1", "240.0.0.1", "198.18.0.1", "100.100.100.200",
     ],
 )  # fmt: skip
 def test_nothing_inside_is_called(address: str) -> None:
@@ -36,10 +46,46 @@ def test_what_is_outside_or_named_is_called() -> None:
 
 async def test_a_name_of_this_machine_is_refused_where_it_connects() -> None:
     async with http_server() as http, Outgoing() as outgoing:
-        for host in ("localhost", "127.0.0.1", "[::1]", "[::ffff:127.0.0.1]"):
+        for host in (
+            "localhost", "127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "2130706433", "0x7f.1", "0177.0.0.1",
+            "127.1", "0", "①②⑦.0.0.1", "127。0。0。1",
+        ):  # fmt: skip
             with pytest.raises(Forbidden, match="CITYNERVE_HOOKS_PRIVATE"):
                 await outgoing.call("GET", f"http://{host}:{http.port}/", {}, b"")
     assert http.got == []
+
+
+async def test_a_name_that_turns_private_is_judged_again_and_one_bad_address_is_enough() -> None:
+    public, here, inside = ip_address("1.1.1.1"), ip_address("127.0.0.1"), ip_address("10.1.2.3")
+    answers = [[here], [inside], [public, inside], [here]]
+    asked = []
+
+    async def resolve(host: str, port: int) -> list[Address]:
+        asked.append(host)
+        return answers.pop(0)
+
+    async with http_server() as http, Outgoing(HERE, resolve=resolve) as outgoing:
+        url = f"http://hook.example:{http.port}/"
+        close = {"Connection": "close"}
+        assert (await outgoing.call("POST", url, close, b"first")).status == 200
+        for _ in range(2):
+            with pytest.raises(Forbidden, match=r"hook\.example is 10\.1\.2\.3"):
+                await outgoing.call("POST", url, close, b"never")
+        assert (await outgoing.call("POST", url, close, b"last")).status == 200
+    assert [request.body for request in http.got] == [b"first", b"last"]
+    assert asked == ["hook.example"] * 4
+
+
+async def test_an_address_is_written_for_the_network_or_refused_in_words() -> None:
+    async with http_server() as http, Outgoing(HERE) as outgoing:
+        await outgoing.call("POST", f"{http.url}/钩子?a=é&b=%20", {}, b"")
+        for host in ("a" * 64 + ".example", "a..example", "钩" * 64):
+            with pytest.raises(Unreachable):
+                await outgoing.call("POST", f"http://{host}/", {}, b"")
+    assert in_ascii("https://例え.example:8443/钩子?a=é&b=%20") == (
+        "https://xn--r8jz45g.example:8443/%E9%92%A9%E5%AD%90?a=%C3%A9&b=%20"
+    )
+    assert len(http.got) == 1
 
 
 async def test_no_redirect_is_followed_and_a_large_answer_is_cut() -> None:
