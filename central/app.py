@@ -108,7 +108,7 @@ def create_app(config: Config, clock: Clock = now_us) -> FastAPI:
         GZipMiddleware, minimum_size=1024, compresslevel=GZIP_LEVEL, exclude_content_types=PACKED
     )
     app.add_middleware(NoZeros)
-    app.add_middleware(SecurityHeaders)
+    app.add_middleware(SecurityHeaders, secure=config.secure)
     app.add_middleware(RequestLog)
     return app
 

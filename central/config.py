@@ -63,7 +63,8 @@ class Config:
     oidc          settings of the sign-in elsewhere, as they are; read by `central.security.oidc_settings`
     hooks_private networks of private addresses that webhooks and SMS gateways may lie in; none: only public
                   addresses are called (CITYNERVE_HOOKS_PRIVATE=10.20.0.0/16,192.168.7.5)
-    secure        cookies only over https; set it behind TLS (CITYNERVE_SECURE=1)
+    secure        cookies only over https, and browsers told to come by https only for a year (HSTS); set
+                  it behind TLS (CITYNERVE_SECURE=1)
     log_level     debug, info, warning or error (CITYNERVE_LOG_LEVEL)
     """
 
