@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, status
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, status
 
 from central.kernel.problem import Problem
 from central.kernel.shapes import problems
@@ -18,8 +20,21 @@ router = APIRouter(tags=["security"])
 ISSUER = "CityNerve"
 
 
+def person(who: MayOwnAccount) -> Principal:
+    """Refuse a wall screen, which has no account. Problem 403 `screen`."""
+    if who.is_screen:
+        raise Problem(
+            403, "screen", "A wall screen has no account",
+            "A screen may read what it shows and nothing else; sign in as a person.",
+        )  # fmt: skip
+    return who
+
+
+Person = Annotated[Principal, Depends(person)]
+
+
 @router.get("/me", operation_id="getMe", responses=problems(401, 403, 503))
-async def get_me(who: MayOwnAccount, security: SecurityPart) -> schemas.Me:
+async def get_me(who: Person, security: SecurityPart) -> schemas.Me:
     """Show one's own account, and how it is secured."""
     return schemas.Me(
         user=myself(who),
@@ -37,7 +52,7 @@ async def get_me(who: MayOwnAccount, security: SecurityPart) -> schemas.Me:
     responses=problems(401, 403, 409, 422, 429, 503),
 )
 async def change_own_password(
-    asked: schemas.PasswordChange, who: MayOwnAccount, request: Request, security: SecurityPart
+    asked: schemas.PasswordChange, who: Person, request: Request, security: SecurityPart
 ) -> None:
     """Set a new password with the old one; every other session of the account ends. 422 `weak-password`."""
     await _prove(security, who, asked.current.get_secret_value(), request)
@@ -52,7 +67,7 @@ async def change_own_password(
     responses=problems(401, 403, 409, 422, 429, 503),
 )
 async def begin_totp(
-    asked: schemas.PasswordProof, who: MayOwnAccount, request: Request, security: SecurityPart
+    asked: schemas.PasswordProof, who: Person, request: Request, security: SecurityPart
 ) -> schemas.TotpStart:
     """Begin to enrol an authenticator app; shows the secret this once. It counts once it is confirmed."""
     await _prove(security, who, asked.password.get_secret_value(), request)
@@ -61,7 +76,7 @@ async def begin_totp(
 
 @router.post("/me/totp/confirm", operation_id="confirmTotp", responses=problems(401, 403, 409, 422, 429, 503))
 async def confirm_totp(
-    asked: schemas.TotpCode, who: MayOwnAccount, request: Request, security: SecurityPart
+    asked: schemas.TotpCode, who: Person, request: Request, security: SecurityPart
 ) -> schemas.RecoveryCodes:
     """Confirm the app with a code of it; the recovery codes are in this answer and nowhere else."""
     in_person(who)
@@ -79,7 +94,7 @@ async def confirm_totp(
     responses=problems(401, 403, 404, 409, 422, 429, 503),
 )
 async def remove_totp(
-    asked: schemas.PasswordProof, who: MayOwnAccount, request: Request, security: SecurityPart
+    asked: schemas.PasswordProof, who: Person, request: Request, security: SecurityPart
 ) -> None:
     """Remove one's second factor and its recovery codes."""
     await _prove(security, who, asked.password.get_secret_value(), request)
@@ -94,7 +109,7 @@ async def remove_totp(
     responses=problems(401, 403, 409, 422, 429, 503),
 )
 async def renew_recovery_codes(
-    asked: schemas.PasswordProof, who: MayOwnAccount, request: Request, security: SecurityPart
+    asked: schemas.PasswordProof, who: Person, request: Request, security: SecurityPart
 ) -> schemas.RecoveryCodes:
     """Make new recovery codes; the old ones end."""
     await _prove(security, who, asked.password.get_secret_value(), request)
@@ -106,7 +121,7 @@ async def renew_recovery_codes(
 
 
 @router.get("/me/sessions", operation_id="listOwnSessions", responses=problems(401, 403, 503))
-async def list_own_sessions(who: MayOwnAccount, security: SecurityPart) -> schemas.OpenSessionPage:
+async def list_own_sessions(who: Person, security: SecurityPart) -> schemas.OpenSessionPage:
     """List where one is signed in."""
     return await security.sessions.list(who.username, who.key)
 
@@ -117,7 +132,7 @@ async def list_own_sessions(who: MayOwnAccount, security: SecurityPart) -> schem
     status_code=status.HTTP_204_NO_CONTENT,
     responses=problems(401, 403, 404, 422, 503),
 )
-async def end_own_session(session_id: str, who: MayOwnAccount, security: SecurityPart) -> None:
+async def end_own_session(session_id: str, who: Person, security: SecurityPart) -> None:
     """Sign out elsewhere; the session ends at once."""
     in_person(who)
     await security.sessions.end(session_id, who.username)

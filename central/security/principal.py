@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from central.security.rights import Right
 from central.security.roles import Permission
 from central.security.sight import NOTHING, Sight
+
+SCREEN: Final = "wall:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,11 @@ class Principal:
     sight: Sight = NOTHING
     must_enrol: bool = False
     """A role of his asks for a second factor and he has none yet: until then he has no other right."""
+
+    @property
+    def is_screen(self) -> bool:
+        """Whether this is a wall screen: nobody's account, and a name that no account can have."""
+        return self.username.startswith(SCREEN)
 
     def may(self, permission: Permission) -> bool:
         """Say whether some right includes the permission, anywhere. One's own account needs no right."""

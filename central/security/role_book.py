@@ -65,6 +65,9 @@ class RoleBook:
         }
         async with self._database.session() as session:
             before = await session.get(OwnRole, role, with_for_update=True)
+            if before is not None:
+                # Who has it loses what is left out: that is for somebody who has it himself.
+                may_give(by.rights, [Right(role, permissions_of(role, before.permissions))])
             shown = None if before is None else _own_shown(before)
             made = insert(OwnRole).values(id=role, **values)
             made = made.on_conflict_do_update(index_elements=["id"], set_=values)

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from central.kernel.problem import Problem, not_found
 from central.security.grants import part
-from central.security.principal import Principal
+from central.security.principal import SCREEN, Principal
 from central.security.rights import Right, may_give
 from central.security.roles import Permission
 from central.security.secret import digest, new_secret
@@ -132,11 +132,11 @@ class Walls:
             if screen.seen_at is None or now - screen.seen_at > _SEEN_EVERY:
                 screen.seen_at = now
             right = _right(screen.areas, screen.departments)
-            return Principal(f"wall:{screen.id}", screen.name, (right,), "token", screen.id)
+            return Principal(f"{SCREEN}{screen.id}", screen.name, (right,), "token", screen.id)
 
     async def get(self, who: Principal) -> WallScreen | None:
         """Return the screen that asks; None for a person."""
-        if not who.username.startswith("wall:"):
+        if not who.is_screen:
             return None
         async with self._database.session() as session:
             return await session.get(WallScreen, who.key)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
+from sqlalchemy import select
 
 from central.kernel.problem import Problem, not_found
 from central.kernel.shapes import Cursor, Limit, problems
@@ -12,8 +14,12 @@ from central.notices.deliveries import Delivery, State
 from central.notices.desk import Desk
 from central.notices.health import Health
 from central.notices.signing import SECRET, new_secret
+from central.security.grants import held_by, rights_of
 from central.security.models import User
 from central.security.permissions import MayManageHooks
+from central.security.principal import Principal
+from central.security.rights import may_give
+from central.security.roles import Permission
 from central.systems.centre import Centre, CentreDep
 from central.systems.notices import schemas, views
 from central.systems.notices.api import CHANGE, GONE, LIST, MADE, MAKE, ItemPath, note
@@ -36,8 +42,11 @@ async def list_webhooks(who: MayManageHooks, desk: DeskPart) -> schemas.WebhookP
 async def make_webhook(
     asked: schemas.WebhookAsked, who: MayManageHooks, desk: DeskPart, centre: CentreDep, request: Request
 ) -> schemas.WebhookMade:
-    """Make an endpoint; its secret is in this answer and nowhere else. It gets what its owner may read."""
-    await _known(centre, asked.body.owner)
+    """Make an endpoint; its secret is in this answer and nowhere else. It gets what its owner may read.
+
+    403 `beyond-yours`: the owner reads more than one may oneself.
+    """
+    await _may_own(centre, asked.body.owner, who)
     secret, by = new_secret(), who.username
     made = await desk.book.make(
         "webhook", asked.name, asked.body, {SECRET: secret}, by=by, enabled=asked.enabled
@@ -52,7 +61,7 @@ async def change_webhook(
     request: Request,
 ) -> schemas.WebhookOut:  # fmt: skip
     """Change an endpoint. One that was switched off by itself begins anew when it is switched on."""
-    await _known(centre, asked.body.owner)
+    await _may_own(centre, asked.body.owner, who)
     before = await desk.book.get("webhook", webhook)
     after = await desk.book.change(
         "webhook", webhook, asked.name, asked.body, {}, by=who.username, enabled=asked.enabled
@@ -136,9 +145,16 @@ async def of_kind(desk: Desk, delivery: str, kind: str) -> Delivery:
     return found
 
 
-async def _known(centre: Centre, owner: str) -> None:
+async def _may_own(centre: Centre, owner: str, who: Principal) -> None:
+    """Problem 422 where there is no such account, 403 `beyond-yours` where it reads what `who` may not read.
+
+    Else an endpoint of somebody with more rights would send on what its maker may not see.
+    """
     async with centre.database.session() as session:
-        if await session.get(User, owner) is None:
-            problem = f"there is no account {owner!r}"
-            errors = [{"field": "body.owner", "problem": problem}]
-            raise Problem(422, "invalid", "The request is not valid", problem, errors=errors)
+        held = await session.scalar(select(held_by()).where(User.username == owner))
+    if held is None:
+        problem = f"there is no account {owner!r}"
+        errors = [{"field": "body.owner", "problem": problem}]
+        raise Problem(422, "invalid", "The request is not valid", problem, errors=errors)
+    reading = [replace(right, permissions=right.permissions & {Permission.READ}) for right in rights_of(held)]
+    may_give(who.rights, reading)
