@@ -11,6 +11,7 @@ from central.kernel.problem import MEDIA_TYPE
 from central.kernel.shapes import ProblemOut
 
 TOO_MANY = "Too many requests; `Retry-After` says when to try again"
+NOT_UNDERSTOOD = "The address holds a zero character, or the body is not in UTF-8"
 _FASTAPIS_OWN = ("HTTPValidationError", "ValidationError")
 
 
@@ -34,6 +35,8 @@ def document(app: FastAPI) -> dict[str, Any]:
     problem = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemOut"}}}
     for operations in found["paths"].values():
         for operation in operations.values():
+            # `NoZeros` looks at every address, and a body that is no JSON in UTF-8 is nobody's to read.
+            operation["responses"].setdefault("400", {"description": NOT_UNDERSTOOD})
             if "401" in operation["responses"]:
                 # Whatever asks who one is counts how often one asks.
                 operation["responses"].setdefault("429", {"description": TOO_MANY})

@@ -48,11 +48,20 @@ class Asked(BaseModel):
     def _storable(cls, fields: Any) -> Any:
         """Refuse text that no column can hold: with a zero character, or half of a surrogate pair."""
         for name, words in fields.items() if isinstance(fields, dict) else ():
-            if isinstance(words, str) and ("\0" in words or _SURROGATE.search(words)):
+            if not _fits(name) or not _fits(words):
                 raise ValueError(
-                    f"{name} holds a character that cannot be stored (U+0000 or a lone surrogate)"
+                    f"{name!a} holds a character that cannot be stored (U+0000 or a lone surrogate)"
                 )
         return fields
+
+
+def _fits(value: Any) -> bool:
+    """Say whether PostgreSQL's text can hold every text in a value, as deep as it lies."""
+    if isinstance(value, str):
+        return "\0" not in value and not _SURROGATE.search(value)
+    if isinstance(value, dict):
+        return all(_fits(name) and _fits(inner) for name, inner in value.items())
+    return all(map(_fits, value)) if isinstance(value, list | tuple) else True
 
 
 class Name(Shape):

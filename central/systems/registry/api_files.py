@@ -29,8 +29,9 @@ _BODY: dict[str, Any] = {
 
 def _files(*media: str) -> dict[int | str, dict[str, Any]]:
     """Document an answer that is a file of one of these types."""
-    binary = {"schema": {"type": "string", "format": "binary"}}
-    return {200: {"description": "The file", "content": dict.fromkeys(media, binary)}}
+    binary, document = {"schema": {"type": "string", "format": "binary"}}, {"schema": {"type": "object"}}
+    content = {name: document if name.endswith("json") else binary for name in media}
+    return {200: {"description": "The file", "content": content}}
 
 
 Shape = Annotated[tablefile.Format, Query(alias="format", description="csv or geojson")]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import Field, ValidationError
 
 from central.kernel.problem import Problem
-from central.kernel.shapes import QualityOut, cut_page, decode_cursor, encode_cursor
+from central.kernel.shapes import Asked, QualityOut, cut_page, decode_cursor, encode_cursor
 from protocols.model.quality import Quality
 
 
@@ -57,3 +59,18 @@ def test_pages_hold_each_item_once_and_in_order(ids: set[str], limit: int) -> No
 def test_quality_says_class_and_name() -> None:
     shown = QualityOut.of(Quality.BAD_TIMEOUT).model_dump(by_alias=True)
     assert shown == {"code": 0x800A_0000, "class": "bad", "name": "BadTimeout"}
+
+
+class Body(Asked):
+    words: list[str] = Field(default=[])
+    more: dict[str, Any] = Field(default={})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"words": ["a", "b\0"]}, {"more": {"a": [{"b": "\ud800"}]}}, {"more": {"a\0": 1}}, {"w\0": ""}],
+)
+def test_text_that_no_column_can_hold_is_refused_however_deep_it_lies(body: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="cannot be stored"):
+        Body.model_validate(body)
+    assert Body.model_validate({"words": ["\n", "🌊"]}).words == ["\n", "🌊"]

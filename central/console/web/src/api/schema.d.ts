@@ -2776,6 +2776,8 @@ export interface paths {
         /**
          * Make Webhook
          * @description Make an endpoint; its secret is in this answer and nowhere else. It gets what its owner may read.
+         *
+         *     403 `beyond-yours`: the owner reads more than one may oneself.
          */
         post: operations["makeWebhook"];
         delete?: never;
@@ -9000,6 +9002,15 @@ export interface operations {
                     "application/json": components["schemas"]["SessionOut"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -9049,6 +9060,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SessionOut"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -9114,6 +9134,15 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -9170,6 +9199,15 @@ export interface operations {
                     "application/json": components["schemas"]["SignInWays"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description The database does not answer; repeat after `Retry-After` */
             503: {
                 headers: {
@@ -9199,6 +9237,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
             };
             /** @description The role does not allow it, or the request came from another site */
             403: {
@@ -9263,6 +9310,15 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description There is no such thing */
             404: {
                 headers: {
@@ -9299,6 +9355,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Me"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -9358,6 +9423,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
             };
             /** @description Not signed in, or the session or token has ended */
             401: {
@@ -9435,6 +9509,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TotpStart"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -9515,6 +9598,15 @@ export interface operations {
                     "application/json": components["schemas"]["RecoveryCodes"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -9590,6 +9682,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
             };
             /** @description Not signed in, or the session or token has ended */
             401: {
@@ -9678,6 +9779,15 @@ export interface operations {
                     "application/json": components["schemas"]["RecoveryCodes"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -9752,6 +9862,15 @@ export interface operations {
                     "application/json": components["schemas"]["OpenSessionPage"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -9807,6 +9926,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
             };
             /** @description Not signed in, or the session or token has ended */
             401: {
@@ -9882,6 +10010,15 @@ export interface operations {
                     "application/json": components["schemas"]["UserPage"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -9940,6 +10077,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -10016,6 +10162,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
             };
             /** @description Not signed in, or the session or token has ended */
             401: {
@@ -10107,6 +10262,15 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -10190,6 +10354,15 @@ export interface operations {
                     "application/json": components["schemas"]["RolePage"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -10251,6 +10424,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RoleOut"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -10327,6 +10509,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
             };
             /** @description Not signed in, or the session or token has ended */
             401: {
@@ -10411,6 +10602,15 @@ export interface operations {
                     "application/json": components["schemas"]["Parts"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -10465,6 +10665,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TokenPage"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -10525,6 +10734,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TokenMade"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -10601,6 +10819,15 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -10675,6 +10902,15 @@ export interface operations {
                     "application/json": components["schemas"]["TokenPage"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -10730,6 +10966,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
             };
             /** @description Not signed in, or the session or token has ended */
             401: {
@@ -10810,6 +11055,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TokenMade"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -10895,6 +11149,15 @@ export interface operations {
                     "application/json": components["schemas"]["OpenSessionPage"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -10950,6 +11213,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
             };
             /** @description Not signed in, or the session or token has ended */
             401: {
@@ -11026,6 +11298,15 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -11100,6 +11381,15 @@ export interface operations {
                     "application/json": components["schemas"]["Policy"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -11158,6 +11448,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Policy"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -11314,6 +11613,15 @@ export interface operations {
                     "application/json": components["schemas"]["AuditProof"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -11370,6 +11678,15 @@ export interface operations {
                     "application/json": components["schemas"]["Overview"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -11424,6 +11741,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CityMap"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -11561,6 +11887,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SiteDetail"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -11723,6 +12058,15 @@ export interface operations {
                     "application/json": components["schemas"]["DeviceDetail"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -11881,6 +12225,15 @@ export interface operations {
                     "application/json": components["schemas"]["Point"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -11960,6 +12313,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LatestPage"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -12045,6 +12407,15 @@ export interface operations {
                     "text/event-stream": components["schemas"]["LiveMessages"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -12121,6 +12492,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ActsDone"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -12210,6 +12590,15 @@ export interface operations {
                     "application/json": components["schemas"]["ActsDone"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -12291,6 +12680,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AssigneeList"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -12390,6 +12788,15 @@ export interface operations {
                     "application/json": components["schemas"]["GroupList"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -12487,6 +12894,15 @@ export interface operations {
                     "application/json": components["schemas"]["GroupList"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -12557,6 +12973,15 @@ export interface operations {
                     "application/json": components["schemas"]["AlarmHealth"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -12622,6 +13047,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CoverList"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -12691,6 +13125,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Cover"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -12782,6 +13225,15 @@ export interface operations {
                     "application/json": components["schemas"]["Cover"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -12865,6 +13317,15 @@ export interface operations {
                     "application/json": components["schemas"]["FoldList"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -12932,6 +13393,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Fold"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -13023,6 +13493,15 @@ export interface operations {
                     "application/json": components["schemas"]["Fold"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -13106,6 +13585,15 @@ export interface operations {
                     "application/json": components["schemas"]["ViewList"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -13173,6 +13661,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["View"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -13257,6 +13754,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
             };
             /** @description Not signed in, or the session or token has ended */
             401: {
@@ -13476,6 +13982,15 @@ export interface operations {
                     "application/json": components["schemas"]["AlarmFacets"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -13541,6 +14056,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AlarmDetail"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -13619,6 +14143,15 @@ export interface operations {
                     "application/json": components["schemas"]["EarlierAlarms"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -13693,6 +14226,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["NearCameras"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -13773,6 +14315,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Alarm"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -13864,6 +14415,15 @@ export interface operations {
                     "application/json": components["schemas"]["Alarm"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -13953,6 +14513,15 @@ export interface operations {
                     "application/json": components["schemas"]["Alarm"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -14036,6 +14605,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Alarm"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -14127,6 +14705,15 @@ export interface operations {
                     "application/json": components["schemas"]["Alarm"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -14216,6 +14803,15 @@ export interface operations {
                     "application/json": components["schemas"]["Alarm"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -14299,6 +14895,15 @@ export interface operations {
                     "application/json": components["schemas"]["GatewayPage"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -14357,6 +14962,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EnrolmentCode"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -14433,6 +15047,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EnrolmentCode"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -14520,6 +15143,15 @@ export interface operations {
                     "application/json": components["schemas"]["Gateway"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -14603,6 +15235,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["GatewayDetail"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -14777,6 +15418,15 @@ export interface operations {
                     "application/json": components["schemas"]["Order"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -14863,6 +15513,15 @@ export interface operations {
                     "application/json": components["schemas"]["Configuration"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -14940,6 +15599,15 @@ export interface operations {
                     "application/json": components["schemas"]["PushedText"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -15014,6 +15682,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Order"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -15105,6 +15782,15 @@ export interface operations {
                     "application/json": components["schemas"]["Order"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -15188,6 +15874,15 @@ export interface operations {
                     "application/json": components["schemas"]["PackagePage"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -15244,6 +15939,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["GatewayDetail"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -15320,6 +16024,15 @@ export interface operations {
                     "application/json": components["schemas"]["MapDevices"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -15374,6 +16087,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MapMarks"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -15433,6 +16155,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MapHeat"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -15508,6 +16239,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["History"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -15594,6 +16334,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CompactHistory"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -15684,6 +16433,15 @@ export interface operations {
                     "application/vnd.apache.parquet": string;
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -15764,6 +16522,15 @@ export interface operations {
                     "application/json": components["schemas"]["Marks"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -15838,6 +16605,15 @@ export interface operations {
                     "application/json": components["schemas"]["TrendViews"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -15896,6 +16672,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TrendView"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -15981,6 +16766,15 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -16060,6 +16854,15 @@ export interface operations {
                     "application/json": components["schemas"]["ReplayFrame"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -16129,6 +16932,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReplayDensity"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -16279,6 +17091,15 @@ export interface operations {
                     "application/json": components["schemas"]["Event"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -16357,6 +17178,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Event"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -16528,6 +17358,15 @@ export interface operations {
                     "application/json": components["schemas"]["Case"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -16613,6 +17452,15 @@ export interface operations {
                     "application/json": components["schemas"]["Case"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -16691,6 +17539,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Case"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -16782,6 +17639,15 @@ export interface operations {
                     "application/json": components["schemas"]["Case"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -16869,6 +17735,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Case"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -17040,6 +17915,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Task"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -17284,6 +18168,15 @@ export interface operations {
                     "application/json": components["schemas"]["Command"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -17369,6 +18262,15 @@ export interface operations {
                     "application/json": components["schemas"]["Command"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -17446,7 +18348,16 @@ export interface operations {
                 };
                 content: {
                     "text/csv; charset=utf-8": string;
-                    "application/geo+json": string;
+                    "application/geo+json": Record<string, never>;
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -17524,6 +18435,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ImportReport"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -17627,6 +18547,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AttachmentOut"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -17738,6 +18667,15 @@ export interface operations {
                     "text/plain; charset=utf-8": string;
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -17811,6 +18749,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
             };
             /** @description Not signed in, or the session or token has ended */
             401: {
@@ -17893,6 +18840,15 @@ export interface operations {
                     "application/json": components["schemas"]["SearchResult"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -17958,6 +18914,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Facets"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -18133,6 +19098,15 @@ export interface operations {
                     "application/json": components["schemas"]["ThingDetail"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -18219,6 +19193,15 @@ export interface operations {
                     "application/json": components["schemas"]["ThingDetail"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -18298,6 +19281,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ThingDetail"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -18388,6 +19380,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ThingDetail"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -18564,6 +19565,15 @@ export interface operations {
                     "application/json": components["schemas"]["Retention"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -18625,6 +19635,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Retention"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -18692,6 +19711,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PointRetention"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -18774,6 +19802,15 @@ export interface operations {
                     "application/json": components["schemas"]["PointRetention"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -18848,6 +19885,15 @@ export interface operations {
                     "application/json": components["schemas"]["WallOut"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -18905,6 +19951,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
             };
             /** @description Not signed in, or the session or token has ended */
             401: {
@@ -18971,6 +20026,15 @@ export interface operations {
                     "application/json": components["schemas"]["LayoutPage"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -19030,6 +20094,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LayoutOut"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -19112,6 +20185,15 @@ export interface operations {
                     "application/json": components["schemas"]["LayoutOut"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -19188,6 +20270,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
             };
             /** @description Not signed in, or the session or token has ended */
             401: {
@@ -19274,6 +20365,15 @@ export interface operations {
                     "application/json": components["schemas"]["LayoutPage"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -19339,6 +20439,15 @@ export interface operations {
                     "application/json": components["schemas"]["ScreenPage"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -19397,6 +20506,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ScreenLink"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -19464,6 +20582,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ScreenLink"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -19540,6 +20667,15 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -19614,6 +20750,15 @@ export interface operations {
                     "application/json": components["schemas"]["ChannelPage"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -19672,6 +20817,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ChannelOut"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -19752,6 +20906,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ChannelOut"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -19836,6 +20999,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
             };
             /** @description Not signed in, or the session or token has ended */
             401: {
@@ -19926,6 +21098,15 @@ export interface operations {
                     "application/json": components["schemas"]["DeliveryOut"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -20009,6 +21190,15 @@ export interface operations {
                     "application/json": components["schemas"]["SubscriptionPage"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -20067,6 +21257,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SubscriptionOut"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -20147,6 +21346,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SubscriptionOut"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -20232,6 +21440,15 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -20315,6 +21532,15 @@ export interface operations {
                     "application/json": components["schemas"]["EscalationPage"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -20373,6 +21599,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EscalationOut"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -20453,6 +21688,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EscalationOut"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -20538,6 +21782,15 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -20621,6 +21874,15 @@ export interface operations {
                     "application/json": components["schemas"]["TemplatePage"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -20683,6 +21945,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TemplateOut"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -20770,6 +22041,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TemplateOut"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -20861,6 +22141,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TextOut"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -21029,6 +22318,15 @@ export interface operations {
                     "application/json": components["schemas"]["DeliveryWhole"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -21103,6 +22401,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DeliveryOut"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -21190,6 +22497,15 @@ export interface operations {
                     "application/json": components["schemas"]["AlarmNotices"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -21264,6 +22580,15 @@ export interface operations {
                     "application/json": components["schemas"]["WebhookPage"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -21322,6 +22647,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["WebhookMade"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -21402,6 +22736,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["WebhookOut"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -21486,6 +22829,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
             };
             /** @description Not signed in, or the session or token has ended */
             401: {
@@ -21572,6 +22924,15 @@ export interface operations {
                     "application/json": components["schemas"]["WebhookMade"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -21655,6 +23016,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DeliveryOut"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
@@ -21823,6 +23193,15 @@ export interface operations {
                     "application/json": components["schemas"]["DeliveryWhole"];
                 };
             };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
             /** @description Not signed in, or the session or token has ended */
             401: {
                 headers: {
@@ -21897,6 +23276,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DeliveryOut"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
             /** @description Not signed in, or the session or token has ended */
