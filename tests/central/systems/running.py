@@ -149,7 +149,7 @@ async def running_centre(
 
 
 def _forget() -> None:
-    """Let go of the application: FastAPI remembers every endpoint it has classified, and what it belongs to."""
+    """Let go of the application: FastAPI remembers every endpoint that it classified."""
     for kept in vars(models).values():
         if hasattr(kept, "cache_clear"):
             kept.cache_clear()
