@@ -63,8 +63,9 @@ ROOMS: tuple[Room, ...] = (monitoring, dispatch, registry, operations, wall, not
 
 def _routes() -> APIRouter:
     routes = APIRouter()
-    for part in (security_api, api_oidc, api_me, api_accounts, api_audit, *ROOMS):
-        routes.include_router(part.router, prefix=API)
+    security = (security_api.router, api_oidc.router, api_me.router, api_accounts.router, api_audit.router)
+    for part in (*security, *(room.router for room in ROOMS)):
+        routes.include_router(part, prefix=API)
     return routes
 
 

@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx2
 from argon2 import PasswordHasher
@@ -17,12 +19,13 @@ from fastapi.dependencies import models
 from central.app import create_app
 from central.casebook.demo import ensure_demo_units
 from central.config import Config
-from central.security.models import Grant, User
+from central.security.models import ApiToken, Grant, User
 from central.security.parts import Security
 from central.security.passwords import Passwords
 from central.security.principal import Principal
 from central.security.roles import Role
 from central.security.schemas import NewToken
+from central.security.secret import TOKEN_PREFIX, new_secret
 from central.security.service import NO_PASSWORD
 from central.systems.centre import Centre
 from protocols.model.clock import SECOND_US, now_us, to_datetime
@@ -157,9 +160,25 @@ def _forget() -> None:
 
 async def _people(running: Running) -> dict[Role, str]:
     """One person of each role with an API token; nobody can sign in with such a password hash."""
+    now, tokens = to_datetime(running.clock()), {}
     async with running.centre.database.session() as session:
         await ensure_demo_units(session)
-    return {role: await running.person(f"test-{role}", role) for role in Role}
+        names = {role: f"test-{role}" for role in Role}
+        session.add_all(
+            User(username=name, display_name=name, password_hash=NO_PASSWORD, created_at=now)
+            for name in names.values()
+        )
+        await session.flush()
+        for role, name in names.items():
+            tokens[role], digest = new_secret(TOKEN_PREFIX)
+            session.add(Grant(username=name, role=role, areas=[], departments=[]))
+            session.add(
+                ApiToken(
+                    id=str(uuid4()), digest=digest, name="test", username=name,
+                    created_at=now, expires_at=now + timedelta(days=90),
+                )
+            )  # fmt: skip
+    return tokens
 
 
 async def _token(security: Security, username: str) -> str:

@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from edge.buffer.sqlite import SqliteBuffer
 from protocols.model.clock import SECOND_US
 from protocols.model.manifest import declaration_hash
 from protocols.model.reading import Readings
-from protocols.wire.batch import decode
+from protocols.wire import batch as wire
 from protocols.wire.channels import STREAMS
 from tests.edge.buffer.contract import command, transition
 
@@ -32,6 +33,10 @@ DECLARATION = declaration_hash(MANIFEST)
 SIZES = (20, 250, 2_000, 9_000)
 SEEDS = range(int(os.environ.get("CITYNERVE_TEST_FLIPS", "25")))
 Name = tuple[str, str, int]
+
+
+decode = lru_cache(maxsize=None)(wire.decode)
+"""The same batches are read after every damage."""
 
 
 def readings(number: int) -> Entry:
