@@ -71,9 +71,7 @@ async def list_devices(
     cursor: Cursor = None,
 ) -> schemas.DevicePage:
     """List devices by id."""
-    devices = await room.monitoring.devices(who.sight, site=site, gateway=gateway, kind=kind, q=q)
-    items, following = cut_page(devices, limit, cursor)
-    return schemas.DevicePage(items=items, next_cursor=following, total=len(devices))
+    return await room.monitoring.devices(who.sight, limit, cursor, site=site, gateway=gateway, kind=kind, q=q)
 
 
 @router.get("/devices/{device_id}", operation_id="getDevice", responses=problems(401, 403, 404, 503))

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from central.city.registry import City, DeviceRecord, PointRecord, Registry, SiteRecord
 from central.kernel.problem import Problem, not_found
-from central.kernel.shapes import Name
+from central.kernel.shapes import Name, cut_page
 from central.link.gateways import Gateways
 from central.live.alarm_query import BARE
 from central.live.alarms import AlarmBoard, AlarmRow
@@ -61,29 +61,33 @@ class Monitoring:
         site = next((item for item in await self.sites(sight) if item.id == site_id), None)
         if site is None:
             raise not_found("site", site_id)
-        owned = await self.devices(sight, site=site_id)
+        city = await self._registry.city(sight.sites)
+        owned = await self._devices(city, chosen_devices(city, site=site_id))
         return schemas.SiteDetail.model_validate({**dict(site), "device_list": owned})
 
     async def devices(
         self,
         sight: Sight,
+        limit: int,
+        cursor: str | None,
         *,
         site: str | None = None,
         gateway: str | None = None,
         kind: str | None = None,
         q: str | None = None,
-    ) -> list[schemas.Device]:
-        """Return the devices that fit, by id; `q` looks in ids and names."""
+    ) -> schemas.DevicePage:
+        """Return a page of the devices that fit, by id; `q` looks in ids and names.
+
+        Cut before anything is judged: of 50,000 devices only those of the page cost something.
+        """
         city = await self._registry.city(sight.sites)
-        chosen = [
-            device
-            for device in city.devices.values()
-            if device.declared
-            and (site is None or device.site == site)
-            and (gateway is None or device.gateway == gateway)
-            and (kind is None or device.kind == kind)
-            and (q is None or mentions(device, q))
-        ]
+        chosen = chosen_devices(city, site=site, gateway=gateway, kind=kind, q=q)
+        shown, following = cut_page(chosen, limit, cursor)
+        return schemas.DevicePage(
+            items=await self._devices(city, shown), next_cursor=following, total=len(chosen)
+        )
+
+    async def _devices(self, city: City, chosen: Sequence[DeviceRecord]) -> list[schemas.Device]:
         conditions = judge_devices(city, self._latest)
         worst = await self._worst(device.id for device in chosen)
         return [
@@ -265,6 +269,26 @@ class Monitoring:
         statement = select(func.count()).where(AlarmRow.closed_at.is_(None), AlarmRow.device == device)
         async with self._database.session() as session:
             return await session.scalar(statement) or 0
+
+
+def chosen_devices(
+    city: City,
+    *,
+    site: str | None = None,
+    gateway: str | None = None,
+    kind: str | None = None,
+    q: str | None = None,
+) -> list[DeviceRecord]:
+    """Return the declared devices that fit, by id."""
+    return [
+        device
+        for device in city.devices.values()
+        if device.declared
+        and (site is None or device.site == site)
+        and (gateway is None or device.gateway == gateway)
+        and (kind is None or device.kind == kind)
+        and (q is None or mentions(device, q))
+    ]
 
 
 def mentions(record: DeviceRecord | PointRecord, words: str) -> bool:
