@@ -1,14 +1,18 @@
 /** Names of sites, devices and units by id, loaded once and shared by every page. */
-import { reactive, ref } from 'vue'
+import { ref, shallowReactive } from 'vue'
 import { api } from '@/api/client'
 import type { CityMap, Device, Name, Page, Site, Unit } from '@/api/types'
 
-const sites = reactive(new Map<string, Site>())
-const devices = reactive(new Map<string, Device>())
-const units = reactive(new Map<string, Unit>())
+// Shallow: of 50,000 devices nobody wants a watched copy of each field.
+const sites = shallowReactive(new Map<string, Site>())
+const devices = shallowReactive(new Map<string, Device>())
+const units = shallowReactive(new Map<string, Unit>())
+/** Ids that were looked for in vain: of a retired device, or out of sight. Each is a reason to look again once. */
+const missed = new Set<string>()
 const city = ref<CityMap | null>(null)
 const LOOK_AGAIN_MS = 10_000
 let askedAt = 0
+let again = 0
 
 async function fill<T extends { id: string }>(path: string, into: Map<string, T>): Promise<void> {
   let cursor: string | null = null
@@ -36,6 +40,7 @@ export function forgetDirectory(): void {
   sites.clear()
   devices.clear()
   units.clear()
+  missed.clear()
   askedAt = 0
 }
 
@@ -44,7 +49,13 @@ const raw = (id: string): Name => ({ zh: id, en: id })
 function find<T extends { name: Name }>(map: Map<string, T>, id: string | null | undefined): Name {
   if (!id) return raw('—')
   const known = map.get(id)
-  if (!known && askedAt > 0) void loadDirectory()
+  if (!known && askedAt > 0 && !missed.has(id)) {
+    missed.add(id)
+    again ||= window.setTimeout(() => {
+      again = 0
+      void loadDirectory(true)
+    }, Math.max(0, askedAt + LOOK_AGAIN_MS - Date.now()))
+  }
   return known?.name ?? raw(id)
 }
 
