@@ -10,7 +10,7 @@ export default words(
   {
     title: 'City map', layers: 'Layers', kinds: 'Kinds of device', allKinds: 'All', noKinds: 'None', heat: 'Alarm heat (24 h)', cases: 'Open cases', offline: 'Offline areas', devices: 'Devices',
     list: 'Devices in view', inView: '{n} in view', more: '{n} more: zoom in to see them', nothing: 'No devices in view', nothingHint: 'Move or zoom out, or switch on more layers.', find: 'Find by name or id',
-    offlineSite: '{site}: gateway {gateways} is not reached', heardAt: 'last heard {time}', neverHeard: 'never heard', styleFailed: 'The map style could not be loaded; the city’s own map is shown.',
+    offlineSite: '{site}: gateway {gateways} is not reached', heardAt: 'last heard {time}', neverHeard: 'never heard', styleFailed: 'The map style could not be loaded; the city\'s own map is shown.',
     card: 'Device card', openPage: 'Device page', openAlarms: 'Open alarms', noAlarms: 'No open alarms', noValues: 'No points', values: 'Live values', toSite: 'Show', openCases: '{n} open case | {n} open cases', loading: 'Loading devices…', panel: 'Layers and list of devices',
   },
 )

@@ -13,7 +13,7 @@ export default words(
     openHere: '在趋势中打开', truncated: '数据过多，只显示了前面一部分',
   },
   {
-    title: 'Trends', pick: 'Add a point', search: 'Find a point by name or id', none: 'No point is chosen yet', noneHint: 'Use “Add a point”, or come from a device. Points of any devices can be seen together.', noFound: 'No point fits', more: 'The first {n} are listed; type more.',
+    title: 'Trends', pick: 'Add a point', search: 'Find a point by name or id', none: 'No point is chosen yet', noneHint: 'Use "Add a point", or come from a device. Points of any devices can be seen together.', noFound: 'No point fits', more: 'The first {n} are listed; type more.',
     tooManyUnits: 'At most four units: one more ({unit}) would need a fifth axis, which nobody can read. Take the points of one unit away first.', tooManyPoints: 'At most {n} points. Take one away first.', unknown: 'There is no point {id}, or it is out of your reach.',
     range: { m15: '15 min', h1: '1 h', h6: '6 h', d1: '1 d', d7: '7 d', d30: '30 d', y1: '1 y' }, span: 'Time range', live: 'Live', goLive: 'Back to now', resolution: { raw: 'raw samples', '1m': '1 minute', '1h': '1 hour', '1d': '1 day' }, samples: '{n} values', loading: 'Loading',
     compare: 'Compare', compareOff: 'No comparison', compareDay: 'Day before', compareWeek: 'Week before', band: 'Min–max', marks: 'Alarms and commands',
