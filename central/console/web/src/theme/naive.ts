@@ -33,7 +33,7 @@ export const overrides: GlobalThemeOverrides = {
     fontFamily: 'inherit',
     fontFamilyMono: 'inherit',
   },
-  Button: { textColorPrimary: '#04211d', textColorHoverPrimary: '#04211d', textColorPressedPrimary: '#04211d', textColorFocusPrimary: '#04211d', fontWeight: '500' },
+  Button: { heightTiny: '24px', textColorPrimary: '#04211d', textColorHoverPrimary: '#04211d', textColorPressedPrimary: '#04211d', textColorFocusPrimary: '#04211d', fontWeight: '500' },
   Input: { border: '1px solid #24354f', colorFocus: '#0f1b2d' },
   Checkbox: { border: '1px solid #3a4f6e' },
   Message: { maxWidth: '560px' },
