@@ -61,6 +61,14 @@ class ReadTask:
     """The driver's own precompiled plan; nobody else looks inside."""
 
 
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """A picture as a device gave it, and when it came."""
+
+    taken_us: int
+    data: bytes
+
+
 class Driver(ABC):
     """One connection. Built without touching the network; `open` is the first that does."""
 
@@ -69,6 +77,8 @@ class Driver(ABC):
     """What the technician writes under `connections:`, such as host, port, credentials."""
     Params: ClassVar[type[BaseModel]]
     """What the technician writes per device under `params:`, such as the unit id."""
+    takes_pictures: ClassVar[bool] = False
+    """Whether its devices are cameras: `last_shot` and `shoot` then work."""
 
     def __init__(self, settings: BaseModel, devices: tuple[BoundDevice, ...], clock: Clock = now_us) -> None:
         self.settings = settings
@@ -104,6 +114,14 @@ class Driver(ABC):
 
         Raises DeviceRefused (nothing was written), DeviceTimeout (nobody knows), ConnectionLost.
         """
+
+    def last_shot(self, device: str) -> Shot | None:
+        """Return the newest picture that a read brought, or None; asks nobody."""
+        return None
+
+    async def shoot(self, device: str) -> Shot:
+        """Take a picture now. Raises DeviceRefused, DeviceTimeout, with what the device answered in words."""
+        raise NotImplementedError(f"{self.protocol} takes no pictures")
 
     @abstractmethod
     async def close(self) -> None:

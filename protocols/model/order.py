@@ -80,4 +80,17 @@ class Update(msgspec.Struct, frozen=True, kw_only=True, tag="update"):
     issued_by: str
 
 
-Order = Command | AlarmAct | ConfigPush | Rotate | Update
+class TakePicture(msgspec.Struct, frozen=True, kw_only=True, tag="picture"):
+    """Take a picture now and send it. Only for a gateway whose status has `pictures`.
+
+    An older one could not read an inbox with an order of a kind that it does not know.
+    """
+
+    id: str
+    camera: str
+    issued_us: int
+    expires_us: int
+    issued_by: str
+
+
+Order = Command | AlarmAct | ConfigPush | Rotate | Update | TakePicture

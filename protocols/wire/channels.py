@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 Stream = Literal["alarms", "outcomes", "readings"]
 STREAMS: Final[tuple[Stream, ...]] = ("alarms", "outcomes", "readings")
-"""In order of urgency: alarms and outcomes overtake readings."""
+"""In order of urgency: alarms and outcomes overtake readings. Pictures come last, see `MEDIA`."""
 
 ENROL: Final = "/gateway/v1/enrol"
 """POST Enrolment → Credentials. The one-time code is spent by it."""
@@ -14,6 +14,8 @@ DECLARATIONS: Final = "/gateway/v1/declarations/{hash}"
 """PUT Manifest.encode() → 204. Repeating it changes nothing."""
 BATCHES: Final = "/gateway/v1/batches"
 """POST one encoded batch → Receipt; committed when it is answered."""
+MEDIA: Final = "/gateway/v1/media"
+"""POST one encoded picture (`protocols.wire.media`) → Receipt; a centre of before answers 404."""
 INBOX: Final = "/gateway/v1/inbox"
 """GET ?after=N&wait=S → Inbox, held open until there is something or the wait is over."""
 STATUS: Final = "/gateway/v1/status"
@@ -26,12 +28,15 @@ PACKAGES: Final = "/gateway/v1/packages/{package}"
 """GET → the bytes of a staged software package."""
 
 BATCH_TYPE: Final = "application/vnd.citynerve.batch+zstd"
+MEDIA_TYPE: Final = "application/vnd.citynerve.media+msgpack"
 CLOCK_HEADER: Final = "X-CityNerve-Sent-Us"
 """Gateway's wall clock as it sends; the centre derives the clock offset from it."""
 
 MAX_BATCH_BYTES: Final = 4 * 1024 * 1024
 MAX_BATCH_DECODED_BYTES: Final = 32 * 1024 * 1024
 MAX_BATCH_READINGS: Final = 65_536
+MAX_MEDIA_BYTES: Final = (2 << 20) + 64 * 1024
+"""A picture with its words."""
 MAX_MANIFEST_BYTES: Final = 32 * 1024 * 1024
 MAX_STATUS_BYTES: Final = 64 * 1024
 MAX_CONFIG_BYTES: Final = 8 * 1024 * 1024

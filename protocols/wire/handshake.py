@@ -89,11 +89,20 @@ class BacklogStatus(msgspec.Struct, frozen=True, kw_only=True):
     eta_s: float | None = None
 
 
+class PicturesStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """That a gateway takes pictures, and what of them waits. dropped: given up since its process began."""
+
+    waiting: int = 0
+    bytes: int = 0
+    dropped: int = 0
+
+
 class GatewayStatus(msgspec.Struct, frozen=True, kw_only=True):
     """How a gateway is, as it says itself: put every few seconds, and at once when a word of it changes.
 
     local_manual names the devices that a technician holds, `*` for the whole gateway. audit_head is the
     last link of the local audit: a centre that remembers it notices a trail that was cut or rewritten.
+    pictures is None where the gateway takes none: it is older, or its file does not ask for them.
     """
 
     software: str
@@ -107,6 +116,7 @@ class GatewayStatus(msgspec.Struct, frozen=True, kw_only=True):
     audit_count: int = 0
     audit_head: str = ""
     token_us: int | None = None
+    pictures: PicturesStatus | None = None
 
 
 class RunningConfig(msgspec.Struct, frozen=True, kw_only=True):

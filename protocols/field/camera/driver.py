@@ -21,13 +21,13 @@ import httpx2
 import numpy as np
 from pydantic import Field
 
-from protocols.errors import ConnectionLost, DeviceRefused
-from protocols.field.base import BoundDevice, BoundPoint, Driver, ReadTask
+from protocols.errors import ConnectionLost, DeviceRefused, DeviceTimeout
+from protocols.field.base import BoundDevice, BoundPoint, Driver, ReadTask, Shot
 from protocols.field.camera.picture import History, NotAPicture, Picture, decode
 from protocols.field.filling import read_password
 from protocols.model.clock import Clock, now_us
 from protocols.model.device import PeriodClass, Strict
-from protocols.model.quality import Quality
+from protocols.model.quality import Quality, quality_name
 from protocols.model.reading import Readings
 
 MAX_BYTES: Final = 8 * 1024 * 1024
@@ -82,6 +82,7 @@ class CameraDriver(Driver):
     """HTTP client for the cameras of one address."""
 
     protocol = "camera"
+    takes_pictures = True
     Settings: ClassVar = CameraSettings
     Params: ClassVar = CameraParams
 
@@ -92,6 +93,7 @@ class CameraDriver(Driver):
         self._camera = settings
         self._paths = {d.key: CameraParams.model_validate(dict(d.params)).path for d in devices}
         self._client: httpx2.AsyncClient | None = None
+        self._shots: dict[str, Shot] = {}
 
     async def open(self) -> None:
         """Get ready; whether the camera is there is for the points to say."""
@@ -142,6 +144,7 @@ class CameraDriver(Driver):
                 picture = await asyncio.to_thread(decode, data)
                 _measure(camera, picture, headers, self.clock(), figures)
                 figures["frame_bytes"] = float(len(data))
+                self._shots[task.device] = Shot(self.clock(), data)
         except NotAPicture:
             why = Quality.BAD_DECODING_ERROR
         except (TimeoutError, httpx2.TimeoutException):
@@ -152,6 +155,33 @@ class CameraDriver(Driver):
         values = np.array([figures.get(measure, math.nan) for measure in camera.measures])
         codes = np.where(np.isnan(values), np.uint32(missing), np.uint32(Quality.GOOD))
         return Readings.at(task.points, self.clock(), values, codes)
+
+    def last_shot(self, device: str) -> Shot | None:
+        """Return the picture of the last good read: looking at it costs the camera nothing."""
+        return self._shots.get(device)
+
+    async def shoot(self, device: str) -> Shot:
+        """Fetch a picture now. DeviceTimeout: silent or out of reach; DeviceRefused: its answer is none."""
+        client, path = self._client, self._paths[device]
+        where = f"camera {self._camera.base_url.rstrip('/')}{path}"
+        if client is None:
+            raise ConnectionLost(f"{where} is not open", Quality.BAD_NO_COMMUNICATION)
+        try:
+            async with asyncio.timeout(self._camera.timeout_ms / 1000):
+                why, data, _ = await _fetch(client, path, {})
+            if why == Quality.GOOD:
+                await asyncio.to_thread(decode, data)
+        except NotAPicture as error:
+            raise DeviceRefused(
+                f"{where} answered no picture: {error}", Quality.BAD_DECODING_ERROR
+            ) from error
+        except (TimeoutError, httpx2.HTTPError) as error:
+            said = str(error) or "no answer in time"
+            raise DeviceTimeout(f"{where} gives no picture: {said}", Quality.BAD_TIMEOUT) from error
+        if why != Quality.GOOD:
+            raise DeviceRefused(f"{where} refuses a picture: {quality_name(why)}", why)
+        shot = self._shots[device] = Shot(self.clock(), data)
+        return shot
 
     async def write(self, point: BoundPoint, value: float | str) -> float | str | None:
         """Refuse: a snapshot has nothing to write to."""
