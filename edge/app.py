@@ -18,11 +18,13 @@ from typing import Any, Final
 import structlog
 
 from edge.audit import Audit
+from edge.buffer.media import MediaShelf
 from edge.buffer.sqlite import SqliteBuffer
 from edge.commands import Actions, Commands
 from edge.config.bind import OWN_PERIOD_S, Plan, bind
 from edge.config.change import Inlet
 from edge.config.load import load
+from edge.config.picturing import PicturesEntry
 from edge.config.texts import Texts
 from edge.console import serve
 from edge.health import DEVICE_POINTS, hold_little, own_points
@@ -30,6 +32,7 @@ from edge.house import House
 from edge.house.changing import Changer
 from edge.house.vitals import Vitals
 from edge.link.road import Road
+from edge.pictures import Pictures
 from edge.pipeline import Pipeline
 from edge.poller import Poller
 from edge.session import Session
@@ -44,7 +47,7 @@ from protocols.errors import ConfigError, Mistake, StorageError
 from protocols.field.base import ReadTask
 from protocols.model.clock import Clock, now_us
 from protocols.model.command import CommandState
-from protocols.model.order import Rotate
+from protocols.model.order import Rotate, TakePicture
 from protocols.model.reading import Readings
 
 _THREADS: Final = 2
@@ -130,8 +133,10 @@ class Gateway:
             sessions=sessions,
             pollers={key: Poller(session, plan.periods, clock) for key, session in sessions.items()},
             road=Road("up"),
+            pictures=Pictures(plan, sessions, _shelf(plan, clock), clock),
         )
         pipeline.watch(self.house.actions.points, self.house.actions.on_steps)
+        pipeline.watch((), self.house.pictures.on_steps)
         self._vitals = Vitals(self.house)
         self._changer = Changer(self.house, inlet, self._start)
         self._group: asyncio.TaskGroup | None = None
@@ -195,6 +200,9 @@ class Gateway:
         await self.house.settings.recover(interrupted)
         await self._updater.recover(interrupted)
         for order in interrupted:
+            if isinstance(order, TakePicture):
+                detail = "the gateway stopped meanwhile; ask for the picture again"
+                await self.answer(order.id, CommandState.FAILED, "interrupted", detail)
             if isinstance(order, Rotate):
                 detail = "the gateway stopped meanwhile; the token that is kept opens the door"
                 await self.answer(order.id, CommandState.FAILED, "interrupted", detail)
@@ -218,6 +226,7 @@ class Gateway:
             ("actions", self.house.actions.run()),
             ("health", self._tell_health()),
             ("page", serve(self.house)),
+            ("pictures", self.house.pictures.run()),
             ("settings", self.house.settings.run()),
             ("link", self._uplink.run()),
             ("updates", self._updater.run()),
@@ -295,6 +304,17 @@ class Gateway:
     async def health(self) -> Readings:
         """Measure the gateway and each device; columns like any driver's."""
         return await self._vitals.measure()
+
+
+def _shelf(plan: Plan, clock: Clock) -> MediaShelf:
+    entry = plan.loaded.entry
+    keep = PicturesEntry() if entry.pictures is None else entry.pictures
+    return MediaShelf(
+        plan.loaded.state_dir,
+        clock,
+        keep_bytes=keep.keep_bytes,
+        reserve=entry.storage.min_free_bytes,
+    )
 
 
 async def run_gateway(file: Path) -> None:

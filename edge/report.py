@@ -30,7 +30,13 @@ class Report:
         config = house.settings.status()
         # Not `why`: on probation it counts the seconds.
         told = config.state, config.digest, config.running, config.wanted
-        return told, house.commands.held, house.timekeeper.synced, self._token.made_us()
+        return (
+            told,
+            house.commands.held,
+            house.timekeeper.synced,
+            self._token.made_us(),
+            house.pictures.status() is None,
+        )
 
     async def status(self) -> GatewayStatus:
         """Return how the gateway is now. Raises StorageError."""
@@ -49,6 +55,7 @@ class Report:
             audit_count=count,
             audit_head=head,
             token_us=self._token.made_us(),
+            pictures=house.pictures.status(),
         )
 
     async def config(self, digest: str) -> RunningConfig | None:

@@ -14,6 +14,7 @@ import structlog
 from edge.house import House
 from edge.link.client import CentreClient
 from edge.link.credentials import Token
+from edge.link.media import MediaSender
 from edge.link.receiver import Receiver
 from edge.link.reporter import Reporter
 from edge.link.road import Road
@@ -24,7 +25,7 @@ from edge.report import Report
 from edge.updates.updater import Updater
 from protocols.errors import Rejected
 from protocols.model.command import Command, CommandState
-from protocols.model.order import AlarmAct, ConfigPush, Order, Rotate, Update
+from protocols.model.order import AlarmAct, ConfigPush, Order, Rotate, TakePicture, Update
 
 _ENROLMENT_LOOK_S: Final = 2.0
 
@@ -89,7 +90,17 @@ class Uplink:
                 execute=self._carry_out,
                 clock=house.clock,
             )
+            media = MediaSender(
+                house.pictures.shelf,
+                centre,
+                Road("media"),
+                quiet=house.sender.quiet,
+                clock=house.clock,
+                day_bytes=lambda: _day_bytes(house),
+            )
+            house.pictures.kept = media.wake
             async with asyncio.TaskGroup() as group:
+                group.create_task(media.run(), name="media")
                 group.create_task(house.sender.run(), name="sender")
                 group.create_task(house.receiver.run(), name="receiver")
                 group.create_task(self._rotation.run(), name="rotation")
@@ -122,6 +133,8 @@ class Uplink:
                 await self._house.settings.push(order, offset_us)
             case Rotate() if self._rotation is not None:
                 await commands.answer(order.id, *await self._rotation.obey(order, offset_us))
+            case TakePicture():
+                await commands.answer(order.id, *await self._house.pictures.obey(order, offset_us))
             case Update() if self._centre is not None:
                 await self._updater.obey(order, offset_us, self._centre)
             case _:
@@ -142,3 +155,8 @@ class Uplink:
         await pipeline.settled()
         reason = "done" if steps else "no-change"
         await commands.answer(act.id, CommandState.VERIFIED, reason, f"{len(steps)} steps")
+
+
+def _day_bytes(house: House) -> int | None:
+    asked = house.plan.loaded.entry.pictures
+    return None if asked is None else asked.bytes_per_day

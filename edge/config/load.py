@@ -16,6 +16,7 @@ from edge.config.document import Document, Path_, parse, read
 from edge.config.links import check_links
 from edge.config.mistakes import explain, nearest
 from edge.config.models import ConnectionEntry, DeviceEntry, GatewayFile, SiteEntry
+from edge.config.picturing import check_cameras
 from edge.config.rules import Link, check_rules, links
 from edge.config.serving import check_page
 from edge.config.texts import Texts
@@ -155,6 +156,7 @@ class _Reader:
         self.params: dict[str, Mapping[str, Any]] = {}
         self.points: dict[str, PointProfile] = {}
         self.rules: set[str] = set()
+        self._cameras: dict[str, bool] = {}
         self._links: list[tuple[Path_, str, Link]] = []
         self._named = 0
         self._folder = Path(document.file).resolve().parent
@@ -197,6 +199,8 @@ class _Reader:
                 )
             if protocol is not None:
                 self._params(i, device, protocol)
+            driver = self.drivers.get(protocol or "")
+            self._cameras[device.key] = driver is not None and driver.takes_pictures
             if profile is not None:
                 self._names(device, profile)
                 self._periods(i, device, profile)
@@ -212,6 +216,7 @@ class _Reader:
             self.rules |= {rule for rule, _ in conditions}
             check_links(self.document, self._links, conditions, self.points, self.rules)
             check_acting(self.document, self.data, self.points, self.rules)
+            check_cameras(self.document, self._list("devices"), self._cameras)
 
     def _names(self, device: DeviceEntry, profile: Profile) -> None:
         """Note what other sections may refer to: the device's points, and its alarms in force."""

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from edge.config.acting import ActionEntry, InterlockEntry
 from edge.config.conditions import ConditionEntry, GroupEntry
 from edge.config.keeping import StorageEntry
+from edge.config.picturing import PicturesEntry
 from edge.config.serving import PageEntry
 from edge.config.updating import UpdatesEntry
 from protocols.model.alarm import AlarmKind, OnBad, Priority
@@ -126,6 +127,13 @@ class DeviceEntry(Strict):
         default_factory=dict, description="point key -> class or seconds, where it differs from the profile"
     )
     alarms: tuple[AlarmEntry, ...] = ()
+    cameras: tuple[Key, ...] = Field(
+        default=(),
+        description="cameras that see it, for evidence; left out: those of its site, or the nearest",
+    )
+    picture_s: Annotated[float, Field(ge=5, le=86_400)] | None = Field(
+        default=None, description="of a camera: its own seconds between two pictures for the wall"
+    )
 
 
 class GatewayFile(Strict):
@@ -139,6 +147,7 @@ class GatewayFile(Strict):
     batch: BatchEntry = BatchEntry()
     page: PageEntry = PageEntry()
     storage: StorageEntry = StorageEntry()
+    pictures: PicturesEntry | None = None
     updates: UpdatesEntry | None = None
     sites: tuple[SiteEntry, ...] = Field(min_length=1)
     connections: tuple[ConnectionEntry, ...] = ()

@@ -15,6 +15,7 @@ from edge.config.bind import Plan
 from edge.link.receiver import Receiver
 from edge.link.road import Road
 from edge.link.sender import Sender
+from edge.pictures import Pictures
 from edge.pipeline import Pipeline
 from edge.poller import Poller
 from edge.session import Session
@@ -39,5 +40,6 @@ class House:
     sessions: dict[str, Session]
     pollers: dict[str, Poller]
     road: Road
+    pictures: Pictures
     sender: Sender | None = None
     receiver: Receiver | None = None

@@ -89,7 +89,12 @@ class Changer:
         house.actions.adopt(plan)
         storage = plan.loaded.entry.storage
         house.buffer.keep(storage)
+        house.pictures.adopt(plan, house.sessions)
+        asked = plan.loaded.entry.pictures
+        if asked is not None:
+            house.pictures.shelf.keep(asked.keep_bytes, storage.min_free_bytes)
         house.pipeline.watch(house.actions.points, house.actions.on_steps)
+        house.pipeline.watch((), house.pictures.on_steps)
         if house.sender is not None:
             house.sender.limit(storage.uplink)
             house.sender.announce(plan.declaration)

@@ -25,6 +25,8 @@ from protocols.wire.channels import (
     DECLARATIONS,
     ENROL,
     INBOX,
+    MEDIA,
+    MEDIA_TYPE,
     PACKAGES,
     ROTATE,
     STATUS,
@@ -93,6 +95,11 @@ class CentreClient:
     async def send(self, batch: bytes) -> Receipt:
         """Hand over one encoded batch; it is committed when this returns. Raises CentreError."""
         answer = await self._request("POST", BATCHES, content=batch, kind=BATCH_TYPE)
+        return _read(answer, Receipt)
+
+    async def send_media(self, picture: bytes) -> Receipt:
+        """Hand over one encoded picture; it is committed when this returns. Raises CentreError."""
+        answer = await self._request("POST", MEDIA, content=picture, kind=MEDIA_TYPE)
         return _read(answer, Receipt)
 
     async def declare(self, name: str, manifest: bytes) -> None:

@@ -40,6 +40,9 @@ _DECLARED_AGAIN_S: Final = 30.0
 _STORAGE_RETRY_S: Final = 1.0
 _NO_ITEM: Final = 1 << 52
 """Asks the inbox for nothing: its answer brings the centre's clock at once."""
+_FEW: Final = 20
+"""Batches of readings that are no backlog: a second or two of them are always on their way."""
+_LOOK_S: Final = 1.0
 _TIME_ASKED: Final = 3
 _TIME_AGAIN_S: Final = 300.0
 
@@ -84,6 +87,16 @@ class Sender:
         # A fresh event for those who look from now on: nobody can clear what another still waits for.
         told, self._more = self._more, asyncio.Event()
         told.set()
+
+    async def quiet(self) -> None:
+        """Return when alarms, outcomes and the readings of before are sent: pictures may then go."""
+        await self._timely.wait()
+        while True:
+            await self._calm.wait()
+            waiting = (await self._disk(self._buffer.depth))["readings"].batches
+            if waiting <= _FEW:
+                return
+            await asyncio.sleep(_LOOK_S)
 
     def announce(self, declaration: str) -> None:
         """Say that another declaration, which the buffer remembers, is now the present one."""

@@ -17,6 +17,7 @@ COMMITTED_PORT_BASE = 15_000
 COMMITTED_CENTRE = "http://127.0.0.1:8600"
 FIRST_PAGE = 8620
 """Port of the first gateway's page: all of them run on one machine in the demo."""
+PICTURES = {"every_s": 60}
 PERIODS = {"fast": 1, "normal": 5, "slow": 20}
 _HEAD = """\
 # {zh} {en}: generated from sim_devices/city/linjiang.yaml by `python -m sim_devices.city`; edit that file.
@@ -71,6 +72,8 @@ def render(
     lines.append(f"state_dir: {_flow(str(PurePosixPath(state_dir)))}")
     lines.append(f"page: {_flow({'port': page})}")
     lines.append(f"periods: {_flow(PERIODS)}")
+    if any(endpoint.protocol == "camera" and endpoint.key in used for endpoint in spec.endpoints):
+        lines.append(f"pictures: {_flow(PICTURES)}")
     lines.append("sites:")
     for site in mine:
         record = {

@@ -24,6 +24,7 @@ from protocols.model.command import Command, CommandOutcome
 from protocols.model.manifest import Manifest, declaration_hash
 from protocols.model.order import Order
 from protocols.model.reading import Readings
+from protocols.model.snapshot import Snapshot
 from protocols.wire.batch import Batch, decode
 from protocols.wire.channels import (
     BATCHES,
@@ -31,6 +32,7 @@ from protocols.wire.channels import (
     DECLARATIONS,
     ENROL,
     INBOX,
+    MEDIA,
     PACKAGES,
     ROTATE,
     STATUS,
@@ -44,6 +46,7 @@ from protocols.wire.handshake import (
     Receipt,
     RunningConfig,
 )
+from protocols.wire.media import decode_media
 
 CODE = "GOOD-CODE"
 TOKEN = "token-of-the-test"
@@ -53,6 +56,7 @@ class FakeCentre:
     """A centre on a port of its own; `async with` it. Attributes are its memory and its moods.
 
     tls: certificate and key, for a centre that speaks https.
+    old: it knows no pictures, as a centre of before.
     refuse: (status, code) for every batch; `refuse_seq` for single readings batches.
     """
 
@@ -63,6 +67,8 @@ class FakeCentre:
         self.manifests: dict[str, Manifest] = {}
         self.refuse: tuple[int, str] | None = None
         self.refuse_seq: dict[int, tuple[int, str]] = {}
+        self.pictures: dict[tuple[str, int], Snapshot] = {}
+        self.old = False
         self.swallow_receipts = 0
         self.token = TOKEN
         self.next_token = ""
@@ -81,6 +87,7 @@ class FakeCentre:
                 Route(ENROL, self._enrol, methods=["POST"]),
                 Route(DECLARATIONS, _left(self._declare), methods=["PUT"]),
                 Route(BATCHES, _left(self._batch), methods=["POST"]),
+                Route(MEDIA, _left(self._media), methods=["POST"]),
                 Route(INBOX, self._inbox, methods=["GET"]),
                 Route(STATUS, _left(self._status), methods=["PUT"]),
                 Route(CONFIG, _left(self._config), methods=["PUT"]),
@@ -242,6 +249,25 @@ class FakeCentre:
                 stored=0 if duplicate else len(batch.payload),
                 received_us=self._clock(),
             )
+        )
+
+    async def _media(self, request: Request) -> Response:
+        if self.old:
+            return Response("Not Found", status_code=404)
+        if not self._known(request):
+            return self._problem(401, "unknown-gateway")
+        try:
+            media = decode_media(await request.body())
+        except WireError as error:
+            return self._problem(400, error.reason)
+        name = (media.boot, media.seq)
+        duplicate = name in self.pictures
+        self.pictures[name] = media.snapshot
+        if self.swallow_receipts:
+            self.swallow_receipts -= 1
+            return Response("the answer is lost", status_code=504)
+        return _json(
+            Receipt(stream="media", seq=media.seq, duplicate=duplicate, stored=1, received_us=self._clock())
         )
 
     async def _inbox(self, request: Request) -> Response:
