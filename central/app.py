@@ -25,11 +25,13 @@ from central.link.api import LinkRoutes
 from central.link.declarations import Declarations
 from central.link.gateways import Gateways
 from central.link.ingest import Ingest
+from central.link.media import MediaIntake
 from central.link.outbox import Outbox
 from central.link.packages import Packages
 from central.live.alarms import AlarmBoard
 from central.live.feed import Feed
 from central.live.latest import LatestBoard
+from central.live.snapshots import Snapshots
 from central.pipeline import Pipeline
 from central.security import api as security_api
 from central.security import api_accounts, api_audit, api_me, api_oidc
@@ -56,6 +58,8 @@ log = structlog.get_logger(__name__)
 API = "/api/v1"
 COMMIT_S = 10.0
 """How long a stop waits for the commit in hand."""
+SWEEP_S = 300.0
+"""The wall's pictures live for hours; a few minutes more do no harm."""
 RETENTION_S = 3600.0
 """Days fall due once a day; what had to wait (a lock, a backup, a backlog) is tried again in an hour."""
 ROOMS: tuple[Room, ...] = (monitoring, dispatch, registry, operations, wall, notices)
@@ -78,6 +82,8 @@ PACKED = (
     *DEFAULT_EXCLUDED_CONTENT_TYPES,
     "application/vnd.apache.arrow.stream",
     "application/vnd.apache.parquet",
+    "image/jpeg",
+    "image/png",
 )
 """What is compressed already, by itself."""
 
@@ -128,6 +134,7 @@ async def _running(app: FastAPI, config: Config, database: Database, clock: Cloc
     pipeline = Pipeline(
         database, clock, bus, latest=latest, alarms=alarms, feed=feed, gateways=gateways, outbox=outbox
     )
+    snapshots = Snapshots(database, clock, config.pictures)
     ingest = Ingest(declarations, pipeline.commit, clock)
     app.state.centre = Centre(
         config=config,
@@ -142,10 +149,11 @@ async def _running(app: FastAPI, config: Config, database: Database, clock: Cloc
         gateways=gateways,
         outbox=outbox,
         packages=packages,
+        snapshots=snapshots,
         security=Security.build(database, clock, config),
         committed=lambda: ingest.committed,
     )
-    link = LinkRoutes(gateways, declarations, ingest, outbox, packages, clock)
+    link = LinkRoutes(gateways, declarations, ingest, outbox, packages, MediaIntake(snapshots, clock), clock)
     app.include_router(link.router)
     console.mount(app, map_style=config.map_style)
     keeping = keeper(config, database.url)
@@ -155,6 +163,7 @@ async def _running(app: FastAPI, config: Config, database: Database, clock: Cloc
         Timer("presence", 2.0, gateways.presence.flush),
         Timer("gateway-changes", 2.0, gateways.tell_changes),
         Timer("rollups", 5.0, Roller(database, clock).roll),
+        Timer("pictures", SWEEP_S, snapshots.sweep),
         Timer("retention", RETENTION_S, lambda: asyncio.to_thread(keeping.run)),
     )
     async with asyncio.TaskGroup() as group:

@@ -18,6 +18,7 @@ OIDC = "CITYNERVE_" + "OIDC_"
 RETENTION_DAYS: Mapping[str, int] = {"critical": 3652, "standard": 731, "diagnostic": 90}
 """Ten years, two years, three months; leap days counted."""
 LOOPBACK = ("127.0.0.0/8", "::1/128")
+PICTURES: Mapping[str, int] = {"hours": 1, "days": 90, "mb": 4096}
 ROLLUP_DAYS: Mapping[str, int] = {"1m": 3652, "1h": 0, "1d": 0}
 """0: for ever. A point takes 8,760 hourly rows a year, under a megabyte."""
 
@@ -63,6 +64,8 @@ class Config:
     oidc          settings of the sign-in elsewhere, as they are; read by `central.security.oidc_settings`
     hooks_private networks of private addresses that webhooks and SMS gateways may lie in; none: only public
                   addresses are called (CITYNERVE_HOOKS_PRIVATE=10.20.0.0/16,192.168.7.5)
+    pictures      how long cameras' pictures stay: `hours` of the wall's, `days` of evidence and of what was
+                  asked for, `mb` megabytes of all together (CITYNERVE_PICTURES=hours=1,days=90,mb=4096)
     secure        cookies only over https, and browsers told to come by https only for a year (HSTS); set
                   it behind TLS (CITYNERVE_SECURE=1)
     log_level     debug, info, warning or error (CITYNERVE_LOG_LEVEL)
@@ -86,6 +89,7 @@ class Config:
     rate_account: int = RATE["account"]
     rate_address: int = RATE["address"]
     oidc: Mapping[str, str] = field(default_factory=dict)
+    pictures: Mapping[str, int] = field(default_factory=lambda: dict(PICTURES))
     secure: bool = False
     log_level: str = "info"
 
@@ -147,6 +151,7 @@ class Config:
             wrong("CITYNERVE_RATE", "account=100,address=20, requests a second", "write it so, or unset it")
         if (private := _networks(environ.get("CITYNERVE_HOOKS_PRIVATE", ""), ())) is None:
             wrong("CITYNERVE_HOOKS_PRIVATE", "networks: 10.20.0.0/16,192.168.7.5", "write it so, or unset it")
+        pictures = _pictures(environ, wrong)
         if mistakes:
             raise ConfigError(mistakes)
         return cls(
@@ -167,6 +172,7 @@ class Config:
             rate_account=(rate or RATE)["account"],
             rate_address=(rate or RATE)["address"],
             oidc={name: value for name, value in environ.items() if name.startswith(OIDC)},
+            pictures=pictures,
             secure=_yes(environ.get("CITYNERVE_SECURE", "")),
             key_file=Path(environ["CITYNERVE_KEY_FILE"]) if environ.get("CITYNERVE_KEY_FILE") else None,
             log_level=level,
@@ -227,6 +233,14 @@ def _networks(text: str, always: tuple[str, ...] = LOOPBACK) -> tuple[str, ...] 
         except ValueError:
             return None
     return tuple(found)
+
+
+def _pictures(environ: Mapping[str, str], wrong: Callable[[str, str, str], None]) -> dict[str, int]:
+    """Return how long cameras' pictures stay, and how many."""
+    kept = _numbers(environ.get("CITYNERVE_PICTURES", ""), PICTURES)
+    if kept is None or not all(kept.values()):
+        wrong("CITYNERVE_PICTURES", "hours=1,days=90,mb=4096, none of them 0", "write it so, or unset it")
+    return kept or dict(PICTURES)
 
 
 def _retention(

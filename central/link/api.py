@@ -11,6 +11,7 @@ from central.kernel.problem import Problem, from_wire
 from central.link.declarations import Declarations
 from central.link.gateways import Gateways
 from central.link.ingest import Ingest
+from central.link.media import MediaIntake
 from central.link.outbox import Outbox
 from central.link.packages import Packages
 from protocols.errors import WireError
@@ -25,7 +26,9 @@ from protocols.wire.channels import (
     MAX_BATCH_BYTES,
     MAX_CONFIG_BYTES,
     MAX_MANIFEST_BYTES,
+    MAX_MEDIA_BYTES,
     MAX_STATUS_BYTES,
+    MEDIA,
     PACKAGES,
     ROTATE,
     STATUS,
@@ -48,10 +51,12 @@ class LinkRoutes:
         ingest: Ingest,
         outbox: Outbox,
         packages: Packages,
+        media: MediaIntake,
         clock: Clock,
     ) -> None:
         self._gateways = gateways
         self._packages = packages
+        self._media = media
         self._declarations = declarations
         self._ingest = ingest
         self._outbox = outbox
@@ -61,6 +66,7 @@ class LinkRoutes:
             ("POST", ENROL, self.enrol),
             ("PUT", DECLARATIONS, self.declare),
             ("POST", BATCHES, self.batch),
+            ("POST", MEDIA, self.media),
             ("GET", INBOX, self.inbox),
             ("PUT", STATUS, self.status),
             ("PUT", CONFIG, self.configuration),
@@ -94,6 +100,12 @@ class LinkRoutes:
         """POST batch → Receipt, after the commit."""
         gateway = await self._gateway(request)
         receipt = await self._ingest.accept(gateway, await _body(request, MAX_BATCH_BYTES))
+        return Response(msgspec.json.encode(receipt), media_type=JSON)
+
+    async def media(self, request: Request) -> Response:
+        """POST picture → Receipt, after the commit."""
+        gateway = await self._gateway(request)
+        receipt = await self._media.accept(gateway, await _body(request, MAX_MEDIA_BYTES))
         return Response(msgspec.json.encode(receipt), media_type=JSON)
 
     async def inbox(self, request: Request) -> Response:

@@ -12,11 +12,11 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from central.link.sent import Sent
-from protocols.model.order import AlarmAct, ConfigPush, Order, Rotate, Update
+from protocols.model.order import AlarmAct, ConfigPush, Order, Rotate, TakePicture, Update
 
-OrderKind = Literal["alarm", "config", "rotate", "update"]
-ORDER_KINDS: Final[tuple[OrderKind, ...]] = ("alarm", "config", "rotate", "update")
-Standing = AlarmAct | ConfigPush | Rotate | Update
+OrderKind = Literal["alarm", "config", "rotate", "update", "picture"]
+ORDER_KINDS: Final[tuple[OrderKind, ...]] = ("alarm", "config", "rotate", "update", "picture")
+Standing = AlarmAct | ConfigPush | Rotate | Update | TakePicture
 """The orders that this table keeps; a command has its own."""
 
 
@@ -110,6 +110,8 @@ def kind_of(order: Standing) -> OrderKind:
             return "rotate"
         case Update():
             return "update"
+        case TakePicture():
+            return "picture"
 
 
 def subject_of(order: Standing) -> str:
@@ -123,3 +125,5 @@ def subject_of(order: Standing) -> str:
             return ""
         case Update():
             return order.version
+        case TakePicture():
+            return order.camera

@@ -14,13 +14,15 @@ from central.link.outbox import Outbox
 from central.link.packages import Packages
 from protocols.errors import Rejected
 from protocols.model.clock import SECOND_US, Clock
-from protocols.model.order import ConfigPush, Rotate, Update
+from protocols.model.order import ConfigPush, Rotate, TakePicture, Update
 from protocols.wire.channels import MAX_CONFIG_BYTES
 from protocols.wire.handshake import MASK
 
 PUSH_EXPIRY_S: Final = 86_400.0
 ROTATE_EXPIRY_S: Final = 7 * 86_400.0
 UPDATE_EXPIRY_S: Final = 7 * 86_400.0
+PICTURE_EXPIRY_S: Final = 60.0
+"""A picture is asked for by somebody who waits for it."""
 MIN_PROBATION_S: Final = 10.0
 MAX_PROBATION_S: Final = 3600.0
 
@@ -113,6 +115,22 @@ class Wishes:
             signature=package.signature,
             issued_us=now,
             expires_us=now + round(UPDATE_EXPIRY_S * SECOND_US),
+            issued_by=actor,
+        )
+        return await self._outbox.order(gateway, order, actor)
+
+    async def picture(self, gateway: str, camera: str, actor: str) -> OrderView:
+        """Ask a gateway for a picture now; camera is the device's key there.
+
+        Only for a gateway whose status has `pictures`: an older one cannot read such an order. Raises
+        KeyError for an unknown gateway; Rejected `revoked`.
+        """
+        now = self._clock()
+        order = TakePicture(
+            id=str(uuid.uuid4()),
+            camera=camera,
+            issued_us=now,
+            expires_us=now + round(PICTURE_EXPIRY_S * SECOND_US),
             issued_by=actor,
         )
         return await self._outbox.order(gateway, order, actor)

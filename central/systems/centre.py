@@ -17,6 +17,7 @@ from central.link.packages import Packages
 from central.live.alarms import AlarmBoard
 from central.live.feed import Feed
 from central.live.latest import LatestBoard
+from central.live.snapshots import Snapshots
 from central.security.parts import Security
 from central.store.base import Database
 from central.store.history import History
@@ -39,6 +40,7 @@ class Centre:
     gateways: Gateways
     outbox: Outbox
     packages: Packages
+    snapshots: Snapshots
     security: Security
     committed: Callable[[], int]
     """How many readings were committed since the start; its difference over time is the rate."""

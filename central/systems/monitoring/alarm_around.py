@@ -74,7 +74,7 @@ class AlarmAround:
             return NearCameras(items=[])
         found = []
         for device in city.devices.values():
-            if device.kind != CAMERA or not _stands(device) or device.id == alarm.device:
+            if device.kind != CAMERA or not stands(device) or device.id == alarm.device:
                 continue
             there = place(device, city.sites)
             if there is not None:
@@ -96,7 +96,7 @@ class AlarmAround:
         return found
 
 
-def _stands(device: DeviceRecord) -> bool:
+def stands(device: DeviceRecord) -> bool:
     """Say whether it is there: what people keep by hand has no gateway that declares it, and yet it is."""
     if device.lifecycle not in (Lifecycle.ACTIVE, Lifecycle.MAINTENANCE):
         return False

@@ -29,6 +29,7 @@ from central.systems.monitoring.alarm_saved import SavedViews
 from central.systems.monitoring.alarm_watch import DeskWatch
 from central.systems.monitoring.alarms import AlarmDesk
 from central.systems.monitoring.audience import Audience
+from central.systems.monitoring.cameras import CameraDesk
 from central.systems.monitoring.figures import DEFAULT_PATTERNS
 from central.systems.monitoring.gateways import GatewayDesk
 from central.systems.monitoring.marks import MapDesk
@@ -68,6 +69,7 @@ class Parts:
     map_desk: MapDesk
     replay: ReplayDesk
     trend_views: TrendViewDesk
+    cameras: CameraDesk
     database: Database
     map: citymap.Layers | None = None
 
@@ -76,6 +78,7 @@ class Parts:
         """Put the room together."""
         registry = centre.registry
         gateway_desk = GatewayDesk(centre.gateways, registry)
+        wishes = Wishes(centre.outbox, centre.packages, centre.clock)
         desk = Desk(
             board=centre.alarms,
             registry=registry,
@@ -123,7 +126,7 @@ class Parts:
             gateway_desk=gateway_desk,
             outbox=centre.outbox,
             packages=centre.packages,
-            wishes=Wishes(centre.outbox, centre.packages, centre.clock),
+            wishes=wishes,
             history=centre.history,
             feed=centre.feed,
             bus=centre.bus,
@@ -132,6 +135,16 @@ class Parts:
             map_style=centre.config.map_style,
             replay=ReplayDesk(centre.database, registry, centre.clock),
             trend_views=TrendViewDesk(centre.database, registry, centre.clock),
+            cameras=CameraDesk(
+                registry=registry,
+                latest=centre.latest,
+                alarms=centre.alarms,
+                gateways=centre.gateways,
+                snapshots=centre.snapshots,
+                outbox=centre.outbox,
+                wishes=wishes,
+                clock=centre.clock,
+            ),
             database=centre.database,
             map_desk=MapDesk(
                 registry=registry,

@@ -20,8 +20,16 @@ from protocols.model.alarm import AlarmEvent, Priority, Rule
 from protocols.model.clock import SECOND_US, to_datetime
 from protocols.model.command import CommandOutcome, CommandState
 from protocols.model.manifest import DeviceDecl, Manifest, PointDecl, SiteDecl
+from protocols.model.snapshot import Snapshot
 from protocols.wire.channels import CONFIG, STATUS
-from protocols.wire.handshake import BacklogStatus, ConfigStatus, GatewayStatus, RunningConfig, StorageStatus
+from protocols.wire.handshake import (
+    BacklogStatus,
+    ConfigStatus,
+    GatewayStatus,
+    PicturesStatus,
+    RunningConfig,
+    StorageStatus,
+)
 from tests.central.systems.field import FieldGateway
 from tests.central.systems.running import API, Running, running_centre
 
@@ -55,6 +63,7 @@ NOWHERE: Final[Mapping[str, str]] = {
     "event": "no-event", "case": "no-case", "task": "no-task", "command": "no-command", "order": "no-order",
     "digest": "no-digest", "person": "no-person", "word": "no-word", "kind": "no-kind", "district": "no-area",
     "department": "no-department", "tag": "no-tag", "attachment": "no-attachment",
+    "camera": "gw-no.cam", "snapshot": "987654",
     "cover": "987654", "fold": "987654", "rule": "no.rule", "cause": "gateway:gw-no",
 }  # fmt: skip
 """Ids that nothing has."""
@@ -90,12 +99,13 @@ def manifest(gateway: str, *areas: str) -> Manifest:
                 lon=121.4 if key == "a" else 99.777125, lat=31.2, district=district,
             )
         )  # fmt: skip
-        for device in ("well", "pump"):
+        for device in ("well", "pump", "cam"):
             devices.append(
                 DeviceDecl(
                     key=f"{key}-{device}", site=place, name_zh=f"{zh} {device}",
                     name_en=f"{district} {device}",
-                    kind=f"{key}-{device}", profile=f"{key}.profile", profile_version=1, protocol="modbus",
+                    kind="camera" if device == "cam" else f"{key}-{device}",
+                    profile=f"{key}.profile", profile_version=1, protocol="modbus",
                 )
             )  # fmt: skip
         for device, name in (("well", "level"), ("well", "flow"), ("pump", "run")):
@@ -184,7 +194,17 @@ async def _live(both: TwoAreas, area: Area, gateway: FieldGateway) -> None:
     fold = await city.post("/alarms/folds", storm, Role.ADMIN, expect=201)
     view = {"name": f"{key}! view", "shared": True, "filter": {"site": site}}
     await city.post("/alarms/views", view, Role.OPERATOR, expect=201)
+    camera = f"{gateway.gateway}.{key}-cam"
+    picture = b"\xff\xd8\xff" + f"what {NAMES[key][0]} looks like".encode()
+    shot = Snapshot(
+        camera=f"{key}-cam", taken_us=now, cause="alarm", moment="at", occurrences=(alarm,), data=picture
+    )
+    assert (await gateway.picture(shot, 1)).status_code == 200
+    taken = (await city.get(f"/cameras/{camera}"))["snapshot"]
+    if key == "zb":
+        both.secrets.add(taken["sha256"])
     area.ids |= {
+        "camera": camera, "snapshot": taken["id"],
         "cover": str(cover["id"]), "fold": str(fold["id"]), "rule": f"{key}-well.level-high",
         "cause": f"gateway:{gateway.gateway}",
         "attachment": answer.json()["id"], "tag": written["tags"][0], "department": f"{NAMES[key][0]}-office",
@@ -208,6 +228,7 @@ async def _tell(both: TwoAreas, gateway: FieldGateway, area: Area) -> str:
             config=ConfigStatus(running=3, digest=digest, declaration="x", since_us=both.city.clock()),
             storage=StorageStatus(used_bytes=10, limit_bytes=None, free_bytes=100, left_s=792_000.0),
             backlog=BacklogStatus(batches=2, readings=500, bytes=900, oldest_us=None),
+            pictures=PicturesStatus(),
             local_manual=("a-pump", "zb-pump") if told is not gateway else (f"{area.key}-pump",),
         )  # fmt: skip
         async with both.city.client(None) as client:

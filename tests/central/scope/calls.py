@@ -20,7 +20,7 @@ PATHS: Final[Mapping[str, str]] = {
     "site_id": "site", "device_id": "device", "point_id": "point", "alarm_id": "alarm", "event_id": "event",
     "case_id": "case", "task_id": "task", "command_id": "command", "gateway_id": "gateway",
     "order_id": "order", "digest": "digest", "username": "person", "attachment_id": "attachment",
-    "cover": "cover", "fold": "fold", "thing_id": "",
+    "cover": "cover", "fold": "fold", "thing_id": "", "camera_id": "camera", "snapshot_id": "snapshot",
 }  # fmt: skip
 """Path parameter -> kind of id in `Area`; of a thing of the registry, the kind that stands before it."""
 

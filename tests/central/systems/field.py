@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from typing import Any
 
 import httpx2
 import msgspec
@@ -13,9 +14,21 @@ from protocols.model.alarm import AlarmEvent, AlarmTransition, Rule
 from protocols.model.command import CommandOutcome
 from protocols.model.manifest import DeviceDecl, Manifest, PointDecl, SiteDecl, declaration_hash
 from protocols.model.reading import Readings
+from protocols.model.snapshot import Snapshot
 from protocols.wire.batch import Batch, Payload, encode
-from protocols.wire.channels import BATCHES, CLOCK_HEADER, DECLARATIONS, ENROL, INBOX, Stream
-from protocols.wire.handshake import Credentials, Enrolment, Inbox, InboxItem, Receipt
+from protocols.wire.channels import BATCHES, CLOCK_HEADER, DECLARATIONS, ENROL, INBOX, MEDIA, STATUS, Stream
+from protocols.wire.handshake import (
+    BacklogStatus,
+    ConfigStatus,
+    Credentials,
+    Enrolment,
+    GatewayStatus,
+    Inbox,
+    InboxItem,
+    Receipt,
+    StorageStatus,
+)
+from protocols.wire.media import Media, encode_media
 
 SITE = "ps-riverside"
 AIR = "air-park"
@@ -171,6 +184,24 @@ class FieldGateway:
     async def outcome(self, outcome: CommandOutcome) -> Receipt:
         """Send what became of a command."""
         return await self.send("outcomes", (outcome,), outcome.finished_us)
+
+    async def picture(self, snapshot: Snapshot, seq: int, boot: str = "") -> httpx2.Response:
+        """Send one picture; return the centre's answer as it is."""
+        media = Media(boot=boot or self.boot, seq=seq, made_us=snapshot.taken_us, snapshot=snapshot)
+        return await self._client.post(MEDIA, content=encode_media(media), headers=self.headers)
+
+    async def tell(self, **more: Any) -> None:
+        """Report a status; `pictures` where the gateway is to take some."""
+        status = GatewayStatus(
+            software="citynerve-edge 0.1.0",
+            started_us=0,
+            config=ConfigStatus(running=1, digest="d" * 64, declaration=self.declaration, since_us=0),
+            storage=StorageStatus(used_bytes=1, limit_bytes=None, free_bytes=2, left_s=None),
+            backlog=BacklogStatus(batches=0, readings=0, bytes=0, oldest_us=None),
+            **more,
+        )
+        answer = await self._client.put(STATUS, content=msgspec.json.encode(status), headers=self.headers)
+        assert answer.status_code == 204, answer.text
 
     async def inbox(self, after: int = 0) -> tuple[InboxItem, ...]:
         """Fetch what waits, without waiting."""
