@@ -3,7 +3,7 @@ export default {
   product: '神经中枢 CityNerve',
   tagline: '智慧城市运营中心',
   nav: {
-    trends: '趋势', replay: '回放',
+    cameras: '视频', trends: '趋势', replay: '回放',
     settings: '设置', more: '更多', overview: '总览', alarms: '报警', devices: '设备', map: '地图', cases: '案件', gateways: '网关', events: '事件', main: '主导航', registry: '台账',
   },
   common: {
@@ -93,7 +93,7 @@ export default {
     config: { title: '配置', running: '运行版本', version: '第 {n} 版', since: '自 {time}', state: { edited: '已编辑，未生效', same: '与要求一致', probation: '试运行中', refused: '被拒绝', 'rolled-back': '已自动回退' }, edit: '编辑并下发', editTitle: '{id} 的配置', file: '网关文件', note: '说明', notePlaceholder: '为何修改？', probation: '试运行（秒）', probationHint: '在此时间内，若上行链路或原本正常的设备中断，网关自行回退。', push: '下发', pushed: '已下发，结果见指令列表', none: '网关尚未上报其配置', masked: '有 {n} 个值作为机密未上报', unchanged: '尚未修改', reload: '取当前运行配置', use: '编辑此文本' },
     memory: { title: '存储与积压', used: '已用', free: '磁盘剩余', left: '还可存 {span}', leftLabel: '断网可存', endless: '暂无上限之虞', thinned: '已抽稀', dropped: '因空间不足丢失', today: '今日写入 / 发送', waiting: '待发', pace: '每秒 {n} 条，{span}后发完', standing: '未在减少', oldest: '最早', nothing: '无积压' },
     now: { title: '当前', manual: '就地手动', manualAll: '整个网关', manualNone: '无', clock: '时钟', synced: '已校准', unsynced: '未校准', token: '令牌', started: '启动于', silent: '尚无状态', silentHint: '网关尚未接入，或其软件早于本中心。', reported: '{age}上报' },
-    orders: { title: '下达给该网关的指令', empty: '尚未下达指令', kind: { alarm: '报警', config: '配置', rotate: '换发令牌', update: '升级' }, state: { selected: '已选定', pending: '下发中', delivered: '网关已收', verified: '完成', written: '完成', mismatch: '已撤回', rejected: '被拒绝', expired: '已过期', failed: '失败', unknown: '无应答' } },
+    orders: { title: '下达给该网关的指令', empty: '尚未下达指令', kind: { alarm: '报警', config: '配置', rotate: '换发令牌', update: '升级', picture: '抓拍' }, state: { selected: '已选定', pending: '下发中', delivered: '网关已收', verified: '完成', written: '完成', mismatch: '已撤回', rejected: '被拒绝', expired: '已过期', failed: '失败', unknown: '无应答' } },
     rotate: '换发令牌', rotateTitle: '换发令牌', rotateText: '{id} 将领取新令牌。新令牌首次使用时旧令牌失效，数据不中断。', rotated: '已要求，结果见指令列表',
     update: '升级', updateTitle: '升级软件', updateText: '网关下载已签名的软件包，校验、启动；若运行不正常，自行回退。', updateNone: '没有可用的软件包。在中心执行：citynerve gateway stage WHEEL --key FILE', updated: '已要求，结果见指令列表', auditWarning: '审计链异常', open: '打开',
     title: '网关', state: { pending: '待接入', online: '在线', degraded: '降级', offline: '离线', revoked: '已吊销' }, lag: '滞后', backlog: '积压', offset: '时钟偏差', lastSeen: '最近通信', software: '软件', points: '测点', devices: '设备', setAside: '搁置批次', readings: '{n} 条', batches: '{n} 批', enrol: '接入新网关', enrolTitle: '接入新网关', id: '网关编号', idHint: '小写字母、数字、- 或 _，例如 gw-north', idBad: '编号须以小写字母或数字开头，只含小写字母、数字、- 和 _。', nameOptional: '名称（可不填）', code: '一次性接入码', codeHint: '仅显示这一次。在网关上执行下面的命令，{time} 前有效。', create: '生成接入码', newCode: '重新生成接入码', revoke: '吊销', revokeTitle: '吊销网关', revokeText: '吊销后，{id} 的数据将不再被接收，须重新接入。网关本地缓存不会丢失。', revoked: '已吊销', empty: '还没有网关', emptyHint: '生成一次性接入码，在现场网关上执行接入命令。', none: '无', setAsideHint: '被中心拒收的批次保存在网关上，请联系维护人员。', never: '从未', command: '接入命令',

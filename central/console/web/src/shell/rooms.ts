@@ -18,6 +18,7 @@ export const ROOMS: readonly Room[] = [
   { name: 'alarms', icon: 'alarms', also: ['alarm', 'alarm-health'], phone: true },
   { name: 'map', icon: 'map', also: [], phone: false },
   { name: 'devices', icon: 'devices', also: ['device'], phone: true },
+  { name: 'cameras', icon: 'camera', also: ['camera'], phone: false },
   { name: 'trends', icon: 'chart', also: [], phone: false },
   { name: 'replay', icon: 'replay', also: [], phone: false },
   { name: 'cases', icon: 'cases', also: ['case', 'events'], phone: true },
