@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -129,10 +129,10 @@ def manifest(gateway: str, *areas: str) -> Manifest:
 
 
 @asynccontextmanager
-async def two_areas(url: str, folder: Path) -> AsyncIterator[TwoAreas]:
+async def two_areas(url: str, folder: Path, **settings: Any) -> AsyncIterator[TwoAreas]:
     """Run the city; it has gateways of each area, and one that serves both."""
     async with AsyncExitStack() as stack:
-        city = await stack.enter_async_context(running_centre(url, folder))
+        city = await stack.enter_async_context(running_centre(url, folder, **settings))
         gateways = {}
         for name, areas in (("gw-alpha", ["a"]), ("gw-bravo", ["zb"]), (SHARED, ["a", "zb"])):
             gateways[name] = await stack.enter_async_context(city.gateway(name, manifest(name, *areas)))
