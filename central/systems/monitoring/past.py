@@ -21,6 +21,8 @@ from central.systems.monitoring.schemas_past import Gap
 from protocols.model.clock import LATEST_US, SECOND_US, to_datetime
 
 MAX_POINTS = 8
+COLUMNS = ("value", "quality", "n", "bad", "min", "avg", "max", "last")
+"""What `fields` may name in the compact form: the first two raw, the others rolled up."""
 EVIDENCE_US = 120 * SECOND_US
 
 
@@ -75,6 +77,14 @@ def shown(past: Past, now_us: int) -> schemas.History:
             _raw(point, found, missing) if isinstance(found, RawHistory) else _rolled(point, found, missing)
         )
     return schemas.History(resolution=past.resolution, series=series)
+
+
+def known_columns(names: Sequence[str]) -> frozenset[str]:
+    """Return names of columns, of raw or rolled-up readings. Problem 422 `bad-field` for one there is not."""
+    if unknown := [name for name in names if name not in COLUMNS]:
+        detail = f"{', '.join(unknown)}: no such column. There are {', '.join(COLUMNS)}."
+        raise Problem(422, "bad-field", "Unknown column", detail)
+    return frozenset(names)
 
 
 def compact(past: Past, now_us: int, fields: frozenset[str] | None = None) -> bytes:

@@ -75,6 +75,9 @@ async def test_the_compact_form_says_the_same(city: Running, gateway: FieldGatew
     rolled = {**span, "resolution": "1m", "fields": "avg, n"}
     (few,) = (await city.get("/history/columns", point=LEVEL, **rolled))["series"]
     assert few["columns"] == {"avg": [5.0, 14.5], "n": [11, 6]}
+    async with city.client(Role.VIEWER) as client:
+        wrong = await client.get(f"{API}/history/columns", params={"point": LEVEL, "fields": "avg,colour"})
+    assert (wrong.status_code, wrong.json()["type"]) == (422, "/problems/bad-field")
 
 
 async def exported(city: Running, role: Role | str = Role.VIEWER, **params: Any) -> tuple[int, bytes]:
