@@ -48,3 +48,25 @@ async def test_files_are_served_and_hashed_ones_are_kept(browser: httpx2.AsyncCl
     answer = await browser.get("/assets/main-1a2b.js")
     assert "javascript" in answer.headers["content-type"]
     assert "immutable" in answer.headers["cache-control"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../secret.txt", "/%2e%2e/secret.txt", "/..%2fsecret.txt", "/assets/../../secret.txt",
+        "/assets/..%2f..%2fsecret.txt", "/assets/%2e%2e/%2e%2e/secret.txt", "/..%5csecret.txt",
+        "/assets/..%5c..%5csecret.txt", "/.%00./secret.txt", "//secret.txt", "/link.txt",
+        "/assets/%2fetc/passwd",
+    ],
+)  # fmt: skip
+async def test_no_path_leads_out_of_the_folder(
+    browser: httpx2.AsyncClient, tmp_path: Path, path: str
+) -> None:
+    secret = tmp_path.parent / "secret.txt"
+    secret.write_text("what nobody may read")
+    link = tmp_path / "link.txt"
+    link.symlink_to(secret)
+    answer = await browser.request("GET", httpx2.URL("http://centre").copy_with(raw_path=path.encode()))
+    assert answer.status_code == 404 or "the page" in answer.text
+    assert "nobody may read" not in answer.text
+    assert "root:" not in answer.text
