@@ -45,7 +45,7 @@ def tried(
     Few examples are always the same, so that a suite does not fail by chance; many are made anew each time.
     A single one is one that is allowed: others are refused at the door, and take longest to make up.
     """
-    schema = schemathesis.openapi.from_dict(document)
+    schema: Any = schemathesis.openapi.from_dict(document)
     schema.config.update(base_url=address)
     found = Found()
     for result in schema.get_all_operations():
