@@ -8,7 +8,7 @@ import time
 
 from tests.bench.figure import Figure, table
 
-ALL = ("buffer", "alarms", "gateway", "centre", "commands")
+ALL = ("buffer", "alarms", "gateway", "centre", "commands", "map")
 
 
 def main(names: list[str]) -> int:
