@@ -1,0 +1,95 @@
+"""axe over every page of the console, in both languages: no serious fault of access.
+
+The pages are gone to inside the one document, as a link does it, so that the console is loaded once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.axe import faults
+from tests.e2e.conftest import SLOW_MS
+
+pytestmark = pytest.mark.browser
+expect.set_options(timeout=SLOW_MS)
+
+DEVICE = "gw-north.ps-riverside-pump1"
+POINT = "gw-north.ps-riverside-well.level"
+PAGES = {
+    "/": "[data-testid=overview] .feed, [data-testid=overview] .empty",
+    "/alarms": "[data-testid=alarm-list]",
+    "/alarms/health": "[data-testid^=figure-]",
+    f"/map?device={DEVICE}": "[data-testid=card-value]",
+    "/devices": "[data-testid=device-row]",
+    f"/devices/{DEVICE}": "[data-testid=point-value]",
+    f"/trends?points={POINT}&span=900": "[data-testid=trends-row]",
+    "/replay": "[data-testid=replay-density] .at",
+    "/cases": "[data-testid=case-list]",
+    "/events": "h1",
+    "/gateways": "[data-testid=gateway-card]",
+    "/gateways/gw-north": "[data-testid=gateway-memory]",
+    "/registry": "[role=row][href]",
+    f"/registry/devices/{DEVICE}": "[data-testid=thing-page]",
+    "/settings/me": "[data-testid=factor-panel]",
+    "/settings/accounts": "[data-testid=account-admin]",
+    "/settings/roles": "[data-testid=role-new]",
+    "/settings/tokens": ".settings .panel",
+    "/settings/sessions": "[data-testid=session-row]",
+    "/settings/wall": "[data-testid=layout-row]",
+    "/settings/audit": "[data-testid=audit-row]",
+    "/no/such/page": "h1",
+}
+"""Every address, and what is on its page once it has been loaded."""
+SHEETS = {
+    "/settings/accounts": "account-new",
+    "/settings/me": "token-new",
+    "/settings/wall": "screen-new",
+    "/alarms": "keys",
+}
+"""What opens a sheet that has fields or words of its own."""
+GO = "path => { history.pushState(null, '', path); dispatchEvent(new PopStateEvent('popstate')) }"
+
+
+def _go(page: Page, path: str) -> None:
+    page.evaluate(GO, path)
+    page.locator(PAGES[path]).first.wait_for()
+    expect(page.locator("main .bones")).to_have_count(0)
+
+
+def test_no_page_has_a_serious_fault_of_access(visit: Callable[..., Page]) -> None:
+    page = visit("admin", "en", viewport={"width": 1440, "height": 900})
+    found: list[str] = []
+    found += [f"shell {one}" for one in faults(page)]
+    for path in PAGES:
+        _go(page, path)
+        for language in ("en", "zh"):
+            page.get_by_test_id(f"language-{language}").click()
+            expect(page.locator("html")).to_have_attribute("lang", "en" if language == "en" else "zh-CN")
+            found += [f"{path} {language} {one}" for one in faults(page, "main", words=language == "zh")]
+    for path, opener in SHEETS.items():
+        _go(page, path)
+        page.get_by_test_id(opener).click()
+        expect(page.get_by_role("dialog")).to_be_visible()
+        found += [f"{path} {opener} {one}" for one in faults(page, "[role=dialog]")]
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+    assert not found, "\n".join(found)
+
+
+def test_a_phone_has_no_serious_fault_and_nothing_beside_the_screen(visit: Callable[..., Page]) -> None:
+    page = visit(None, "zh", viewport={"width": 390, "height": 844})
+    assert faults(page) == []
+    page = visit("operator", "zh", viewport={"width": 390, "height": 844})
+    wide: dict[str, int] = {}
+    for path in PAGES:
+        if path.startswith("/settings") and path != "/settings/me":
+            continue  # an operator has no such page
+        _go(page, path)
+        over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        wide |= {path: over} if over > 0 else {}
+    assert wide == {}
+    _go(page, "/alarms")
+    assert faults(page) == []
