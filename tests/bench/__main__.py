@@ -8,7 +8,7 @@ import time
 
 from tests.bench.figure import Figure, table
 
-ALL = ("buffer", "alarms", "gateway", "centre", "commands", "map")
+ALL = ("buffer", "alarms", "gateway", "centre", "commands")
 
 
 def main(names: list[str]) -> int:

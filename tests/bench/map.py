@@ -1,4 +1,4 @@
-"""The map page with 50,000 devices in Chromium: until its list and its marks stand, and while it is panned.
+"""The map page with 50,000 devices in Chromium; `python -m tests.bench.map`: to its first list and marks, and panned.
 
 The devices are written straight into the database of a centre that nothing reports to, which is the worst
 case: every one of them is stale, so that every one is named in each answer about marks. Chromium draws WebGL
@@ -15,7 +15,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from central.config import Config
 from central.store.open import open_database
-from tests.bench.figure import Figure
+from tests.bench.figure import Figure, table
 from tests.bench.processes import PASSWORD, USER, Centre, centre_process
 from tests.e2e.browser import launch_options, require_browser
 
@@ -131,3 +131,7 @@ def _spent(meter: Any) -> float:
     """Seconds that the page's main thread has spent in scripts."""
     metrics = {item["name"]: item["value"] for item in meter.send("Performance.getMetrics")["metrics"]}
     return float(metrics["ScriptDuration"])
+
+
+if __name__ == "__main__":
+    print(table(measure()))
