@@ -1,4 +1,4 @@
-"""The map page with 50,000 devices in Chromium; `python -m tests.bench.map`: to its first list and marks, and panned.
+"""The map page with 50,000 devices in Chromium, until it stands and panned: `python -m tests.bench.map`.
 
 The devices are written straight into the database of a centre that nothing reports to, which is the worst
 case: every one of them is stale, so that every one is named in each answer about marks. Chromium draws WebGL
