@@ -35,9 +35,15 @@ LONGEST_PLACE = 18
 
 @dataclass(frozen=True, slots=True)
 class ReadingsChanged:
-    """The newest values of points that changed since the client's last flush."""
+    """Points that changed since the client's last flush; `board` has their newest values."""
 
-    items: list[LatestValue]
+    series: SeriesColumn
+    board: LatestBoard
+
+    @property
+    def items(self) -> list[LatestValue]:
+        """Their newest values as they are now."""
+        return list(self.board.get_many(self.series.tolist()).values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +151,9 @@ class FeedClient:
             for message in others:
                 yield message
             if self._changed.any():
-                series = np.flatnonzero(self._changed)
+                series = np.flatnonzero(self._changed).astype(np.int32)
                 self._changed[series] = False
-                yield ReadingsChanged(list(self._feed.latest.get_many(series.tolist()).values()))
+                yield ReadingsChanged(series, self._feed.latest)
             yield Told(place)
 
     def _take_messages(self, messages: Subscription, others: list[Message]) -> int:

@@ -81,6 +81,8 @@ class LatestBoard:
         self._period = np.zeros(_START)
         self._known = np.zeros(_START, bool)
         self._text: dict[int, str] = {}
+        self._turns = np.zeros(_START, np.int64)
+        self._turn = 0
 
     async def load(self, database: Database) -> None:
         """Register every point that is not retired, and fill in its last stored reading."""
@@ -126,6 +128,8 @@ class LatestBoard:
         self._value[changed] = readings.value[rows]
         self._quality[changed] = readings.quality[rows]
         self._received[changed] = received_us
+        self._turn += 1
+        self._turns[changed] = self._turn
         if text or self._text:
             for row, number in zip(rows.tolist(), changed.tolist(), strict=True):
                 if row in text:
@@ -155,9 +159,15 @@ class LatestBoard:
                 time_us=time_us,
                 received_us=int(self._received[number]),
                 quality=int(self._quality[number]),
-                stale=now - time_us > STALE_PERIODS * self._period[number] * SECOND_US,
+                stale=now - time_us > STALE_PERIODS * float(self._period[number]) * SECOND_US,
             )
         return answer
+
+    def turns(self, series: SeriesColumn) -> NDArray[np.int64]:
+        """Return, row by row, a number that is another one after each change of that series."""
+        if len(series):
+            self._grow(int(series.max()))
+        return self._turns[series]
 
     def conditions(self, series: SeriesColumn) -> Conditions:
         """Return the condition of each of these series, row by row."""
@@ -204,3 +214,4 @@ class LatestBoard:
         self._quality = np.append(self._quality, np.zeros(more, np.uint32))
         self._period = np.append(self._period, np.zeros(more))
         self._known = np.append(self._known, np.zeros(more, bool))
+        self._turns = np.append(self._turns, np.zeros(more, np.int64))

@@ -15,8 +15,9 @@ from central.kernel.shapes import Shape
 from central.link.schemas import Command, Gateway, Order
 from central.live.alarm_views import AlarmView
 from central.live.feed import MAX_CLIENTS, AlarmsChanged, Feed, FeedItem, Lagged, Ping, ReadingsChanged, Told
-from central.systems.monitoring import schemas, schemas_alarms, views
+from central.systems.monitoring import schemas, schemas_alarms
 from central.systems.monitoring.audience import Audience
+from central.systems.monitoring.latest_lines import LatestLines
 from central.systems.monitoring.schemas_desk import DeskNews
 from protocols.model.clock import SECOND_US, Clock, to_datetime
 
@@ -52,6 +53,7 @@ class LiveStream:
         clock: Clock,
         *,
         points: Sequence[PointRecord],
+        lines: LatestLines,
         kinds: Sequence[Kind],
         allowed: Callable[[], Awaitable[bool]],
         priorities: Collection[str] = (),
@@ -61,6 +63,7 @@ class LiveStream:
         self._audience = audience
         self._clock = clock
         self._points = {point.series: point for point in points}
+        self._lines = lines
         self._feed = feed
         self._kinds = tuple(kinds)
         self._allowed = allowed
@@ -82,14 +85,20 @@ class LiveStream:
             hello = schemas.Hello(server_time=to_datetime(self._clock()))
             yield f"retry: {RETRY_MS}\n".encode() + encode("hello", hello)
             checked = self._clock()
+            waiting: list[bytes] = []
             async for item in client:
                 if self._clock() - checked >= CHECK_US:
                     if not await self._allowed():
                         return
                     checked = self._clock()
                 said = await self._encode(item)
-                if said is not None:
-                    yield said
+                if said is None:
+                    continue
+                waiting.append(said)
+                # What one flush says goes out as one piece; its end tells the place.
+                if isinstance(item, (Told, Lagged, Ping)):
+                    yield b"".join(waiting)
+                    waiting.clear()
 
     def _hears(self, message: Message) -> bool:
         payload = message.payload
@@ -99,16 +108,9 @@ class LiveStream:
 
     async def _encode(self, item: FeedItem) -> bytes | None:
         match item:
-            case ReadingsChanged(items):
-                now = self._clock()
-                shown = (
-                    views.latest(self._points[value.series], value, now)
-                    for value in items
-                    if value.series in self._points
-                )
-                return encode(
-                    "readings", schemas.LatestBatch(items=[value for value in shown if value is not None])
-                )
+            case ReadingsChanged(series):
+                items = self._lines.batch(series, self._points)
+                return b'event: readings\ndata: {"items":' + items + b"}\n\n"
             case AlarmsChanged(items):
                 lines = await self._audience.alarms(items)
                 return b"".join(b"event: alarm\ndata: " + line + b"\n\n" for line in lines)

@@ -32,6 +32,7 @@ from central.systems.monitoring.audience import Audience
 from central.systems.monitoring.cameras import CameraDesk
 from central.systems.monitoring.figures import DEFAULT_PATTERNS
 from central.systems.monitoring.gateways import GatewayDesk
+from central.systems.monitoring.latest_lines import LatestLines
 from central.systems.monitoring.marks import MapDesk
 from central.systems.monitoring.overview import OverviewDesk
 from central.systems.monitoring.replay import ReplayDesk
@@ -62,6 +63,7 @@ class Parts:
     wishes: Wishes
     history: History
     feed: Feed
+    lines: LatestLines
     bus: Bus
     clock: Clock
     map_dir: Path | None
@@ -129,6 +131,7 @@ class Parts:
             wishes=wishes,
             history=centre.history,
             feed=centre.feed,
+            lines=LatestLines(centre.latest, centre.clock),
             bus=centre.bus,
             clock=centre.clock,
             map_dir=centre.config.map_dir,

@@ -140,23 +140,19 @@ class Monitoring:
             raise not_found("point", point_id)
         return record
 
-    async def latest(
+    async def asked(
         self,
         sight: Sight,
         *,
         points: Collection[str] = (),
         devices: Collection[str] = (),
         sites: Collection[str] = (),
-    ) -> list[schemas.Latest]:
-        """Return the newest readings of what is named; Problem 422 `nothing-asked` where nothing is."""
+    ) -> list[PointRecord]:
+        """Return the points in use that are named; Problem 422 `nothing-asked` where nothing is."""
         if not points and not devices and not sites:
             detail = "Name at least one `point`, `device` or `site`."
             raise Problem(422, "nothing-asked", "Nothing is asked for", detail)
-        chosen = await self.choose(sight, points=points, devices=devices, sites=sites)
-        values = self._latest.get_many([point.series for point in chosen])
-        now = self._clock()
-        shown = (views.latest(point, values.get(point.series), now) for point in chosen)
-        return [item for item in shown if item is not None]
+        return await self.choose(sight, points=points, devices=devices, sites=sites)
 
     async def narrowed(self, sight: Sight, sites: Collection[str], areas: Collection[str]) -> Sight:
         """Return the part of a sight that is at these sites and in these districts; all of it for neither."""
@@ -177,9 +173,13 @@ class Monitoring:
     ) -> list[PointRecord]:
         """Return the points in use that are named themselves, by their device or by its site."""
         city = await self._registry.city(sight.sites)
-        wanted = set(devices) | {item.id for site in sites for item in city.devices_of.get(site, [])}
-        named = set(points)
-        return [point for point in city.live if point.id in named or point.device in wanted]
+        owned = (item.id for site in sites for item in city.devices_of.get(site, []))
+        # Looked up and not searched for: a screen's five hundred among a hundred thousand.
+        found = {id_: point for id_ in points if (point := city.points.get(id_)) is not None}
+        found |= {
+            point.id: point for device in (*devices, *owned) for point in city.points_of.get(device, [])
+        }
+        return sorted((item for item in found.values() if not item.retired), key=lambda item: item.series)
 
     async def with_rules(self, points: Sequence[PointRecord]) -> list[schemas.Point]:
         """Show points with their newest values and the rules in force."""
