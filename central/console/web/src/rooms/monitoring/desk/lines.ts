@@ -62,7 +62,9 @@ export function useLines(list: ShallowRef<readonly string[]>, version: Ref<numbe
     const id = list.value[index]
     return id === undefined ? undefined : { key: id, alarm: id }
   }
+  /** Where a line is now, or -1; asked at each key, so nothing is made for the thousands before it. */
+  const placeOf = (key: string) => lines.value?.findIndex((other) => other.key === key) ?? list.value.indexOf(key)
   const fold = (group: Group) => open.set(group.key, !isOpen(group))
   const all = (wide: boolean) => groups.value.forEach((group) => open.set(group.key, wide))
-  return { lines, count, line, groups, isOpen, fold, all }
+  return { lines, count, line, placeOf, groups, isOpen, fold, all }
 }
