@@ -11,13 +11,11 @@ import asyncio
 import json
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
 import httpx2
-import msgspec
 import numpy as np
 from psycopg.rows import scalar_row
 
@@ -27,13 +25,10 @@ from central.store.readings import Partitions, SeriesReadings, copy_bytes
 from edge.buffer.base import Entry
 from edge.buffer.sqlite import SqliteBuffer
 from protocols.model.clock import SECOND_US, now_us
-from protocols.model.manifest import DeviceDecl, Manifest, PointDecl, SiteDecl, declaration_hash
 from protocols.model.reading import Readings
-from protocols.wire.batch import Batch, encode
-from protocols.wire.channels import BATCH_TYPE, BATCHES, DECLARATIONS, ENROL
-from protocols.wire.handshake import Credentials, Enrolment
 from tests.bench.field import field_process, write_gateway
 from tests.bench.figure import Figure
+from tests.bench.pour import BATCHES_SENT, ROWS, Pour, rows_of
 from tests.bench.processes import (
     GATEWAY,
     PASSWORD,
@@ -43,13 +38,10 @@ from tests.bench.processes import (
     enrol,
     gateway_process,
     last_declaration,
+    signed_in,
     waiting_rows,
 )
 
-POINTS = 5_000
-BATCHES_SENT = 250
-ROWS = 8_000
-SENDERS = 4
 UNITS, REGISTERS, PERIOD_S = 20, 50, 0.5
 OUTAGE_S = 600
 
@@ -65,34 +57,10 @@ def measure() -> list[Figure]:
 
 
 async def _ingest(centre: Centre) -> list[Figure]:
-    async with httpx2.AsyncClient(base_url=centre.url, timeout=60, trust_env=False) as client:
-        answer = await client.post(
-            ENROL,
-            content=msgspec.json.encode(Enrolment(code=centre.code(), gateway=GATEWAY, software="bench")),
-        )
-        token = msgspec.json.decode(answer.content, type=Credentials).token
-        manifest = _manifest().encode()
-        name = declaration_hash(manifest)
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": BATCH_TYPE}
-        answer = await client.put(DECLARATIONS.format(hash=name), content=manifest, headers=headers)
-        answer.raise_for_status()
-        start = now_us() - 3600 * SECOND_US
-        rows = [_rows(start, number) for number in range(BATCHES_SENT)]
-        made = [
-            encode(Batch("readings", "b" * 32, number + 1, name, start, readings))
-            for number, readings in enumerate(rows)
-        ]
-        waiting = iter(made)
-
-        async def send() -> None:
-            for data in waiting:
-                answer = await client.post(BATCHES, content=data, headers=headers)
-                answer.raise_for_status()
-
-        began = time.perf_counter()
-        await asyncio.gather(*(send() for _ in range(SENDERS)))
-        ours = BATCHES_SENT * ROWS / (time.perf_counter() - began)
-    bare = await _copy(centre, [_rows(start - 1800 * SECOND_US, number) for number in range(BATCHES_SENT)])
+    start = now_us() - 3600 * SECOND_US
+    async with Pour.enrolled(centre) as pour:
+        ours = await pour.rate(start)
+    bare = await _copy(centre, [rows_of(start - 1800 * SECOND_US, number) for number in range(BATCHES_SENT)])
     return [
         Figure("ingest: HTTP → committed", ours, "readings/s", bare, "bare COPY", "≥ 0.5 and ≥ 100,000/s")
     ]
@@ -124,42 +92,6 @@ async def _copy(centre: Centre, rows: Sequence[Readings]) -> float:
                 async with cursor.copy(statement) as copy:
                     await copy.write(data)
         return len(rows) * ROWS / (time.perf_counter() - began)
-
-
-def _rows(start_us: int, number: int) -> Readings:
-    """Return `ROWS` readings of all points in turn, one a second, as a busy gateway would batch them."""
-    place = np.arange(number * ROWS, (number + 1) * ROWS)
-    value = np.round(50 + 40 * np.sin(place / 977), 2)
-    return Readings(
-        (place % POINTS).astype(np.int32),
-        start_us + place // POINTS * SECOND_US,
-        value,
-        np.zeros(ROWS, np.uint32),
-    )
-
-
-def _manifest() -> Manifest:
-    site = SiteDecl(key="bench", name_zh="测量", name_en="Bench", kind="bench", lon=0.0, lat=0.0)
-    device = DeviceDecl(
-        key="unit", site="bench", name_zh="单元", name_en="Unit", kind="meter", profile="bench",
-        profile_version=1, protocol="modbus",
-    )  # fmt: skip
-    points = tuple(
-        PointDecl(
-            device="unit",
-            key=f"r{n}",
-            name_zh="点",
-            name_en="Point",
-            unit="V",
-            value_type="number",
-            period_s=1.0,
-        )
-        for n in range(POINTS)
-    )
-    return Manifest(
-        gateway=GATEWAY, name_zh="测量", name_en="Bench", software="bench", sites=(site,), devices=(device,),
-        points=points, rules=(),
-    )  # fmt: skip
 
 
 def _delay_and_drain(centre: Centre, port: int) -> list[Figure]:
@@ -214,20 +146,13 @@ def _fill(state: Path) -> None:
 
 def _until_flowing(centre: Centre) -> None:
     deadline = time.monotonic() + 60
-    with _signed_in(centre) as client:
+    with signed_in(centre) as client:
         while time.monotonic() < deadline:
             answer = client.get("/api/v1/latest", params={"device": f"{GATEWAY}.unit1"})
             if answer.status_code == 200 and answer.json()["items"]:
                 return
             time.sleep(0.2)
     raise RuntimeError("no readings reach the centre")
-
-
-@contextmanager
-def _signed_in(centre: Centre) -> Iterator[httpx2.Client]:
-    with httpx2.Client(base_url=centre.url, trust_env=False, headers={"Origin": centre.url}) as client:
-        client.post("/api/v1/session", json={"username": USER, "password": PASSWORD}).raise_for_status()
-        yield client
 
 
 async def _live(centre: Centre) -> AsyncIterator[list[dict[str, object]]]:

@@ -29,10 +29,13 @@ TICK_S = 0.5
 SAWTOOTH_MS = 6_000
 
 
-def profile(registers: int, alarms: int = 0, limit: float = 650.0) -> Profile:
+def profile(
+    registers: int, alarms: int = 0, limit: float = 650.0, priorities: Sequence[str] = ("P3",)
+) -> Profile:
     """Return a unit of `registers` unsigned words with two decimals in one block, all polled `fast`.
 
-    The first `alarms` registers have a high alarm at `limit`, which 650.0 never reaches.
+    The first `alarms` registers have a high alarm at `limit`, which 650.0 never reaches; their priorities
+    are these in turn.
     """
     points = tuple(
         PointProfile.model_validate(
@@ -49,7 +52,8 @@ def profile(registers: int, alarms: int = 0, limit: float = 650.0) -> Profile:
                 "alarms": [
                     {
                         "key": f"high-{number}", "kind": "hi", "limit": limit, "deadband": 1.0,
-                        "priority": "P3", "name": {"zh": "过高", "en": "High"},
+                        "priority": priorities[number % len(priorities)],
+                        "name": {"zh": "过高", "en": "High"},
                     }
                 ] if number < alarms else [],
             }
@@ -163,23 +167,26 @@ def write_gateway(
     limit: float = 650.0,
     centre_url: str | None = None,
     batch_s: float = 0.25,
+    gateway: str = "gw-bench",
+    first: int = 1,
+    priorities: Sequence[str] = ("P3",),
 ) -> Path:
     """Write a gateway file and its profile for this field into `folder`; return the file.
 
-    JSON is YAML, and this much of it is read by nobody.
+    Its units are numbered from `first`. JSON is YAML, and this much of it is read by nobody.
     """
     profiles = folder / "profiles"
     profiles.mkdir(parents=True, exist_ok=True)
     (profiles / f"{PROFILE}.yaml").write_text(
-        profile(registers, alarms, limit).model_dump_json(exclude_defaults=True), encoding="utf-8"
+        profile(registers, alarms, limit, priorities).model_dump_json(exclude_defaults=True), encoding="utf-8"
     )
     lines = [
-        "gateway: {id: gw-bench, name: {zh: 测量, en: Bench}}",
+        f"gateway: {{id: {gateway}, name: {{zh: 测量, en: Bench}}}}",
         f"state_dir: {folder / 'state'}",
         f"profiles: {profiles}",
         f"periods: {{fast: {period_s}, normal: {period_s}, slow: {period_s}}}",
         f"batch: {{seconds: {batch_s}}}",
-        "sites: [{key: bench, name: {zh: 测量, en: Bench}, kind: bench, lon: 0.0, lat: 0.0}]",
+        f"sites: [{{key: {gateway}, name: {{zh: 测量, en: Bench}}, kind: bench, lon: 0.0, lat: 0.0}}]",
         f"connections: [{{key: line, protocol: modbus, settings: {{host: 127.0.0.1, port: {port}}}}}]",
         "devices:",
     ]
@@ -187,9 +194,9 @@ def write_gateway(
         lines.append("")
         lines.insert(1, f'centre: {{url: "{centre_url}"}}')
     lines += [
-        f"  - {{key: unit{n}, site: bench, name: {{zh: 单元, en: Unit}}, connection: line,"
+        f"  - {{key: unit{n}, site: {gateway}, name: {{zh: 单元, en: Unit}}, connection: line,"
         f" profile: {PROFILE}, params: {{unit: {n}}}}}"
-        for n in range(1, units + 1)
+        for n in range(first, first + units)
     ]
     path = folder / "gateway.yaml"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -29,10 +29,11 @@ class Centre:
 
     url: str
     folder: Path
+    pid: int
 
-    def code(self) -> str:
+    def code(self, gateway: str = GATEWAY) -> str:
         """Make a one-time code for the gateway."""
-        made = self.command("gateway", "enrol-code", GATEWAY, "--json")
+        made = self.command("gateway", "enrol-code", gateway, "--json")
         return str(json.loads(made)["enrolment_code"])
 
     def command(self, *arguments: str) -> str:
@@ -41,6 +42,16 @@ class Centre:
             [sys.executable, "-m", "central", *arguments, "--data", str(self.folder)],
             check=True, capture_output=True, text=True, env={**os.environ, "BENCH_PASSWORD": PASSWORD},
         ).stdout  # fmt: skip
+
+
+@contextmanager
+def signed_in(centre: Centre) -> Iterator[httpx2.Client]:
+    """A client with the session of USER, who must exist."""
+    with httpx2.Client(
+        base_url=centre.url, trust_env=False, headers={"Origin": centre.url}, timeout=60
+    ) as client:
+        client.post("/api/v1/session", json={"username": USER, "password": PASSWORD}).raise_for_status()
+        yield client
 
 
 def enrol(file: Path, code: str = "bench") -> None:
@@ -82,17 +93,29 @@ def last_declaration(path: Path) -> str:
 
 
 @contextmanager
-def centre_process() -> Iterator[Centre]:
-    """Run a centre on a fresh embedded database."""
+def bench_folder(keep: Path | None = None) -> Iterator[Path]:
+    """Yield a data folder that the database's account may enter: `keep`, or one that ends with the block."""
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        keep.chmod(0o755)
+        yield keep.resolve()
+        return
     with tempfile.TemporaryDirectory(prefix="citynerve-bench-") as folder:
         Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@contextmanager
+def centre_process(data: Path | None = None) -> Iterator[Centre]:
+    """Run a centre on a fresh embedded database, or on the one in `data`."""
+    with bench_folder(data) as folder:
         port = free_port()
-        command = [sys.executable, "-m", "central", "serve", "--port", str(port), "--data", folder]
+        command = [sys.executable, "-m", "central", "serve", "--port", str(port), "--data", str(folder)]
         with (
-            (Path(folder) / "centre.log").open("w") as log,
+            (folder / "centre.log").open("w") as log,
             subprocess.Popen(command, stdout=log, stderr=log) as process,
         ):
-            centre = Centre(f"http://127.0.0.1:{port}", Path(folder))
+            centre = Centre(f"http://127.0.0.1:{port}", folder, process.pid)
             try:
                 _until_well(centre)
                 yield centre
@@ -102,7 +125,7 @@ def centre_process() -> Iterator[Centre]:
 
 
 def _until_well(centre: Centre) -> None:
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 180
     while time.monotonic() < deadline:
         try:
             if httpx2.get(f"{centre.url}/healthz", trust_env=False).status_code == 200:
