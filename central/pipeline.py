@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any, cast
 
 import numpy as np
@@ -160,22 +161,21 @@ class Pipeline:
         """Apply alarms and outcomes, stream by stream in the order of their numbers."""
         async with AsyncSession(connection, expire_on_commit=False) as session:
             raised: list[AlarmRow] = []
-            for arrival in sorted(fresh, key=lambda arrival: (*_name(arrival), arrival.batch.seq)):
-                payload = arrival.batch.payload
-                if arrival.batch.stream == "alarms":
-                    transitions = cast(tuple[AlarmTransition, ...], payload)
-                    applied = await self._alarms.apply(
-                        session, arrival.gateway, transitions, arrival.received_us
-                    )
+            ordered = sorted(fresh, key=lambda arrival: (*_name(arrival), arrival.batch.seq))
+            for (gateway, _, stream), arrivals in groupby(ordered, _name):
+                its = list(arrivals)
+                if stream == "alarms":
+                    # Committed together, applied together: a storm comes in many small batches.
+                    transitions = [one for arrival in its for one in _transitions(arrival)]
+                    applied = await self._alarms.apply(session, gateway, transitions, its[0].received_us)
                     raised += applied.raised
                     told.alarms |= applied.changed
-                else:
-                    outcomes = cast(tuple[CommandOutcome, ...], payload)
-                    changed = await self._outbox.apply(session, arrival.gateway, outcomes)
+                    continue
+                for arrival in its:
+                    outcomes = cast(tuple[CommandOutcome, ...], arrival.batch.payload)
+                    changed = await self._outbox.apply(session, gateway, outcomes)
                     told.commands |= dict.fromkeys(changed)
-                    settled = await self._alarms.answered(
-                        session, arrival.gateway, outcomes, arrival.received_us
-                    )
+                    settled = await self._alarms.answered(session, gateway, outcomes, arrival.received_us)
                     told.alarms |= dict.fromkeys(settled)
             now = to_datetime(self._clock())
             told.events = await alarms_raised(session, [_raised(row) for row in raised], now=now)
@@ -229,6 +229,10 @@ async def _remember(raw: AsyncConnection[Any], fresh: Sequence[Arrival]) -> None
     for name, seqs in sorted(numbers.items()):
         ranges = Int8Multirange([Int8Range(seq, seq + 1) for seq in sorted(seqs)])
         await raw.execute(ADD_MARKS, (ranges, *name))
+
+
+def _transitions(arrival: Arrival) -> tuple[AlarmTransition, ...]:
+    return cast(tuple[AlarmTransition, ...], arrival.batch.payload)
 
 
 def _name(arrival: Arrival) -> Stream:

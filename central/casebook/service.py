@@ -11,6 +11,7 @@ from typing import Final
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import lazyload
 
 from central.casebook import schemas, views
 from central.casebook.due import Limits
@@ -26,6 +27,8 @@ from protocols.model.chain import START
 from protocols.model.clock import now_us, to_datetime
 
 OPENS_EVENT: Final = frozenset({"P1", "P2"})
+TOLD: Final = 100
+"""An event that is told of as it grows names so many of its alarms, the first; asked for, it names all."""
 JOIN_WITHIN: Final = timedelta(hours=24)
 _PRIORITIES: Final[tuple[Priority, ...]] = ("P1", "P2", "P3", "P4")
 _INTAKE_LOCK: Final = 0x636E_0001
@@ -63,15 +66,16 @@ async def alarms_raised(
         del urgent[alarm_id]
     changed: dict[str, Event] = {}
     joined: dict[tuple[str, str], Event] = {}
-    """In a storm hundreds join one event: it is looked up, with all its alarms, only once."""
+    """In a storm hundreds join one event: it is looked up only once, and without those that it has."""
     for alarm in sorted(urgent.values(), key=lambda item: item.raised_us):
         place = (alarm.site, alarm.category)
         if place not in joined:
             joined[place] = await _event_for(session, alarm, now)
         event = joined[place]
-        event.alarms.append(
+        session.add(
             EventAlarm(
                 alarm=alarm.id,
+                event_id=event.id,
                 rule=alarm.rule,
                 name_zh=alarm.name_zh,
                 name_en=alarm.name_en,
@@ -84,7 +88,13 @@ async def alarms_raised(
         event.level = min(event.level, alarm.priority)
         changed[event.id] = event
     await session.flush()
-    return [views.event(event) for event in changed.values()]
+    return [views.event(event, await _first_alarms(session, event.id)) for event in changed.values()]
+
+
+async def _first_alarms(session: AsyncSession, event_id: str) -> Sequence[EventAlarm]:
+    """Return the alarms that tell what an event is: thousands of a storm would say no more than the first."""
+    statement = select(EventAlarm).where(EventAlarm.event_id == event_id)
+    return (await session.scalars(statement.order_by(EventAlarm.raised_at).limit(TOLD))).all()
 
 
 async def _event_for(session: AsyncSession, alarm: RaisedAlarm, now: datetime) -> Event:
@@ -99,6 +109,7 @@ async def _event_for(session: AsyncSession, alarm: RaisedAlarm, now: datetime) -
         )
         .order_by(Event.opened_at.desc(), Event.id)
         .limit(1)
+        .options(lazyload(Event.alarms))
         .with_for_update()
     )
     event = (await session.scalars(statement)).one_or_none()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from central.casebook import models, schemas
@@ -31,8 +32,8 @@ def alarm(row: models.EventAlarm) -> schemas.AlarmBrief:
     )
 
 
-def event(row: models.Event) -> schemas.Event:
-    """Show an event with its alarms."""
+def event(row: models.Event, alarms: Sequence[models.EventAlarm] | None = None) -> schemas.Event:
+    """Show an event with its alarms, or with these of them."""
     return schemas.Event.model_validate(
         {
             "id": row.id,
@@ -47,7 +48,7 @@ def event(row: models.Event) -> schemas.Event:
             "closed_at": row.closed_at,
             "closed_by": row.closed_by,
             "closing_note": row.closing_note,
-            "alarms": [alarm(item) for item in row.alarms],
+            "alarms": [alarm(item) for item in (row.alarms if alarms is None else alarms)],
             "case_id": row.case_id,
         }
     )

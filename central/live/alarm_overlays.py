@@ -6,6 +6,7 @@ by design is the gateway's logic and stands in the journal of the occurrences th
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import select, update
@@ -66,14 +67,18 @@ async def leave(
     return ended is not None
 
 
-async def in_force(session: AsyncSession, gateway: str, rule: str) -> list[OverlayRow]:
-    """Return what people have laid over a rule at present."""
-    found = await session.scalars(
+async def in_force(
+    session: AsyncSession, gateway: str, rules: Collection[str]
+) -> dict[str, list[OverlayRow]]:
+    """Return what people have laid over these rules at present; an empty list where there is nothing."""
+    laid: dict[str, list[OverlayRow]] = {rule: [] for rule in rules}
+    for row in await session.scalars(
         select(OverlayRow)
-        .where(OverlayRow.gateway == gateway, OverlayRow.rule_id == rule, OverlayRow.left_at.is_(None))
+        .where(OverlayRow.gateway == gateway, OverlayRow.rule_id.in_(laid), OverlayRow.left_at.is_(None))
         .order_by(OverlayRow.id)
-    )
-    return list(found)
+    ):
+        laid[row.rule_id].append(row)
+    return laid
 
 
 def put(row: AlarmRow, overlay: Overlay, *, until: datetime | None, actor: str, reason: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections import defaultdict
+from collections.abc import Collection
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import select
@@ -36,16 +38,27 @@ class Rules:
         self._gateway = gateway
         self._rules: dict[tuple[str, str], Rule | None] = {}
 
+    async def read(self, wanted: Collection[tuple[str, str]]) -> None:
+        """Read the rules of these (declaration, rule id) at once: a storm names hundreds."""
+        missing = {key for key in wanted if key not in self._rules and key[0] != CENTRE}
+        if not missing:
+            return
+        bodies: defaultdict[str, dict[str, Any]] = defaultdict(dict)
+        ids = sorted({rule for _, rule in missing})
+        for row in await self._session.scalars(
+            select(RuleRow).where(RuleRow.gateway == self._gateway, RuleRow.id.in_(ids))
+        ):
+            bodies[row.id][row.declaration] = row.body
+        for declaration, rule in missing:
+            known = bodies[rule]
+            body = known.get(declaration) or next(reversed(known.values()), None)
+            self._rules[declaration, rule] = None if body is None else msgspec.convert(body, Rule)
+
     async def get(self, declaration: str, rule_id: str) -> Rule | None:
         """Return the rule as that declaration has it, else as any other that has it; None if none has."""
         if declaration == CENTRE:
             return OWN.get(rule_id)
         key = (declaration, rule_id)
         if key not in self._rules:
-            found = await self._session.scalars(
-                select(RuleRow).where(RuleRow.gateway == self._gateway, RuleRow.id == rule_id)
-            )
-            bodies = {row.declaration: row.body for row in found}
-            body = bodies.get(declaration) or next(reversed(bodies.values()), None)
-            self._rules[key] = None if body is None else msgspec.convert(body, Rule)
+            await self.read([key])
         return self._rules[key]

@@ -76,7 +76,9 @@ def _ask(centre: Centre, size: Size) -> list[Figure]:
         pages = _cursors(client)
         return [
             Figure(f"{name}, load average", os.getloadavg()[0], ""),
-            *timed("latest values of a viewport (500)", "/api/v1/latest", viewport, 100, want=0.99),
+            *timed(
+                "latest values of a viewport (500)", "/api/v1/latest", viewport, 100, want=0.99, times=200
+            ),
             *timed(
                 "one point, one year hourly (8,760)",
                 "/api/v1/history/columns",
@@ -133,7 +135,7 @@ class Timed:
         limit: float,
         *,
         want: float = 0.5,
-        times: int = 100,
+        times: int = 60,
     ) -> list[Figure]:
         """Return the figures; want: the quantile that the limit is for. The first five are not counted."""
         took = np.array([self._once(path, params()) for _ in range(times + 5)][5:])
