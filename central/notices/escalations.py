@@ -43,18 +43,19 @@ GO_ON = """
 UPDATE alarm_escalations SET fired = %s, last_step = %s, last_at = %s, next_at = %s WHERE id = %s
 """
 OF = """
-SELECT rule, rule_name, started_at, last_step, last_at, next_at, ended_at, ended_why
+SELECT rule, rule_name, started_at, fired, last_step, last_at, next_at, ended_at, ended_why
 FROM alarm_escalations WHERE alarm = %s ORDER BY id
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Escalating:
-    """An escalation of an alarm, as people see it. last_step counts from 0."""
+    """An escalation of an alarm, as people see it. last_step counts from 0; fired: messages that are over."""
 
     rule: int
     rule_name: str
     started_at: datetime
+    fired: int
     last_step: int | None
     last_at: datetime | None
     next_at: datetime | None
@@ -75,6 +76,15 @@ def steps_of(item: Item) -> tuple[Sequence[EscalationStep], Plan, Until]:
     assert isinstance(body, Subscription)  # noqa: S101 - nothing else escalates
     step = EscalationStep(after_minutes=body.after_minutes, targets=body.targets)
     return [step], Plan([timedelta(minutes=body.after_minutes)], None), "acknowledged_or_cleared"
+
+
+def upcoming(one: Escalating, rule: Item | None) -> tuple[int, EscalationStep] | None:
+    """Return the step, from 0, that comes at `next_at`; None where nothing comes any more."""
+    if rule is None or one.next_at is None or not isinstance(rule.body, Escalation | Subscription):
+        return None
+    steps = steps_of(rule)[0]
+    step = min(one.fired, len(steps) - 1)
+    return step, steps[step]
 
 
 class Escalations:

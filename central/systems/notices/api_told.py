@@ -116,7 +116,12 @@ async def alarm_notices(
         raise not_found("alarm", alarm_id)
     hidden = not who.may(Permission.MANAGE_NOTICES)
     told, _ = await desk.deliveries.page(kind="notice", alarm=alarm_id, limit=SHOWN)
+    kept = {one.id: one for one in await desk.book.items("channel", "subscription", "escalation")}
+    channels = {one.id: one.name for one in kept.values() if one.kind == "channel"}
     return schemas.AlarmNotices(
-        escalations=[views.escalating(one) for one in await of_alarm(centre.database, alarm_id)],
+        escalations=[
+            views.escalating(one, kept.get(one.rule), channels, hidden=hidden)
+            for one in await of_alarm(centre.database, alarm_id)
+        ],
         deliveries=[views.delivery(one, hidden=hidden) for one in told],
     )

@@ -225,14 +225,23 @@ class DeliveryPage(Page[DeliveryOut]):
     """Deliveries, newest first."""
 
 
+class NextReceiver(Shape):
+    """Somebody whom the next step tells."""
+
+    channel: str
+    recipient: str = Field(description="partly hidden; empty for a webhook channel")
+
+
 class EscalatingOut(Shape):
-    """An escalation of an alarm: how far it is, or why it ended."""
+    """An escalation of an alarm: how far it is, what comes next, or why it ended."""
 
     rule_name: str
     started_at: datetime
     last_step: int | None = Field(description="from 1; null: none was sent yet")
     last_at: datetime | None
     next_at: datetime | None = Field(description="null: nothing more comes")
+    next_step: int | None = Field(description="from 1; the last one again where it repeats")
+    next_to: list[NextReceiver]
     ended_at: datetime | None
     ended_why: Literal["", "acknowledged", "cleared", "closed", "covered", "rule-gone"]
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from central.notices.book import Item
 from central.notices.deliveries import Attempt, Delivery
-from central.notices.escalations import Escalating
+from central.notices.escalations import Escalating, upcoming
 from central.notices.health import Health
 from central.notices.templates import Written
 from central.notices.texts import FIELDS
@@ -66,11 +66,21 @@ def whole(one: Delivery, tries: Sequence[Attempt]) -> schemas.DeliveryWhole:
     return schemas.DeliveryWhole(**shown, body=one.body, tries=outs)
 
 
-def escalating(one: Escalating) -> schemas.EscalatingOut:
-    """Show an escalation under way."""
-    shown = {name: getattr(one, name) for name in schemas.EscalatingOut.model_fields}
+def escalating(
+    one: Escalating, rule: Item | None, channels: Mapping[int, str], *, hidden: bool
+) -> schemas.EscalatingOut:
+    """Show an escalation and what it does next; channels: their names. hidden: receivers only in part."""
+    coming = None if one.ended_at else upcoming(one, rule)
+    receivers = [] if coming is None else [
+        schemas.NextReceiver(channel=channels[target.channel], recipient=masked(to) if hidden else to)
+        for target in coming[1].targets if target.channel in channels
+        for to in target.to or [""]
+    ]  # fmt: skip
+    shown = {name: getattr(one, name) for name in schemas.EscalatingOut.model_fields if hasattr(one, name)}
     shown["last_step"] = None if one.last_step is None else one.last_step + 1
-    return schemas.EscalatingOut(**shown)
+    return schemas.EscalatingOut(
+        **shown, next_step=None if coming is None else coming[0] + 1, next_to=receivers
+    )
 
 
 def masked(recipient: str) -> str:

@@ -170,6 +170,9 @@ async def test_an_escalation_goes_on_until_somebody_acknowledges(told: Told) -> 
     told.city.clock.move(4 * 60)
     await told.quiet()
     assert told.http.got == []
+    shown = (await told.city.get(f"/alarms/{alarm}/notices"))["escalations"][0]
+    assert (shown["last_step"], shown["next_step"]) == (None, 1)
+    assert shown["next_to"] == [{"channel": "sms", "recipient": "+86…34"}]
     told.city.clock.move(61)
     await told.sent(1)
     assert json.loads(told.http.got[0].body)["content"] == "【升级1 P1 紧急】滨江泵站 水位高，5分钟未处理"
@@ -177,6 +180,7 @@ async def test_an_escalation_goes_on_until_somebody_acknowledges(told: Told) -> 
     await told.sent(2)
     shown = (await told.city.get(f"/alarms/{alarm}/notices"))["escalations"][0]
     assert (shown["rule_name"], shown["last_step"], shown["ended_at"]) == ("night", 2, None)
+    assert shown["next_step"] == 2, "the last one again"
     told.city.clock.move(30 * 60)
     await told.sent(3)
     assert len(told.mail.messages) == 2
@@ -189,6 +193,7 @@ async def test_an_escalation_goes_on_until_somebody_acknowledges(told: Told) -> 
     assert len(told.mail.messages) == 3
     shown = (await told.city.get(f"/alarms/{alarm}/notices"))["escalations"][0]
     assert (shown["ended_why"], shown["next_at"]) == ("acknowledged", None)
+    assert (shown["next_step"], shown["next_to"]) == (None, [])
 
 
 async def test_a_cleared_alarm_ends_its_escalation_where_that_is_wanted(told: Told) -> None:
