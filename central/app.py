@@ -41,6 +41,7 @@ from central.security.parts import Security
 from central.status import routes as status
 from central.store.base import Database
 from central.store.history import History
+from central.store.keeping.keeper import EVERY_S
 from central.store.keeping.parts import keeper
 from central.store.open import open_database
 from central.store.rollups import Roller
@@ -60,8 +61,6 @@ COMMIT_S = 10.0
 """How long a stop waits for the commit in hand."""
 SWEEP_S = 300.0
 """The wall's pictures live for hours; a few minutes more do no harm."""
-RETENTION_S = 3600.0
-"""Days fall due once a day; what had to wait (a lock, a backup, a backlog) is tried again in an hour."""
 ROOMS: tuple[Room, ...] = (monitoring, dispatch, registry, operations, wall, notices)
 
 
@@ -164,7 +163,7 @@ async def _running(app: FastAPI, config: Config, database: Database, clock: Cloc
         Timer("gateway-changes", 2.0, gateways.tell_changes),
         Timer("rollups", 5.0, Roller(database, clock).roll),
         Timer("pictures", SWEEP_S, snapshots.sweep),
-        Timer("retention", RETENTION_S, lambda: asyncio.to_thread(keeping.run)),
+        Timer("retention", EVERY_S, lambda: asyncio.to_thread(keeping.run)),
     )
     async with asyncio.TaskGroup() as group:
         writer = group.create_task(ingest.run(), name="ingest-writer")

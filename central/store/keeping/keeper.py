@@ -28,6 +28,8 @@ from central.store.keeping.plan import Day, Step, plan
 
 log = structlog.get_logger(__name__)
 
+EVERY_S: Final = 3600
+"""Days fall due once a day; what had to wait (a lock, a backup, a backlog) is tried again in an hour."""
 SERIES_AT_ONCE: Final = 20
 """Series of one deletion: a day of twenty points at 1 Hz is under two million rows."""
 ROLLUPS_AT_ONCE: Final = 500

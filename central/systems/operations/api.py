@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Path
+from prometheus_client import REGISTRY
 
 from central.kernel.problem import not_found
 from central.kernel.shapes import problems
@@ -12,12 +14,17 @@ from central.security.permissions import MayEditRegistry, MayOperate
 from central.security.sight import Sight
 from central.store.keeping.choices import Choice, Choices
 from central.store.keeping.classes import Limits
+from central.store.keeping.holdings import holdings
+from central.store.keeping.keeper import EVERY_S
+from central.store.keeping.parts import archive_folder
 from central.systems.centre import CentreDep
 from central.systems.operations.schemas import (
+    HoldingsOut,
     PointRetention,
     Retention,
     RetentionChoice,
     RetentionShare,
+    RetentionState,
 )
 
 router = APIRouter(tags=["operations"])
@@ -39,6 +46,24 @@ async def get_retention(who: MayOperate, centre: CentreDep) -> Retention:
             RetentionShare(retention=share.retention, kind=share.kind, points=share.points)
             for share in await choices.shares()
         ],
+    )
+
+
+@router.get("/retention/state", operation_id="getRetentionState", responses=problems(401, 403, 503))
+async def get_state(who: MayOperate, centre: CentreDep) -> RetentionState:
+    """Return what lies where, what was archived, what falls due next, and when the centre looks again."""
+    shares = await Choices(centre.database).shares()
+    held = await holdings(
+        centre.database, Limits.of(centre.config).days, {share.retention for share in shares}
+    )
+    done = _moment("citynerve_timer_done_timestamp_seconds", timer="retention")
+    begun = done or _moment("process_start_time_seconds")
+    return RetentionState(
+        holdings=HoldingsOut.model_validate(held),
+        archive_folder=str(archive_folder(centre.config)),
+        every_s=EVERY_S,
+        looked_at=done,
+        next_at=None if begun is None else begun + timedelta(seconds=EVERY_S),
     )
 
 
@@ -78,6 +103,12 @@ async def _within_reach(choices: Choices, point: str, sight: Sight) -> Choice:
     if found is None or not sight.sees(found.site):
         raise not_found("point", point)
     return found
+
+
+def _moment(metric: str, **labels: str) -> datetime | None:
+    """Return a time that this process keeps among its metrics."""
+    seconds = REGISTRY.get_sample_value(metric, labels)
+    return datetime.fromtimestamp(seconds, UTC) if seconds else None
 
 
 def _shown(choice: Choice) -> PointRetention:
