@@ -13,6 +13,7 @@ from central.systems.monitoring import (
     api_alarm_desk,
     api_alarms,
     api_cameras,
+    api_devices,
     api_gateways,
     api_map,
     api_past,
@@ -27,6 +28,7 @@ router.include_router(api.router)
 router.include_router(api_alarm_desk.router)  # before `/alarms/{alarm_id}`, which takes any word
 router.include_router(api_alarms.router)
 router.include_router(api_cameras.router)
+router.include_router(api_devices.router)
 router.include_router(api_gateways.router)
 router.include_router(api_map.router)
 router.include_router(api_past.router)
