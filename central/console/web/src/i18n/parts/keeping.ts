@@ -1,0 +1,14 @@
+import { words } from '../words'
+
+export default words(
+  {
+    tab: '数据保留', classes: '保留等级', class: { critical: '关键', standard: '标准', diagnostic: '诊断' }, for: { critical: '证据：水位、流量等须备查的数据', standard: '其余测点', diagnostic: '网关自身状态' }, days: '{n} 天', about: '约 {n} 年', points: '{n} 个测点', nextGoes: '{day} 的数据将于 {at} 到期', nothingDue: '暂无数据', forEver: '永久', rollups: '汇总数据', width: { '1m': '分钟', '1h': '小时', '1d': '天' },
+    where: '数据在哪里', database: '数据库', readingsOf: '原始数据 {days} 天', span: '{from} 至 {to}', gone: '已整天清除', goneDays: '{n} 天', goneLast: '最近 {time}', never: '从未', archive: '归档', folder: '目录', on: '清除前归档', off: '不归档，到期即清除', inArchive: '{files} 个文件，{rows} 行，{bytes}', lastArchived: '最近归档 {time}', noFiles: '还没有归档文件', file: '文件', rows: '行数', size: '大小', newest: '最近 {n} 个文件',
+    run: '清理检查', every: '每 {span}', looked: '上次', next: '下次', soon: '即将', notYet: '启动后尚未运行', kinds: '按设备类型选择', kind: '设备类型', chosen: '等级', byDefault: '默认', chosenHint: '单个测点的等级优先于此处；修改后到期的数据会在下次检查时清除。', shorter: '改为保留更短：到期的数据将被清除', shorterText: '“{kind}”的 {points} 个测点将由“{from}”改为“{to}”，只保留 {days} 天。更早的数据在下次检查时清除，{archived}。', archivedFirst: '清除前会归档', goneForGood: '无法恢复', change: '修改', utc: '日期按 UTC',
+  },
+  {
+    tab: 'Retention', classes: 'Classes', class: { critical: 'Critical', standard: 'Standard', diagnostic: 'Diagnostic' }, for: { critical: 'evidence: levels, flows, what an authority may ask for', standard: 'everything else', diagnostic: 'what gateways say of themselves' }, days: '{n} days', about: 'about {n} years', points: '{n} point | {n} points', nextGoes: '{day} goes on {at}', nothingDue: 'no readings', forEver: 'for ever', rollups: 'Rollups', width: { '1m': 'minutes', '1h': 'hours', '1d': 'days' },
+    where: 'What lies where', database: 'Database', readingsOf: 'readings of {days} days', span: '{from} to {to}', gone: 'Dropped whole', goneDays: '{n} day | {n} days', goneLast: 'last {time}', never: 'never', archive: 'Archive', folder: 'Folder', on: 'written before they are deleted', off: 'off: what is due is deleted', inArchive: '{files} files, {rows} rows, {bytes}', lastArchived: 'last written {time}', noFiles: 'No archive file yet', file: 'File', rows: 'Rows', size: 'Size', newest: 'the newest {n}',
+    run: 'What is due', every: 'every {span}', looked: 'last look', next: 'next look', soon: 'any moment', notYet: 'not since the start', kinds: 'Chosen by kind of device', kind: 'Kind', chosen: 'Class', byDefault: 'default', chosenHint: 'A class of a single point goes before this one. What falls due by a change goes at the next look.', shorter: 'Kept shorter: what is due goes', shorterText: '{points} points of “{kind}” go from “{from}” to “{to}”, kept for {days} days. Older readings go at the next look, {archived}.', archivedFirst: 'after they were written to the archive', goneForGood: 'and cannot be brought back', change: 'Change', utc: 'days are UTC',
+  },
+)
