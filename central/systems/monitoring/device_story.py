@@ -76,7 +76,7 @@ async def story(
     asked = {"device": device, "at": before[0], "key": before[1], "limit": limit + 1}
     since = now - timedelta(seconds=SEEN_S)
     async with database.pool.connection() as connection:
-        rows = await (await connection.execute(STORY, asked)).fetchall()
+        rows: list[Any] = await (await connection.execute(STORY, asked)).fetchall()
         minutes: list[Any] = []
         if series and before[0] > since:
             minutes = await (await connection.execute(MINUTES, (list(series), since))).fetchall()

@@ -1264,7 +1264,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/cameras": {
+    "/api/v1/devices/{device_id}/story": {
         parameters: {
             query?: never;
             header?: never;
@@ -1272,10 +1272,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Cameras
-         * @description List the cameras with how they are and their newest picture: the camera wall (视频墙).
+         * Get Story
+         * @description Return what happened to a device: alarms, commands, registry, silence; newest first.
          */
-        get: operations["listCameras"];
+        get: operations["getDeviceStory"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1284,7 +1284,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/cameras/{camera_id}": {
+    "/api/v1/devices/{device_id}/neighbours": {
         parameters: {
             query?: never;
             header?: never;
@@ -1292,70 +1292,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Camera
-         * @description Return one camera with its last pictures, its neighbours, and what became of the last one asked for.
+         * List Neighbours
+         * @description List the devices that the gateway reads over the same connection, as far as one may see them.
          */
-        get: operations["getCamera"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/cameras/{camera_id}/snapshots": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Take Snapshot
-         * @description Ask for a picture now (立即抓拍); it comes as the camera's newest one within seconds.
-         */
-        post: operations["takeSnapshot"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/alarms/{alarm_id}/evidence": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Alarm Evidence
-         * @description List the pictures that cameras near an alarm took for it: the last before it, and at it.
-         */
-        get: operations["listAlarmEvidence"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/snapshots/{snapshot_id}/image": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Snapshot Image
-         * @description Return a picture, byte for byte as its gateway sent it: JPEG or PNG by its content.
-         */
-        get: operations["getSnapshotImage"];
+        get: operations["listNeighbours"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2328,6 +2268,26 @@ export interface paths {
          * @description Return how long readings stay, and which points are in which class.
          */
         get: operations["getRetention"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/retention/state": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get State
+         * @description Return what lies where, what was archived, what falls due next, and when the centre looks again.
+         */
+        get: operations["getRetentionState"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3670,6 +3630,62 @@ export interface components {
          */
         AlarmState: "NORM" | "UNACK" | "ACKED" | "RTNUN" | "LTUNK" | "LTACK";
         /**
+         * ArchiveFileOut
+         * @description A file of the archive.
+         */
+        ArchiveFileOut: {
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
+            /** Retention */
+            retention: string;
+            /**
+             * File
+             * @description relative to the archive's folder
+             */
+            file: string;
+            /** Rows */
+            rows: number;
+            /** Bytes */
+            bytes: number;
+            /**
+             * Archived At
+             * Format: date-time
+             */
+            archived_at: string;
+        };
+        /**
+         * ArchivedOut
+         * @description What the archive has of a class.
+         */
+        ArchivedOut: {
+            /** Retention */
+            retention: string;
+            /** Files */
+            files: number;
+            /** Rows */
+            rows: number;
+            /** Bytes */
+            bytes: number;
+            /**
+             * Oldest
+             * Format: date
+             */
+            oldest: string;
+            /**
+             * Newest
+             * Format: date
+             */
+            newest: string;
+            /**
+             * Last At
+             * Format: date-time
+             */
+            last_at: string;
+        };
+        /**
          * Assign
          * @description The unit to send (派遣).
          */
@@ -3891,120 +3907,6 @@ export interface components {
              * @description seconds until it is sent; null while it does not shrink
              */
             eta_s: number | null;
-        };
-        /**
-         * Camera
-         * @description A camera, how it is, and its newest picture.
-         */
-        Camera: {
-            /**
-             * Id
-             * @description `gateway.device`
-             */
-            id: string;
-            name: components["schemas"]["Name"];
-            /** Site */
-            site: string;
-            site_name: components["schemas"]["Name"];
-            /** District */
-            district: string;
-            /** Gateway */
-            gateway: string;
-            /**
-             * Lon
-             * @description degrees, WGS 84; its own place, or where its site is
-             */
-            lon: number;
-            /**
-             * Lat
-             * @description degrees, WGS 84
-             */
-            lat: number;
-            /**
-             * State
-             * @description live: it answers with pictures; fault: it answers without; offline: it, or its gateway, is not reached; unknown: no gateway reads it
-             * @enum {string}
-             */
-            state: "live" | "fault" | "offline" | "unknown";
-            /**
-             * Since
-             * @description newest source time of its points
-             */
-            since: string | null;
-            /**
-             * Takes
-             * @description its gateway takes pictures when it is asked
-             */
-            takes: boolean;
-            /** @description the newest; null: none came yet, or its time is over */
-            snapshot: components["schemas"]["Snapshot"] | null;
-        };
-        /**
-         * CameraDetail
-         * @description A camera with its last pictures and its neighbours.
-         */
-        CameraDetail: {
-            /**
-             * Id
-             * @description `gateway.device`
-             */
-            id: string;
-            name: components["schemas"]["Name"];
-            /** Site */
-            site: string;
-            site_name: components["schemas"]["Name"];
-            /** District */
-            district: string;
-            /** Gateway */
-            gateway: string;
-            /**
-             * Lon
-             * @description degrees, WGS 84; its own place, or where its site is
-             */
-            lon: number;
-            /**
-             * Lat
-             * @description degrees, WGS 84
-             */
-            lat: number;
-            /**
-             * State
-             * @description live: it answers with pictures; fault: it answers without; offline: it, or its gateway, is not reached; unknown: no gateway reads it
-             * @enum {string}
-             */
-            state: "live" | "fault" | "offline" | "unknown";
-            /**
-             * Since
-             * @description newest source time of its points
-             */
-            since: string | null;
-            /**
-             * Takes
-             * @description its gateway takes pictures when it is asked
-             */
-            takes: boolean;
-            /** @description the newest; null: none came yet, or its time is over */
-            snapshot: components["schemas"]["Snapshot"] | null;
-            /**
-             * Snapshots
-             * @description the last 24, the newest first
-             */
-            snapshots: components["schemas"]["Snapshot"][];
-            /**
-             * Near
-             * @description the six nearest cameras, the nearest first
-             */
-            near: components["schemas"]["NearbyCamera"][];
-            /** @description the last order for a picture of it in ten minutes */
-            asked: components["schemas"]["Order"] | null;
-        };
-        /**
-         * CameraPage
-         * @description The cameras within sight, by district, site and name.
-         */
-        CameraPage: {
-            /** Items */
-            items: components["schemas"]["Camera"][];
         };
         /**
          * Case
@@ -4870,6 +4772,73 @@ export interface components {
             open_alarms: number;
         };
         /**
+         * DeviceMoment
+         * @description One thing that happened to a device. What its kind has not is null or empty.
+         */
+        DeviceMoment: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Key
+             * @description tells moments of one time apart
+             */
+            key: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "alarm" | "command" | "registry" | "state";
+            /**
+             * Event
+             * @description of an alarm's journal, or what was done in the registry
+             */
+            event: string;
+            /** Alarm */
+            alarm: string | null;
+            /** @description of the alarm */
+            name: components["schemas"]["Name"] | null;
+            /** Priority */
+            priority: ("P1" | "P2" | "P3" | "P4") | null;
+            /** Command */
+            command: string | null;
+            /**
+             * Point
+             * @description that was commanded
+             */
+            point: string | null;
+            /** Value */
+            value: number | string | null;
+            /** Unit */
+            unit: string;
+            /**
+             * State
+             * @description of the command, at present
+             */
+            state: string;
+            /**
+             * From
+             * @description state before
+             */
+            from: string;
+            /**
+             * To
+             * @description state after: of the alarm, the lifecycle, or how the device answered
+             */
+            to: string;
+            /**
+             * Fields
+             * @description of the registry that were written
+             */
+            fields: string[];
+            /** Actor */
+            actor: string;
+            /** Comment */
+            comment: string;
+        };
+        /**
          * DevicePage
          * @description Devices by id.
          */
@@ -4886,6 +4855,27 @@ export interface components {
              * @description all matching items, where cheap to know
              */
             total?: number | null;
+        };
+        /**
+         * DueOut
+         * @description The oldest day that still has readings of a class, and the day at whose beginning (UTC) they go.
+         */
+        DueOut: {
+            /**
+             * Retention
+             * @enum {string}
+             */
+            retention: "critical" | "standard" | "diagnostic";
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
+            /**
+             * At
+             * Format: date
+             */
+            at: string;
         };
         /**
          * EarlierAlarm
@@ -5001,7 +4991,7 @@ export interface components {
         };
         /**
          * EscalatingOut
-         * @description An escalation of an alarm: how far it is, or why it ended.
+         * @description An escalation of an alarm: how far it is, what comes next, or why it ended.
          */
         EscalatingOut: {
             /** Rule Name */
@@ -5023,6 +5013,13 @@ export interface components {
              * @description null: nothing more comes
              */
             next_at: string | null;
+            /**
+             * Next Step
+             * @description from 1; the last one again where it repeats
+             */
+            next_step: number | null;
+            /** Next To */
+            next_to: components["schemas"]["NextReceiver"][];
             /** Ended At */
             ended_at: string | null;
             /**
@@ -5212,33 +5209,6 @@ export interface components {
          * @enum {string}
          */
         EventState: "reported" | "verified" | "responding" | "controlled" | "closed";
-        /**
-         * Evidence
-         * @description The pictures that were taken for an alarm, by camera, the nearest first.
-         */
-        Evidence: {
-            /** Items */
-            items: components["schemas"]["EvidenceOf"][];
-        };
-        /**
-         * EvidenceOf
-         * @description What one camera saw of an alarm.
-         */
-        EvidenceOf: {
-            /** Camera */
-            camera: string;
-            name: components["schemas"]["Name"];
-            /**
-             * Distance M
-             * @description from the alarm's device, metres; null: nobody knows where
-             */
-            distance_m: number | null;
-            /**
-             * Snapshots
-             * @description in the order they were taken: before, then at it
-             */
-            snapshots: components["schemas"]["Snapshot"][];
-        };
         /**
          * EvidenceSample
          * @description A stored reading around the moment at which the alarm was raised.
@@ -5744,6 +5714,52 @@ export interface components {
              * @description all matching items, where cheap to know
              */
             total?: number | null;
+        };
+        /**
+         * HoldingsOut
+         * @description What lies where, and what goes next. Days are UTC.
+         */
+        HoldingsOut: {
+            /**
+             * Days
+             * @description days that have readings
+             */
+            days: number;
+            /** Oldest */
+            oldest: string | null;
+            /** Newest */
+            newest: string | null;
+            /** Bytes */
+            bytes: number;
+            /**
+             * Rollups
+             * @description bytes by width
+             */
+            rollups: {
+                [key: string]: number;
+            };
+            /**
+             * Gone Days
+             * @description days that were dropped as a whole
+             */
+            gone_days: number;
+            /**
+             * Gone At
+             * @description when the last of them was
+             */
+            gone_at: string | null;
+            /** Archive */
+            archive: components["schemas"]["ArchivedOut"][];
+            /**
+             * Files
+             * @description the newest 50
+             */
+            files: components["schemas"]["ArchiveFileOut"][];
+            /**
+             * Due
+             * @description soonest first
+             */
+            due: components["schemas"]["DueOut"][];
         };
         /**
          * Hours
@@ -6358,56 +6374,19 @@ export interface components {
             items: components["schemas"]["NearCamera"][];
         };
         /**
-         * NearbyCamera
-         * @description A camera near another one.
+         * Neighbours
+         * @description The devices on the same bus.
          */
-        NearbyCamera: {
+        Neighbours: {
             /**
-             * Id
-             * @description `gateway.device`
+             * Connection
+             * @description key at the gateway; null: it has not shown its configuration
              */
-            id: string;
-            name: components["schemas"]["Name"];
-            /** Site */
-            site: string;
-            site_name: components["schemas"]["Name"];
-            /** District */
-            district: string;
-            /** Gateway */
-            gateway: string;
-            /**
-             * Lon
-             * @description degrees, WGS 84; its own place, or where its site is
-             */
-            lon: number;
-            /**
-             * Lat
-             * @description degrees, WGS 84
-             */
-            lat: number;
-            /**
-             * State
-             * @description live: it answers with pictures; fault: it answers without; offline: it, or its gateway, is not reached; unknown: no gateway reads it
-             * @enum {string}
-             */
-            state: "live" | "fault" | "offline" | "unknown";
-            /**
-             * Since
-             * @description newest source time of its points
-             */
-            since: string | null;
-            /**
-             * Takes
-             * @description its gateway takes pictures when it is asked
-             */
-            takes: boolean;
-            /** @description the newest; null: none came yet, or its time is over */
-            snapshot: components["schemas"]["Snapshot"] | null;
-            /**
-             * Distance M
-             * @description along the ground, metres
-             */
-            distance_m: number;
+            connection: string | null;
+            /** Protocol */
+            protocol: string;
+            /** Items */
+            items: components["schemas"]["Device"][];
         };
         /**
          * NewCaseIn
@@ -6672,6 +6651,19 @@ export interface components {
             filter: components["schemas"]["AlarmFilter"];
         };
         /**
+         * NextReceiver
+         * @description Somebody whom the next step tells.
+         */
+        NextReceiver: {
+            /** Channel */
+            channel: string;
+            /**
+             * Recipient
+             * @description partly hidden; empty for a webhook channel
+             */
+            recipient: string;
+        };
+        /**
          * OffenderOut
          * @description An alarm that called often.
          */
@@ -6789,7 +6781,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "alarm" | "config" | "rotate" | "update" | "picture";
+            kind: "alarm" | "config" | "rotate" | "update";
             /**
              * Subject
              * @description what it is about, in short: the rule, the note, the version
@@ -7557,6 +7549,27 @@ export interface components {
             points: number;
         };
         /**
+         * RetentionState
+         * @description What lies where, and when the centre looks again what has fallen due.
+         */
+        RetentionState: {
+            holdings: components["schemas"]["HoldingsOut"];
+            /** Archive Folder */
+            archive_folder: string;
+            /**
+             * Every S
+             * @description so often it looks, seconds
+             */
+            every_s: number;
+            /**
+             * Looked At
+             * @description last time; null: not since this centre started
+             */
+            looked_at: string | null;
+            /** Next At */
+            next_at: string | null;
+        };
+        /**
          * RoleAsked
          * @description A role of the centre's own.
          */
@@ -8089,55 +8102,6 @@ export interface components {
             total?: number | null;
         };
         /**
-         * Snapshot
-         * @description A picture of a camera, without its bytes: those are at `/snapshots/{id}/image`.
-         */
-        Snapshot: {
-            /** Id */
-            id: string;
-            /** Camera */
-            camera: string;
-            /**
-             * Taken At
-             * Format: date-time
-             * @description the gateway's clock as the picture came from the camera
-             */
-            taken_at: string;
-            /**
-             * Received At
-             * Format: date-time
-             * @description when the centre had committed it
-             */
-            received_at: string;
-            /**
-             * Age S
-             * @description now minus taken_at, seconds, as of the answer
-             */
-            age_s: number;
-            /**
-             * Cause
-             * @description alarm: evidence; order: somebody asked for it; wall: the camera's rhythm
-             * @enum {string}
-             */
-            cause: "alarm" | "order" | "wall";
-            /**
-             * Moment
-             * @description of evidence: the last picture before the alarm, or the one taken at it
-             * @enum {string}
-             */
-            moment: "" | "before" | "at";
-            /**
-             * Sha256
-             * @description of the picture's bytes, hexadecimal, as the gateway sent them
-             */
-            sha256: string;
-            /**
-             * Size
-             * @description bytes
-             */
-            size: number;
-        };
-        /**
          * Status
          * @description What a gateway said of itself last.
          */
@@ -8261,6 +8225,24 @@ export interface components {
             sent_today: number;
             /** Why */
             why: string;
+        };
+        /**
+         * Story
+         * @description What happened, newest first. How it answered is known of the last two days only.
+         */
+        Story: {
+            /** Items */
+            items: components["schemas"]["DeviceMoment"][];
+            /**
+             * Next Cursor
+             * @description hand it back as `cursor` for the next page; null at the end
+             */
+            next_cursor?: string | null;
+            /**
+             * Total
+             * @description all matching items, where cheap to know
+             */
+            total?: number | null;
         };
         /**
          * Subscription
@@ -15219,77 +15201,17 @@ export interface operations {
             };
         };
     };
-    listCameras: {
+    getDeviceStory: {
         parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["CameraPage"];
-                };
+            query?: {
+                /** @description how many items at most */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                cursor?: string | null;
             };
-            /** @description The address holds a zero character, or the body is not in UTF-8 */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Not signed in, or the session or token has ended */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description The role does not allow it, or the request came from another site */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description The database does not answer; repeat after `Retry-After` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-        };
-    };
-    getCamera: {
-        parameters: {
-            query?: never;
             header?: never;
             path: {
-                camera_id: string;
+                device_id: string;
             };
             cookie?: never;
         };
@@ -15301,10 +15223,10 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["CameraDetail"];
+                    "application/json": components["schemas"]["Story"];
                 };
             };
-            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            /** @description The request cannot be understood */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -15340,7 +15262,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemOut"];
                 };
             };
-            /** @description Validation Error */
+            /** @description A field is wrong; `errors` names each */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -15369,106 +15291,12 @@ export interface operations {
             };
         };
     };
-    takeSnapshot: {
+    listNeighbours: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                camera_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Order"];
-                };
-            };
-            /** @description The address holds a zero character, or the body is not in UTF-8 */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Not signed in, or the session or token has ended */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description The role does not allow it, or the request came from another site */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description There is no such thing */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Not possible in the present state; `detail` says what is */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description The database does not answer; repeat after `Retry-After` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-        };
-    };
-    listAlarmEvidence: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                alarm_id: string;
+                device_id: string;
             };
             cookie?: never;
         };
@@ -15480,101 +15308,8 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Evidence"];
+                    "application/json": components["schemas"]["Neighbours"];
                 };
-            };
-            /** @description The address holds a zero character, or the body is not in UTF-8 */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Not signed in, or the session or token has ended */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description The role does not allow it, or the request came from another site */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description There is no such thing */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-            /** @description The database does not answer; repeat after `Retry-After` */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemOut"];
-                };
-            };
-        };
-    };
-    getSnapshotImage: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                snapshot_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The picture */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "image/jpeg": string;
-                    "image/png": string;
-                };
-            };
-            /** @description The caller has it */
-            304: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
             /** @description The address holds a zero character, or the body is not in UTF-8 */
             400: {
@@ -16070,7 +15805,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description only orders of this kind */
-                kind?: ("alarm" | "config" | "rotate" | "update" | "picture") | null;
+                kind?: ("alarm" | "config" | "rotate" | "update") | null;
                 /** @description how many items at most */
                 limit?: number;
                 /** @description `next_cursor` of the page before */
@@ -20327,6 +20062,71 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Retention"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    getRetentionState: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetentionState"];
                 };
             };
             /** @description The address holds a zero character, or the body is not in UTF-8 */
