@@ -52,9 +52,6 @@ async def list_neighbours(device_id: str, who: MayRead, room: Room) -> Neighbour
     bus = None if known is None else await asyncio.to_thread(bus_of, known.text, record.key)
     if bus is None:
         return Neighbours(connection=None, protocol=record.protocol, items=[])
-    others = [
-        one
-        for one in await room.monitoring.devices(who.sight, gateway=record.gateway)
-        if one.key in bus.devices and one.id != device_id
-    ]
+    ids = {f"{record.gateway}.{key}" for key in bus.devices} - {device_id}
+    others = await room.monitoring.named_devices(who.sight, ids)
     return Neighbours(connection=bus.connection, protocol=bus.protocol or record.protocol, items=others)

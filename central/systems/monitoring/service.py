@@ -87,6 +87,11 @@ class Monitoring:
             items=await self._devices(city, shown), next_cursor=following, total=len(chosen)
         )
 
+    async def named_devices(self, sight: Sight, ids: Collection[str]) -> list[schemas.Device]:
+        """Return those devices in use that are among `ids` and in sight, by id."""
+        city = await self._registry.city(sight.sites)
+        return await self._devices(city, [one for one in chosen_devices(city) if one.id in ids])
+
     async def _devices(self, city: City, chosen: Sequence[DeviceRecord]) -> list[schemas.Device]:
         conditions = judge_devices(city, self._latest)
         worst = await self._worst(device.id for device in chosen)

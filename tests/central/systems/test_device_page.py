@@ -49,7 +49,7 @@ def test_a_configuration_that_says_nothing_of_a_device_has_no_bus(text: str) -> 
 def test_the_bus_is_that_of_the_connection() -> None:
     bus = bus_of(CONFIG, "well")
     assert bus is not None
-    assert (bus.connection, bus.protocol, bus.devices) == ("line-1", "modbus", {"well", "pump1"})
+    assert (bus.connection, bus.protocol, bus.devices) == ("line-1", "modbus", frozenset({"well", "pump1"}))
 
 
 async def test_the_story_of_a_device_comes_page_by_page(city: Running, gateway: FieldGateway) -> None:
