@@ -1264,6 +1264,106 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/cameras": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Cameras
+         * @description List the cameras with how they are and their newest picture: the camera wall (视频墙).
+         */
+        get: operations["listCameras"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cameras/{camera_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Camera
+         * @description Return one camera with its last pictures, its neighbours, and what became of the last one asked for.
+         */
+        get: operations["getCamera"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/cameras/{camera_id}/snapshots": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take Snapshot
+         * @description Ask for a picture now (立即抓拍); it comes as the camera's newest one within seconds.
+         */
+        post: operations["takeSnapshot"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarms/{alarm_id}/evidence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Alarm Evidence
+         * @description List the pictures that cameras near an alarm took for it: the last before it, and at it.
+         */
+        get: operations["listAlarmEvidence"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/snapshots/{snapshot_id}/image": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Snapshot Image
+         * @description Return a picture, byte for byte as its gateway sent it: JPEG or PNG by its content.
+         */
+        get: operations["getSnapshotImage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/devices/{device_id}/story": {
         parameters: {
             query?: never;
@@ -3909,6 +4009,120 @@ export interface components {
             eta_s: number | null;
         };
         /**
+         * Camera
+         * @description A camera, how it is, and its newest picture.
+         */
+        Camera: {
+            /**
+             * Id
+             * @description `gateway.device`
+             */
+            id: string;
+            name: components["schemas"]["Name"];
+            /** Site */
+            site: string;
+            site_name: components["schemas"]["Name"];
+            /** District */
+            district: string;
+            /** Gateway */
+            gateway: string;
+            /**
+             * Lon
+             * @description degrees, WGS 84; its own place, or where its site is
+             */
+            lon: number;
+            /**
+             * Lat
+             * @description degrees, WGS 84
+             */
+            lat: number;
+            /**
+             * State
+             * @description live: it answers with pictures; fault: it answers without; offline: it, or its gateway, is not reached; unknown: no gateway reads it
+             * @enum {string}
+             */
+            state: "live" | "fault" | "offline" | "unknown";
+            /**
+             * Since
+             * @description newest source time of its points
+             */
+            since: string | null;
+            /**
+             * Takes
+             * @description its gateway takes pictures when it is asked
+             */
+            takes: boolean;
+            /** @description the newest; null: none came yet, or its time is over */
+            snapshot: components["schemas"]["Snapshot"] | null;
+        };
+        /**
+         * CameraDetail
+         * @description A camera with its last pictures and its neighbours.
+         */
+        CameraDetail: {
+            /**
+             * Id
+             * @description `gateway.device`
+             */
+            id: string;
+            name: components["schemas"]["Name"];
+            /** Site */
+            site: string;
+            site_name: components["schemas"]["Name"];
+            /** District */
+            district: string;
+            /** Gateway */
+            gateway: string;
+            /**
+             * Lon
+             * @description degrees, WGS 84; its own place, or where its site is
+             */
+            lon: number;
+            /**
+             * Lat
+             * @description degrees, WGS 84
+             */
+            lat: number;
+            /**
+             * State
+             * @description live: it answers with pictures; fault: it answers without; offline: it, or its gateway, is not reached; unknown: no gateway reads it
+             * @enum {string}
+             */
+            state: "live" | "fault" | "offline" | "unknown";
+            /**
+             * Since
+             * @description newest source time of its points
+             */
+            since: string | null;
+            /**
+             * Takes
+             * @description its gateway takes pictures when it is asked
+             */
+            takes: boolean;
+            /** @description the newest; null: none came yet, or its time is over */
+            snapshot: components["schemas"]["Snapshot"] | null;
+            /**
+             * Snapshots
+             * @description the last 24, the newest first
+             */
+            snapshots: components["schemas"]["Snapshot"][];
+            /**
+             * Near
+             * @description the six nearest cameras, the nearest first
+             */
+            near: components["schemas"]["NearbyCamera"][];
+            /** @description the last order for a picture of it in ten minutes */
+            asked: components["schemas"]["Order"] | null;
+        };
+        /**
+         * CameraPage
+         * @description The cameras within sight, by district, site and name.
+         */
+        CameraPage: {
+            /** Items */
+            items: components["schemas"]["Camera"][];
+        };
+        /**
          * Case
          * @description Work for somebody, with its clock and every step (案件).
          */
@@ -5210,6 +5424,33 @@ export interface components {
          */
         EventState: "reported" | "verified" | "responding" | "controlled" | "closed";
         /**
+         * Evidence
+         * @description The pictures that were taken for an alarm, by camera, the nearest first.
+         */
+        Evidence: {
+            /** Items */
+            items: components["schemas"]["EvidenceOf"][];
+        };
+        /**
+         * EvidenceOf
+         * @description What one camera saw of an alarm.
+         */
+        EvidenceOf: {
+            /** Camera */
+            camera: string;
+            name: components["schemas"]["Name"];
+            /**
+             * Distance M
+             * @description from the alarm's device, metres; null: nobody knows where
+             */
+            distance_m: number | null;
+            /**
+             * Snapshots
+             * @description in the order they were taken: before, then at it
+             */
+            snapshots: components["schemas"]["Snapshot"][];
+        };
+        /**
          * EvidenceSample
          * @description A stored reading around the moment at which the alarm was raised.
          */
@@ -6374,6 +6615,58 @@ export interface components {
             items: components["schemas"]["NearCamera"][];
         };
         /**
+         * NearbyCamera
+         * @description A camera near another one.
+         */
+        NearbyCamera: {
+            /**
+             * Id
+             * @description `gateway.device`
+             */
+            id: string;
+            name: components["schemas"]["Name"];
+            /** Site */
+            site: string;
+            site_name: components["schemas"]["Name"];
+            /** District */
+            district: string;
+            /** Gateway */
+            gateway: string;
+            /**
+             * Lon
+             * @description degrees, WGS 84; its own place, or where its site is
+             */
+            lon: number;
+            /**
+             * Lat
+             * @description degrees, WGS 84
+             */
+            lat: number;
+            /**
+             * State
+             * @description live: it answers with pictures; fault: it answers without; offline: it, or its gateway, is not reached; unknown: no gateway reads it
+             * @enum {string}
+             */
+            state: "live" | "fault" | "offline" | "unknown";
+            /**
+             * Since
+             * @description newest source time of its points
+             */
+            since: string | null;
+            /**
+             * Takes
+             * @description its gateway takes pictures when it is asked
+             */
+            takes: boolean;
+            /** @description the newest; null: none came yet, or its time is over */
+            snapshot: components["schemas"]["Snapshot"] | null;
+            /**
+             * Distance M
+             * @description along the ground, metres
+             */
+            distance_m: number;
+        };
+        /**
          * Neighbours
          * @description The devices on the same bus.
          */
@@ -6781,7 +7074,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "alarm" | "config" | "rotate" | "update";
+            kind: "alarm" | "config" | "rotate" | "update" | "picture";
             /**
              * Subject
              * @description what it is about, in short: the rule, the note, the version
@@ -8100,6 +8393,55 @@ export interface components {
              * @description all matching items, where cheap to know
              */
             total?: number | null;
+        };
+        /**
+         * Snapshot
+         * @description A picture of a camera, without its bytes: those are at `/snapshots/{id}/image`.
+         */
+        Snapshot: {
+            /** Id */
+            id: string;
+            /** Camera */
+            camera: string;
+            /**
+             * Taken At
+             * Format: date-time
+             * @description the gateway's clock as the picture came from the camera
+             */
+            taken_at: string;
+            /**
+             * Received At
+             * Format: date-time
+             * @description when the centre had committed it
+             */
+            received_at: string;
+            /**
+             * Age S
+             * @description now minus taken_at, seconds, as of the answer
+             */
+            age_s: number;
+            /**
+             * Cause
+             * @description alarm: evidence; order: somebody asked for it; wall: the camera's rhythm
+             * @enum {string}
+             */
+            cause: "alarm" | "order" | "wall";
+            /**
+             * Moment
+             * @description of evidence: the last picture before the alarm, or the one taken at it
+             * @enum {string}
+             */
+            moment: "" | "before" | "at";
+            /**
+             * Sha256
+             * @description of the picture's bytes, hexadecimal, as the gateway sent them
+             */
+            sha256: string;
+            /**
+             * Size
+             * @description bytes
+             */
+            size: number;
         };
         /**
          * Status
@@ -15201,6 +15543,428 @@ export interface operations {
             };
         };
     };
+    listCameras: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CameraPage"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    getCamera: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                camera_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CameraDetail"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    takeSnapshot: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                camera_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Order"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not possible in the present state; `detail` says what is */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    listAlarmEvidence: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alarm_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Evidence"];
+                };
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
+    getSnapshotImage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                snapshot_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The picture */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": string;
+                    "image/png": string;
+                };
+            };
+            /** @description The caller has it */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The address holds a zero character, or the body is not in UTF-8 */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Not signed in, or the session or token has ended */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from another site */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description There is no such thing */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+            /** @description The database does not answer; repeat after `Retry-After` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemOut"];
+                };
+            };
+        };
+    };
     getDeviceStory: {
         parameters: {
             query?: {
@@ -15805,7 +16569,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description only orders of this kind */
-                kind?: ("alarm" | "config" | "rotate" | "update") | null;
+                kind?: ("alarm" | "config" | "rotate" | "update" | "picture") | null;
                 /** @description how many items at most */
                 limit?: number;
                 /** @description `next_cursor` of the page before */
