@@ -32,7 +32,8 @@ WHOLE_CITY = {
     "listWebhookDeliveries", "getWebhookDelivery", "replayWebhookDelivery",
     "listUsers", "createUser", "changeUser", "deleteUser", "putRole", "deleteRole", "listAllTokens",
     "revokeToken", "createServiceToken", "listAllSessions", "endSession", "resetTotp", "proveAudit",
-    "getPolicy", "putPolicy", "getRetention", "getRetentionState", "setKindRetention", "listAudit", "listPackages",
+    "getPolicy", "putPolicy", "getRetention", "getRetentionState", "setKindRetention", "listAudit",
+    "listPackages",
     "createGateway", "saveWallLayout", "removeWallLayout", "listWallLayoutVersions", "listWallScreens",
     "makeWallScreen", "renewWallLink", "revokeWallScreen",
 }  # fmt: skip
