@@ -20,7 +20,8 @@ from typing import Any
 
 import httpx2
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.async_api import expect as expect_async
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.e2e.browser import launch_options, pytest_terminal_summary, require_browser
 from tests.ports import free_port
@@ -32,6 +33,8 @@ EXPECTED_ERRORS = re.compile(r"\b(401|422)\b")
 """The browser itself logs refused requests; the page says them in words, and the tests look at those."""
 SLOW_MS = 60_000
 """Two cores run a city, its gateways, the centre and a browser that draws WebGL in software."""
+expect.set_options(timeout=SLOW_MS)
+expect_async.set_options(timeout=SLOW_MS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Page, async_playwright
 
 from central.security.roles import Role
 from tests.central.systems.running import Running
@@ -18,7 +18,6 @@ from tests.central.systems.test_live import served
 from tests.e2e.browser import launch_options, require_browser
 from tests.e2e.conftest import SLOW_MS
 
-expect.set_options(timeout=SLOW_MS)
 SHOTS = os.environ.get("CITYNERVE_SCREENSHOTS")
 
 

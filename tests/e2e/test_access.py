@@ -11,10 +11,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.axe import faults
-from tests.e2e.conftest import SLOW_MS
 
 pytestmark = pytest.mark.browser
-expect.set_options(timeout=SLOW_MS)
 
 DEVICE = "gw-north.ps-riverside-pump1"
 POINT = "gw-north.ps-riverside-well.level"

@@ -25,9 +25,7 @@ from tests.central.systems.running import Running, running_centre
 from tests.central.systems.test_alarm_list import STORM
 from tests.central.systems.test_live import served
 from tests.e2e.browser import launch_options, require_browser
-from tests.e2e.conftest import SLOW_MS
 
-expect.set_options(timeout=SLOW_MS)
 FULL = os.environ.get("CITYNERVE_STORM") == "full"
 MANY = 50_000 if FULL else 500
 WANTED, FOUND = ("4999", 6) if FULL else ("499", 1)

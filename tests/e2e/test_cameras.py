@@ -6,11 +6,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.conftest import READY_S, City
 
-DRAWN = "image => image.complete && image.naturalWidth > 0"
+
+def _drawn(image: Locator) -> bool:
+    """Wait until a picture is decoded. The page's own policy forbids Playwright's `wait_for_function`."""
+    return bool(image.evaluate("image => image.decode().then(() => image.naturalWidth > 0)"))
 
 
 def test_the_wall_a_picture_now_and_the_evidence_of_an_alarm(city: City, visit: Callable[..., Page]) -> None:
@@ -19,9 +22,7 @@ def test_the_wall_a_picture_now_and_the_evidence_of_an_alarm(city: City, visit: 
     fresh = page.locator("[data-testid=camera-tile][data-state=live][data-fresh=new]")
     fresh.first.wait_for(timeout=READY_S * 1000)
     expect(page.get_by_test_id("camera-counts")).to_contain_text("live")
-    page.wait_for_function(
-        f"({DRAWN})(document.querySelector('[data-testid=camera-tile][data-fresh=new] img'))"
-    )
+    assert _drawn(fresh.first.locator("img"))
 
     fresh.first.focus()
     page.keyboard.press("Enter")
@@ -35,11 +36,14 @@ def test_the_wall_a_picture_now_and_the_evidence_of_an_alarm(city: City, visit: 
     expect(page.get_by_test_id("camera-tile").first).to_be_visible()  # its neighbours
 
     city.weather("rainstorm")
-    alarm = _with_evidence(page)
+    try:
+        alarm = _with_evidence(page)
+    finally:
+        city.weather("calm")
     page.goto(f"/alarms/{alarm}")
     picture = page.locator("[data-testid=evidence-picture][data-moment=at] img").first
     picture.scroll_into_view_if_needed()
-    assert page.wait_for_function(DRAWN, arg=picture.element_handle())
+    assert _drawn(picture)
     page.get_by_test_id("near-camera").first.click()
     page.get_by_test_id("camera-page").wait_for()
 

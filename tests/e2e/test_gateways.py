@@ -7,12 +7,11 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import SLOW_MS, screenshot
+from tests.e2e.conftest import screenshot
 
 pytestmark = pytest.mark.browser
 
 Visit = Callable[..., Page]
-expect.set_options(timeout=SLOW_MS)
 
 
 def test_a_configuration_is_pushed_from_what_runs(visit: Visit) -> None:

@@ -8,10 +8,9 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import SLOW_MS, screenshot
+from tests.e2e.conftest import screenshot
 
 pytestmark = pytest.mark.browser
-expect.set_options(timeout=SLOW_MS)
 
 WELL = "gw-north.ps-riverside-well"
 

@@ -29,7 +29,6 @@ PAGES = {
 """Every address, and what is on its page and on none before it."""
 EXPECTED_ERRORS = re.compile(r"\b(401|422|429)\b|net::ERR_")
 """The browser itself logs refused requests; the page says them in words, and the tests look at those."""
-expect.set_options(timeout=SLOW_MS)
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import SLOW_MS, screenshot
-
-expect.set_options(timeout=SLOW_MS)
+from tests.e2e.conftest import screenshot
 
 
 def test_a_site_is_found_by_keyboard_renamed_and_imported(visit: Callable[..., Page]) -> None:

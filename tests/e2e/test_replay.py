@@ -7,10 +7,9 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import SLOW_MS, screenshot
+from tests.e2e.conftest import screenshot
 
 pytestmark = pytest.mark.browser
-expect.set_options(timeout=SLOW_MS)
 
 
 def test_a_past_moment_is_chosen_read_and_let_run(visit: Callable[..., Page]) -> None:

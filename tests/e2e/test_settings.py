@@ -8,10 +8,9 @@ import httpx2
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import SLOW_MS, City, screenshot
+from tests.e2e.conftest import City, screenshot
 
 pytestmark = pytest.mark.browser
-expect.set_options(timeout=SLOW_MS)
 
 NAME, FIRST, SECOND = "night.watch", "first of many rivers", "second of many rivers"
 

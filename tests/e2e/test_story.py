@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import SLOW_MS, City, screenshot
+from tests.e2e.conftest import City, screenshot
 
 # One group: a second worker would start a second city.
 pytestmark = pytest.mark.browser
@@ -17,7 +17,6 @@ Visit = Callable[..., Page]
 STORM_MS = 150_000
 WORDED = {"done", "verify"}
 """Steps for which the page opens a sheet, some time after the click."""
-expect.set_options(timeout=SLOW_MS)
 
 
 def test_a_wrong_password_is_refused_in_words(visit: Visit) -> None:

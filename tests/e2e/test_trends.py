@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import SLOW_MS, screenshot
+from tests.e2e.conftest import screenshot
 
 pytestmark = pytest.mark.browser
-expect.set_options(timeout=SLOW_MS)
 
 LEVEL = "gw-north.ps-riverside-well.level"
 CURRENT = "gw-north.ps-riverside-pump1.current"

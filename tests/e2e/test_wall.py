@@ -8,10 +8,9 @@ import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
 from tests.e2e.axe import faults
-from tests.e2e.conftest import SLOW_MS, screenshot
+from tests.e2e.conftest import screenshot
 
 pytestmark = pytest.mark.browser
-expect.set_options(timeout=SLOW_MS)
 
 SCREEN: ViewportSize = {"width": 1920, "height": 1080}
 WIDE: ViewportSize = {"width": 3840, "height": 1080}
