@@ -26,7 +26,7 @@ PAGES = {
     f"/trends?points={POINT}&span=900": "[data-testid=trends-row]",
     "/replay": "[data-testid=replay-density] .at",
     "/cases": "[data-testid=case-list]",
-    "/events": "h1",
+    "/events": "[data-testid=event-list], [data-testid=empty]",
     "/gateways": "[data-testid=gateway-card]",
     "/gateways/gw-north": "[data-testid=gateway-memory]",
     "/registry": "[role=row][href]",
@@ -38,7 +38,7 @@ PAGES = {
     "/settings/sessions": "[data-testid=session-row]",
     "/settings/wall": "[data-testid=layout-row]",
     "/settings/audit": "[data-testid=audit-row]",
-    "/no/such/page": "h1",
+    "/no/such/page": "[data-testid=empty] h1",
 }
 """Every address, and what is on its page once it has been loaded."""
 SHEETS = {

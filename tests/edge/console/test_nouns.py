@@ -166,6 +166,7 @@ async def test_the_trend_comes_from_the_log_and_is_thinned_to_what_was_asked(
 
 
 async def test_the_queue_says_what_waits(house: Doors) -> None:
+    await until(lambda: house.gateway.house.buffer.depth()["readings"].rows > 0)
     seen = await get(await house.sign_in(), "/api/queue")
     assert seen["streams"]["readings"]["batches"] > 0
     assert seen["set_aside"] == 0
