@@ -36,6 +36,7 @@ from protocols.wire.batch import Batch, encode
 from protocols.wire.channels import BATCHES
 from tests.central.systems.field import FieldGateway
 from tests.conftest import opened
+from tests.edge.house import until
 
 pytestmark = pytest.mark.faults
 GATEWAYS = 3
@@ -43,7 +44,6 @@ LANES = 4
 STOP_S = 15.0
 BUSY = 20
 """So many batches are acknowledged before the centre is stopped: it is then at work in every lane."""
-BUSY_S = 60.0
 START_US = now_us()
 PASSWORD = "a long password of the night shift"
 
@@ -157,9 +157,7 @@ async def test_a_stop_under_load_loses_nothing_and_is_quick(database_url: str, t
         work.append(asyncio.create_task(asks(browser, load, "GET", "/api/v1/overview")))
         work.append(asyncio.create_task(asks(browser, load, "POST", "/api/v1/tokens", {"name": "x"})))
         stream = asyncio.create_task(streams(browser, load))
-        async with asyncio.timeout(BUSY_S):
-            while sum(load.acknowledged.values()) <= BUSY or not load.stream:
-                await asyncio.sleep(0.05)
+        await until(lambda: sum(load.acknowledged.values()) > BUSY and load.stream)
         process.send_signal(signal.SIGTERM)
         asked = monotonic()
         await asyncio.wait_for(process.wait(), STOP_S + 10)
