@@ -69,6 +69,7 @@ class AlarmRow(Base):
     fold: Mapped[int | None] = mapped_column(BigInteger)
 
     __table_args__ = (
+        Index("ix_alarms_closed_newest", "raised_at", "id", postgresql_where=text("closed_at IS NOT NULL")),
         Index("ix_alarms_open_newest", "raised_at", "id", postgresql_where=_OPEN),
         Index("ix_alarms_open_priority", "priority", "raised_at", "id", postgresql_where=_OPEN),
         Index("ix_alarms_open_site", "site", "raised_at", "id", postgresql_where=_OPEN),
