@@ -117,16 +117,16 @@ def centre_process(data: Path | None = None) -> Iterator[Centre]:
         ):
             centre = Centre(f"http://127.0.0.1:{port}", folder, process.pid)
             try:
-                _until_well(centre)
+                _until_well(centre, process)
                 yield centre
             finally:
                 process.terminate()
                 process.wait(30)
 
 
-def _until_well(centre: Centre) -> None:
+def _until_well(centre: Centre, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 180
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and process.poll() is None:
         try:
             if httpx2.get(f"{centre.url}/healthz", trust_env=False).status_code == 200:
                 return
