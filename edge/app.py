@@ -21,17 +21,16 @@ from edge.audit import Audit
 from edge.buffer.media import MediaShelf
 from edge.buffer.sqlite import SqliteBuffer
 from edge.commands import Actions, Commands
-from edge.config.bind import OWN_PERIOD_S, Plan, bind
+from edge.config.bind import OWN_PERIOD_S, Plan
 from edge.config.change import Inlet
-from edge.config.load import load
 from edge.config.picturing import PicturesEntry
-from edge.config.texts import Texts
 from edge.console import serve
-from edge.health import DEVICE_POINTS, hold_little, own_points
+from edge.health import hold_little
 from edge.house import House
 from edge.house.changing import Changer
 from edge.house.vitals import Vitals
 from edge.link.road import Road
+from edge.opening import opened
 from edge.pictures import Pictures
 from edge.pipeline import Pipeline
 from edge.poller import Poller
@@ -43,42 +42,13 @@ from edge.uplink import Uplink
 from edge.versions import Settings
 from edge.versions.probation import Seen
 from edge.versions.start import begin
-from protocols.errors import ConfigError, Mistake, StorageError
-from protocols.field.base import ReadTask
+from protocols.errors import StorageError
 from protocols.model.clock import Clock, now_us
 from protocols.model.command import CommandState
 from protocols.model.order import Rotate, TakePicture
 from protocols.model.reading import Readings
 
 _THREADS: Final = 2
-
-
-def open_plan(path: Path, texts: Texts | None = None) -> Plan:
-    """Read and bind a gateway file, or `texts` as if they lay there. Raises ConfigError with its mistakes."""
-    loaded = load(path, DEVICE_POINTS, texts)
-    keys = [connection.key for connection in loaded.entry.connections]
-    return bind(loaded, DEVICE_POINTS, own_points(keys))
-
-
-def read_tasks(plan: Plan) -> dict[str, tuple[ReadTask, ...]]:
-    """Return what each connection's driver will poll. Raises ConfigError for addresses it cannot read."""
-    tasks: dict[str, tuple[ReadTask, ...]] = {}
-    mistakes: list[Mistake] = []
-    for connection in plan.connections:
-        try:
-            tasks[connection.key] = connection.driver(connection.settings, connection.devices).plan()
-        except ConfigError as error:
-            mistakes += error.mistakes
-    if mistakes:
-        raise ConfigError(mistakes)
-    return tasks
-
-
-def opened(path: Path, texts: Texts) -> Plan:
-    """Validate texts as if they lay at `path`, down to the requests of the drivers. Raises ConfigError."""
-    plan = open_plan(path, texts)
-    read_tasks(plan)
-    return plan
 
 
 class Gateway:

@@ -3,33 +3,35 @@
 from __future__ import annotations
 
 import sys
+from typing import Final
 
 import typer
 
-from central.cli import archive, audit, backup, db, doctor, gateway, openapi, registry, retention, serve, user
-from central.cli.demo import demo
 from central.kernel import logs
+from protocols.command_line import program
 from protocols.errors import CityNerveError
 
-app = typer.Typer(
-    name="citynerve",
-    help="CityNerve, the operations centre of a city. Try `citynerve demo` first.",
-    no_args_is_help=True,
+COMMANDS: Final = {
+    "serve": "central.cli.serve:serve",
+    "demo": "central.cli.demo:demo",
+    "openapi": "central.cli.openapi:openapi",
+    "backup": "central.cli.backup:backup",
+    "restore": "central.cli.backup:restore",
+    "doctor": "central.cli.doctor:doctor",
+    "audit": "central.cli.audit:app",
+    "db": "central.cli.db:app",
+    "gateway": "central.cli.gateway:app",
+    "registry": "central.cli.registry:app",
+    "retention": "central.cli.retention:app",
+    "archive": "central.cli.archive:app",
+    "user": "central.cli.user:app",
+}
+app = program(
+    "citynerve",
+    "CityNerve, the operations centre of a city. Try `citynerve demo` first.",
+    COMMANDS,
     pretty_exceptions_enable=False,
 )
-app.command("serve")(serve.serve)
-app.command("demo")(demo)
-app.command("openapi")(openapi.openapi)
-app.command("backup")(backup.backup)
-app.command("restore")(backup.restore)
-app.command("doctor")(doctor.doctor)
-app.add_typer(audit.app, name="audit")
-app.add_typer(db.app, name="db")
-app.add_typer(gateway.app, name="gateway")
-app.add_typer(registry.app, name="registry")
-app.add_typer(retention.app, name="retention")
-app.add_typer(archive.app, name="archive")
-app.add_typer(user.app, name="user")
 
 
 def main() -> None:

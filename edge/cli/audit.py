@@ -10,11 +10,11 @@ from typing import Annotated
 import msgspec
 import typer
 
-from edge.app import open_plan
 from edge.audit.proof import REPAIR, verify
 from edge.audit.trail import entries
 from edge.cli.terminal import FAILED, WRONG, AsJson, GatewayFile, reported
 from edge.cli.words import plain
+from edge.opening import open_plan
 from protocols.model.clock import to_datetime
 
 app = typer.Typer(help="The local audit trail: what was done at this gateway, by whom.", no_args_is_help=True)

@@ -14,13 +14,13 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from edge.app import open_plan, read_tasks
 from edge.buffer.glance import glance, tables
 from edge.cli.check import describe
 from edge.cli.control import SOCKET_NAME, Control
 from edge.cli.terminal import GatewayFile, reported
 from edge.config.bind import Plan
 from edge.config.document import read
+from edge.opening import open_plan, read_tasks
 from edge.tools import support
 from edge.tools.secrets import Masker, known_secrets
 from protocols.errors import CityNerveError, ConfigError, Rejected

@@ -9,10 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
-from edge.app import open_plan, read_tasks
 from edge.cli.control import Control
 from edge.cli.terminal import WRONG, AsJson, GatewayFile
 from edge.config.bind import Plan
+from edge.opening import open_plan, read_tasks
 from edge.tools.budget import Budget, budgets
 from protocols.errors import ConfigError, Mistake, Rejected
 from protocols.field.base import BoundDevice, ReadTask

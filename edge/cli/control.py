@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 import httpx2
 
 from edge.config.load import Loaded
+from edge.opening import open_plan
 from edge.versions.start import find_state_dir
 from protocols.errors import ConfigError, Mistake, Rejected
 
@@ -142,8 +143,6 @@ def control(file: Path) -> Control:
     folder = find_state_dir(file)
     if folder is not None and _has_socket(folder):
         return Control(Place(file, folder))
-    from edge.app import open_plan  # noqa: PLC0415 - imports the gateway whole, which --help does not need
-
     return Control(open_plan(file).loaded)
 
 

@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from edge.app import open_plan
 from edge.cli.page import asked_password, has_password, keep_password
 from edge.cli.terminal import GatewayFile, reported
 from edge.config.load import Loaded
 from edge.console.password import checked
 from edge.link.enrol import enrol as spend
+from edge.opening import open_plan
 from protocols.errors import Rejected
 
 

@@ -10,9 +10,9 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from edge.app import open_plan
 from edge.cli.terminal import WRONG, reported
 from edge.config.template import Answers, render
+from edge.opening import open_plan
 from edge.tools.profiles import known_profiles
 from protocols.errors import ConfigError, Rejected
 

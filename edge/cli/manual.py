@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from edge.app import open_plan
 from edge.cli.control import Control
 from edge.cli.terminal import AsJson, GatewayFile, reported
+from edge.opening import open_plan
 
 app = typer.Typer(
     help="Local manual mode: take a device out of reach of the centre and of actions, or give it back.",

@@ -10,11 +10,11 @@ from typing import Annotated
 
 import typer
 
-from edge.app import open_plan
 from edge.audit import Audit
 from edge.cli.control import Control
 from edge.cli.terminal import GatewayFile, reported
 from edge.console.password import FILE_NAME, MIN_LENGTH, set_password
+from edge.opening import open_plan
 from protocols.errors import Rejected
 
 app = typer.Typer(help="The technician's page: its password, its address.", no_args_is_help=True)

@@ -9,13 +9,13 @@ from typing import Annotated, Any
 
 import typer
 
-from edge.app import open_plan
 from edge.audit import Audit
 from edge.cli import words
 from edge.cli.control import Control
 from edge.cli.direct import current, find, put
 from edge.cli.terminal import FAILED, AsJson, GatewayFile, reported
 from edge.cli.watch import watch
+from edge.opening import open_plan
 from edge.shaping import engineering, unshape
 from protocols.errors import Rejected
 from protocols.model.clock import to_datetime

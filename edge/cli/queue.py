@@ -9,13 +9,13 @@ from typing import Annotated
 
 import typer
 
-from edge.app import open_plan
 from edge.buffer.glance import glance
 from edge.cli.control import Control
 from edge.cli.health import forecast
 from edge.cli.terminal import AsJson, GatewayFile, reported
 from edge.cli.words import plain, size
 from edge.config.load import Loaded
+from edge.opening import open_plan
 from protocols.errors import Rejected
 from protocols.model.clock import SECOND_US, now_us, to_datetime
 

@@ -13,8 +13,8 @@ from typing import Annotated
 
 import typer
 
-from edge.app import open_plan
 from edge.cli.terminal import GatewayFile, reported
+from edge.opening import open_plan
 from protocols.errors import Rejected
 
 

@@ -10,13 +10,13 @@ from typing import Annotated, Any
 
 import typer
 
-from edge.app import open_plan
 from edge.cli import words
 from edge.cli.control import Control
 from edge.cli.direct import find
 from edge.cli.direct import live as values
 from edge.cli.terminal import AsJson, GatewayFile, reported
 from edge.config.bind import Plan
+from edge.opening import open_plan
 from protocols.errors import Rejected
 from protocols.field.base import BoundPoint
 from protocols.model.clock import now_us, to_datetime

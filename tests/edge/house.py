@@ -11,8 +11,9 @@ from typing import Any
 
 import yaml
 
-from edge.app import Gateway, open_plan
+from edge.app import Gateway
 from edge.link.credentials import save
+from edge.opening import open_plan
 from protocols.wire.handshake import Credentials
 from tests.edge.centre import TOKEN
 

@@ -14,9 +14,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.app import open_plan
 from edge.buffer.base import Entry
 from edge.buffer.sqlite import SqliteBuffer
+from edge.opening import open_plan
 from edge.pipeline import Pipeline
 from edge.timekeeping import Stamp
 from protocols.model.alarm import AlarmTransition

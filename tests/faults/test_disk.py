@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.app import open_plan
 from edge.buffer.base import Entry
 from edge.buffer.carve import PAGE
 from edge.buffer.file import FILE_NAME
 from edge.buffer.sqlite import SqliteBuffer
 from edge.link.credentials import save
+from edge.opening import open_plan
 from edge.versions.store import Versions
 from protocols.model.alarm import AlarmEvent
 from protocols.model.clock import SECOND_US, now_us

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from edge.app import open_plan
 from edge.cli.direct import current, find, live
+from edge.opening import open_plan
 from protocols.errors import Rejected
 from protocols.model.clock import now_us
 from sim_devices.fleet import FleetWorld

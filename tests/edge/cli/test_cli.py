@@ -12,10 +12,10 @@ import pytest
 import structlog
 from typer.testing import CliRunner
 
-from edge.app import open_plan
 from edge.buffer.base import Entry
 from edge.buffer.sqlite import SqliteBuffer
 from edge.cli import app
+from edge.opening import open_plan
 from protocols.model.reading import Readings
 from tests.edge.centre import CODE, FakeCentre
 from tests.edge.field import ModbusField

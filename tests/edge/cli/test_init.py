@@ -12,8 +12,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.app import open_plan
 from edge.config.template import Answers, render
+from edge.opening import open_plan
 from edge.tools.profiles import known_profiles
 from tests.edge.cli.conftest import PROGRAMS, asked
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from edge.app import Gateway, open_plan
+from edge.app import Gateway
 from edge.audit import entries
 from edge.commands.actions import inputs
+from edge.opening import open_plan
 from protocols.errors import StorageError
 from protocols.model.alarm import AlarmTransition
 from protocols.model.clock import now_us

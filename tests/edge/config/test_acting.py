@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from edge.app import open_plan
+from edge.opening import open_plan
 from protocols.errors import ConfigError, Mistake
 from tests.edge.commands.station import station_file
 

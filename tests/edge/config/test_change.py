@@ -13,9 +13,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.app import open_plan
 from edge.config.bind import Plan
 from edge.config.change import GONE, Inlet, compare
+from edge.opening import open_plan
 from protocols.model.reading import Readings
 from tests.edge.house import gateway_file
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from edge.app import open_plan
 from edge.config.bind import Plan
+from edge.opening import open_plan
 from protocols.errors import ConfigError, Mistake
 from tests.edge.house import gateway_file
 

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 import yaml
 
-from edge.app import open_plan
 from edge.config.document import read
+from edge.opening import open_plan
 from protocols.errors import ConfigError, Mistake
 from protocols.model.manifest import Manifest, declaration_hash
 from tests.edge.house import PROFILE, gateway_file

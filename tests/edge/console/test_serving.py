@@ -14,7 +14,6 @@ import pytest
 import structlog
 from starlette.types import Message
 
-from edge.app import open_plan
 from edge.config.serving import PageEntry
 from edge.console import server
 from edge.console.guard import Caller
@@ -23,6 +22,7 @@ from edge.console.overview import Overview
 from edge.console.password import set_password
 from edge.console.sockets import control_socket, page_url, tcp_socket
 from edge.console.stream import Streams
+from edge.opening import open_plan
 from protocols.errors import ConfigError, Rejected
 from tests.edge.console.page import CHEAP, OURS, PASSWORD, doors
 from tests.edge.field import ModbusField

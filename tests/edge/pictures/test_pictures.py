@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from edge.app import Gateway, open_plan
+from edge.app import Gateway
+from edge.opening import open_plan
 from edge.pictures.fit import fit
 from edge.pictures.places import look
 from protocols.errors import ConfigError, Rejected

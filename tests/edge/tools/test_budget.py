@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.app import open_plan, read_tasks
+from edge.opening import open_plan, read_tasks
 from edge.tools.budget import budgets, request_s
 from tests.edge.house import gateway_file
 
