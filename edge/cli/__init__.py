@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "audit": "edge.cli.audit:app",
     "page": "edge.cli.page:app",
     "config": "edge.cli.config:app",
+    "opcua": "edge.cli.opcua:app",
 }
 app = program(
     "citynerve-edge",

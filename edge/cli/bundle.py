@@ -34,6 +34,7 @@ _ASKED: Final = {
     "config.json": "/api/config",
     "log.json": "/api/log?level=debug",
 }
+_SECRET_FILES: Final = ("password_file", "key_file", "token_file", "user_key", "private_key")
 _README: Final = """\
 Support bundle of a CityNerve gateway, made {when}.
 
@@ -66,7 +67,9 @@ def bundle(
         plan = _plan(file)
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         target = out or Path(f"bundle-{plan.gateway if plan else file.stem}-{stamp}.tar.gz")
-        mask = Masker(known_secrets(_state(file, plan), _password_files(file, plan)))
+        secrets = known_secrets(_state(file, plan), _files_of_secrets(file))
+        variables = (os.environ.get(name, "") for name in _named(file, ("password_env",)))
+        mask = Masker([*secrets, *variables])
         parts = {name: mask(text[-_MAX_TEXT:]) for name, text in _parts(file, plan)}
         try:
             _pack(target, target.name.removesuffix(".tar.gz"), parts)
@@ -94,21 +97,25 @@ def _state(file: Path, plan: Plan | None) -> Path:
     return file.resolve().parent / str(named or "state")
 
 
-def _password_files(file: Path, plan: Plan | None) -> Iterator[Path]:
+def _files_of_secrets(file: Path) -> Iterator[Path]:
     """Yield every file that the gateway file names as one of secrets."""
+    yield from (file.resolve().parent / name for name in _named(file, _SECRET_FILES))
+
+
+def _named(file: Path, settings: tuple[str, ...]) -> Iterator[str]:
+    """Yield what the gateway file says for some settings, wherever they stand in it."""
 
     def walk(value: Any) -> Iterator[str]:
         if isinstance(value, dict):
             for key, inner in value.items():
-                if isinstance(inner, str) and str(key) in ("password_file", "key_file", "token_file"):
+                if isinstance(inner, str) and str(key) in settings:
                     yield inner
                 yield from walk(inner)
         elif isinstance(value, list):
             for inner in value:
                 yield from walk(inner)
 
-    folder = file.resolve().parent
-    yield from (folder / name for name in walk(read(file).data))
+    yield from walk(read(file).data)
 
 
 def _parts(file: Path, plan: Plan | None) -> Iterator[tuple[str, str]]:

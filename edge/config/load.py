@@ -243,8 +243,22 @@ class _Reader:
             else:
                 # A relative file is meant from the gateway file, wherever the process was started.
                 files = {name: self._folder / value for name, value in settings if isinstance(value, Path)}
+                self._files((*at, "settings"), driver, files)
+                if driver.folder_setting and driver.folder_setting not in files:
+                    state = self._folder / str(self.data.get("state_dir", ""))
+                    files[driver.folder_setting] = state / driver.protocol
                 self.settings[connection.key] = settings.model_copy(update=files)
         return found
+
+    def _files(self, at: Path_, driver: type[Driver], files: Mapping[str, Path]) -> None:
+        for name in driver.must_exist:
+            if name in files and not files[name].is_file():
+                self.document.mistake(
+                    (*at, name),
+                    f"there is no file {str(files[name])!r}",
+                    "a file that the gateway's account can read",
+                    "copy it there, or correct the path; a relative one is meant from this file",
+                )
 
     def _driver(self, at: Path_, protocol: str) -> type[Driver] | None:
         if protocol not in self.drivers:

@@ -45,6 +45,26 @@ MEANING: Final[dict[int, Words]] = {
         "设备不应答：检查电源、接线、站号",
         "The device does not answer: check its power, the wiring and its unit id",
     ),
+    _Q.BAD_SECURITY_CHECKS_FAILED: Words(
+        "安全检查未通过：检查安全策略与双方证书",
+        "The security checks failed: check the security policy and the certificates of both sides",
+    ),
+    _Q.BAD_SECURITY_POLICY_REJECTED: Words(
+        "服务器不提供所要求的安全策略：检查 security_policy 与 security_mode",
+        "The server does not offer this security: check security_policy and security_mode",
+    ),
+    _Q.BAD_CERTIFICATE_UNTRUSTED: Words(
+        "服务器证书尚未获信任：检查指纹，再由人确认信任",
+        "Nobody has trusted the server's certificate: check its fingerprint, then trust it",
+    ),
+    _Q.BAD_CERTIFICATE_TIME_INVALID: Words(
+        "证书不在有效期内：检查双方时钟与证书日期",
+        "A certificate is outside its dates: check both clocks and the certificate",
+    ),
+    _Q.BAD_IDENTITY_TOKEN_REJECTED: Words(
+        "服务器不接受这种登录方式：检查用户名或用户证书",
+        "The server takes no user of this kind: check the user name or the user certificate",
+    ),
     _Q.BAD_USER_ACCESS_DENIED: Words(
         "设备拒绝登录：检查用户名与密码文件",
         "The device refuses the sign-in: check the user name and the password file",
@@ -88,6 +108,7 @@ _CLASSES: Final = {
     "bad": Words("设备给出的错误", "An error that the device told"),
 }
 WELL: Final = Words("一切正常", "All is well")
+REMARK: Final = Words("工作正常，另有说明", "It works, with a remark")
 WAITING: Final = Words("等待第一次读取", "Waiting for the first reading")
 CONNECTING: Final = Words("正在连接", "Connecting")
 NO_POINTS: Final = Words("没有可读的点", "It has no point that can be read")

@@ -79,6 +79,11 @@ class Driver(ABC):
     """What the technician writes per device under `params:`, such as the unit id."""
     takes_pictures: ClassVar[bool] = False
     """Whether its devices are cameras: `last_shot` and `shoot` then work."""
+    folder_setting: ClassVar[str] = ""
+    """The setting that names the folder in which it keeps files, if it keeps any. Where a person leaves it
+    out, it is a folder with the protocol's name in the gateway's state folder."""
+    must_exist: ClassVar[tuple[str, ...]] = ()
+    """Settings that name files without which it cannot run: one missing is a mistake in its file."""
 
     def __init__(self, settings: BaseModel, devices: tuple[BoundDevice, ...], clock: Clock = now_us) -> None:
         self.settings = settings
@@ -114,6 +119,13 @@ class Driver(ABC):
 
         Raises DeviceRefused (nothing was written), DeviceTimeout (nobody knows), ConnectionLost.
         """
+
+    def remarks(self) -> tuple[str, ...]:
+        """Return, in sentences, what a technician should know of a line that works; asks nobody.
+
+        Such as values that are polled as the server lets nobody subscribe. () where all is as it should be.
+        """
+        return ()
 
     def last_shot(self, device: str) -> Shot | None:
         """Return the newest picture that a read brought, or None; asks nobody."""

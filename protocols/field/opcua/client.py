@@ -1,0 +1,88 @@
+"""asyncua's client with our decisions: who publishes, and when a password may leave this machine."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from typing import Final
+
+from asyncua import ua
+from asyncua.client.client import Client
+from asyncua.client.ua_session import UaSession
+from asyncua.common.shortcuts import Shortcuts
+from asyncua.crypto.security_policies import SecurityPolicyNone
+
+from protocols.errors import ConnectionLost
+from protocols.model.quality import Quality
+
+# asyncua logs what it also raises or answers; the session logs it once, from what is raised here.
+logging.getLogger("asyncua").setLevel(logging.CRITICAL)
+
+ANSWER_S: Final = 4.0
+WATCHDOG_S: Final = 5.0
+"""asyncua reads the server's state this often, and waits as long for it: a dead peer is seen in 10 s."""
+SESSION_MS: Final = 60_000
+"""A small controller has ten sessions; one that a power cut left behind must not stay for an hour."""
+
+
+class FieldSession(UaSession):
+    """A session whose publish requests are sent by `publishing.Publisher`."""
+
+    def ensure_publish_loop(self) -> None:
+        """Start nothing: asyncua keeps one request only at the server, and sees no missing numbers."""
+
+
+class FieldClient(Client):
+    """A connection to one server. `plain_password`: a password may be sent though nothing encrypts it."""
+
+    def __init__(self, url: str, *, plain_password: bool = False) -> None:
+        super().__init__(url, timeout=ANSWER_S, watchdog_intervall=WATCHDOG_S)
+        self.uaclient.session = self.field_session = FieldSession(self.uaclient)
+        self.nodes = Shortcuts(self.field_session)
+        self.name = self.description = "CityNerve gateway"
+        self.product_uri = "urn:citynerve:gateway"
+        self.session_timeout = SESSION_MS
+        self._plain_password = plain_password
+
+    def server_policy(self, token_type: ua.UserTokenType) -> ua.UserTokenPolicy:
+        """Return how the server wants this kind of user shown, an encrypted way before one in clear.
+
+        Raises ConnectionLost where it takes no such user, or wants a password in clear.
+        """
+        offered = [policy for policy in self._policy_ids if policy.TokenType == token_type]
+        kind = _KINDS.get(token_type, token_type.name)
+        if not offered:
+            taken = sorted({_KINDS.get(one.TokenType, one.TokenType.name) for one in self._policy_ids})
+            raise ConnectionLost(
+                f"OPC UA {self.server_url.geturl()}: the server takes no {kind}; it takes: "
+                f"{', '.join(taken) or 'nobody'}. Write `username:` or `user_certificate:` accordingly",
+                Quality.BAD_IDENTITY_TOKEN_REJECTED,
+            )
+        # An empty URI means the policy of the endpoint itself (OPC 10000-4, 7.41).
+        filled = [
+            policy
+            if policy.SecurityPolicyUri
+            else dataclasses.replace(policy, SecurityPolicyUri=self.security_policy.URI)
+            for policy in offered
+        ]
+        chosen = next((one for one in filled if one.SecurityPolicyUri != SecurityPolicyNone.URI), filled[0])
+        if (
+            token_type == ua.UserTokenType.UserName
+            and chosen.SecurityPolicyUri == SecurityPolicyNone.URI
+            and self.security_policy.Mode != ua.MessageSecurityMode.SignAndEncrypt
+            and not self._plain_password
+        ):
+            raise ConnectionLost(
+                f"OPC UA {self.server_url.geturl()}: the password was not sent, as nothing would encrypt it; "
+                "write `security_policy: Basic256Sha256`, or `plain_password: true` on a line of your own",
+                Quality.BAD_SECURITY_CHECKS_FAILED,
+            )
+        return chosen
+
+
+_KINDS: Final = {
+    ua.UserTokenType.Anonymous: "anonymous user",
+    ua.UserTokenType.UserName: "user name",
+    ua.UserTokenType.Certificate: "user certificate",
+    ua.UserTokenType.IssuedToken: "issued token",
+}
