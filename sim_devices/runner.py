@@ -15,6 +15,7 @@ import contextlib
 import importlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from protocols.model.clock import SECOND_US, Clock, now_us, to_datetime
@@ -42,6 +43,9 @@ class Settings:
     control_port: int | None = None
     """None: no control endpoint; 0: on a free port."""
     camera_credentials: tuple[str, str] | None = None
+    opcua_folder: Path | None = None
+    """Where OPC UA servers keep their certificate; None: they are not secured."""
+    opcua_credentials: tuple[str, str] | None = None
     faults: tuple[Fault, ...] = ()
     schedule: tuple[Entry, ...] = field(default=())
 
@@ -174,5 +178,10 @@ def _server(
     module, name = _SERVERS[endpoint.protocol]
     # Imported by need: a Modbus simulator in somebody's CI starts without OPC UA, broker and Pillow.
     build: Callable[..., SimServer] = getattr(importlib.import_module(module), name)
-    more = {"credentials": settings.camera_credentials} if endpoint.protocol == "camera" else {}
+    more: dict[str, Any] = {}
+    if endpoint.protocol == "camera":
+        more["credentials"] = settings.camera_credentials
+    if endpoint.protocol == "opcua" and settings.opcua_folder is not None:
+        security = importlib.import_module("sim_devices.servers.opcua_security").OpcUaSecurity
+        more["security"] = security(settings.opcua_folder / endpoint.key, settings.opcua_credentials)
     return build(endpoint, world, faults, host=settings.host, clock=clock, **more)

@@ -31,6 +31,8 @@ def device(
     fault_schedule: options.Schedule = None,
     control_port: options.Control = None,
     camera_auth: options.CameraAuth = None,
+    opcua_pki: options.OpcUaPki = None,
+    opcua_auth: options.OpcUaAuth = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Serve one device of any profile, with believable signals. Faults call it `device`.
@@ -43,12 +45,16 @@ def device(
 
     \b
     Example: citynerve-sim device city.camera --fault frozen:device
+
+    \b
+    Example: citynerve-sim device city.sluice_gate --port 4840 --opcua-pki ./pki
     """
 
     def build() -> tuple[SoloWorld, Settings]:
         chosen = settings(
             host=host, speed=1.0, tick=tick, control_port=control_port,
             faults=fault, schedule=fault_schedule, camera_auth=camera_auth,
+            opcua_pki=opcua_pki, opcua_auth=opcua_auth,
         )  # fmt: skip
         params = dict(_pair(text) for text in param or ())
         world = SoloWorld(find_profile(profile), port=port, params=params, seed=seed, start_us=now_us())

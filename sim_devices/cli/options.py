@@ -39,4 +39,20 @@ CameraAuth = Annotated[
         "--camera-auth", help="NAME:PASSWORD that cameras ask for.", envvar="CITYNERVE_SIM_CAMERA_AUTH"
     ),
 ]
+OpcUaPki = Annotated[
+    Path | None,
+    typer.Option(
+        "--opcua-pki",
+        help="Secure OPC UA servers with all policies; their certificates are kept in this folder.",
+        metavar="DIR",
+    ),
+]
+OpcUaAuth = Annotated[
+    str | None,
+    typer.Option(
+        "--opcua-auth",
+        help="NAME:PASSWORD that OPC UA servers ask for; with --opcua-pki.",
+        envvar="CITYNERVE_SIM_OPCUA_AUTH",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON instead of a table.")]

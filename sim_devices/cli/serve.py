@@ -32,23 +32,34 @@ def settings(
     faults: list[str] | None,
     schedule: Path | None,
     camera_auth: str | None,
+    opcua_pki: Path | None = None,
+    opcua_auth: str | None = None,
 ) -> Settings:
     """Return the settings that a person typed. Raises Rejected and ConfigError."""
-    credentials = None
-    if camera_auth is not None:
-        name, colon, password = camera_auth.partition(":")
-        if not colon or not name:
-            raise typer.BadParameter("write it as NAME:PASSWORD", param_hint="--camera-auth")
-        credentials = (name, password)
+    if opcua_auth is not None and opcua_pki is None:
+        raise typer.BadParameter(
+            "a password needs encryption; give --opcua-pki as well", param_hint="--opcua-auth"
+        )
     return Settings(
         host=host,
         speed=speed,
         tick_s=tick,
         control_port=control_port,
-        camera_credentials=credentials,
+        camera_credentials=_credentials(camera_auth, "--camera-auth"),
+        opcua_folder=opcua_pki,
+        opcua_credentials=_credentials(opcua_auth, "--opcua-auth"),
         faults=tuple(parse_fault(text) for text in faults or ()),
         schedule=load_schedule(schedule) if schedule else (),
     )
+
+
+def _credentials(text: str | None, option: str) -> tuple[str, str] | None:
+    if text is None:
+        return None
+    name, colon, password = text.partition(":")
+    if not colon or not name:
+        raise typer.BadParameter("write it as NAME:PASSWORD", param_hint=option)
+    return name, password
 
 
 def serve(

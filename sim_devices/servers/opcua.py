@@ -1,7 +1,7 @@
 """OPC UA server (asyncua): every point of a device is a variable, its value sampled at every tick.
 
 Namespaces are registered by the URI that the profile names; a node id is the profile's, with `{device}`
-filled from `params.device`. Anonymous, no message security: it listens on loopback. A write is judged
+filled from `params.device`. Anonymous and without message security unless told otherwise. A write is judged
 by the world, item by item: BadOutOfRange where the device refuses, BadNotWritable where it only measures.
 asyncua keeps no percent deadband and applies an absolute one to samples; do not test deadbands on it.
 """
@@ -24,6 +24,7 @@ from protocols.model.clock import Clock, now_us, to_datetime
 from protocols.model.device import DataType, PointProfile
 from sim_devices.faults import FaultBoard
 from sim_devices.servers.base import DeviceView, SimServer, listen
+from sim_devices.servers.opcua_security import OpcUaSecurity, secure
 from sim_devices.servers.registers import to_raw, to_value
 from sim_devices.world import Endpoint, World
 
@@ -74,8 +75,11 @@ class OpcUaServer(SimServer):
         *,
         host: str = "127.0.0.1",
         clock: Clock = now_us,
+        security: OpcUaSecurity | None = None,
     ) -> None:
+        """`security`: offer every policy and ask for a user as it says; None is anonymous, unsecured."""
         super().__init__(endpoint, world, faults, host=host, clock=clock)
+        self._security = security
         self._server: Server | None = None
         self._nodes: dict[ua.NodeId, _Node] = {}
         self._sampled_us: dict[str, int] = {}
@@ -104,7 +108,10 @@ class OpcUaServer(SimServer):
         finally:
             if collecting:
                 gc.enable()
-        await server.set_application_uri(f"urn:citynerve:sim:{self.endpoint.key}")
+        uri = f"urn:citynerve:sim:{self.endpoint.key}"
+        await server.set_application_uri(uri)
+        if self._security is not None:
+            await secure(server, self._security, uri)
         for view in self.views:
             await self._add_device(server, view)
         # Again: building took seconds, in which another program may have taken a port found free before.
