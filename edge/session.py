@@ -133,6 +133,8 @@ class Session:
         self.put = Inlet(sink)
         """Takes what the driver reads, in the driver's own numbers of the points."""
         self._faults: dict[str, int] = {}
+        self._driver: Driver | None = None
+        self._remarks: tuple[str, ...] = ()
         self._clock = clock
         self._waiting: deque[_Request] = deque()
         self._wake = asyncio.Event()
@@ -223,6 +225,15 @@ class Session:
             return None
         return quality_name(quality), _WORDS.get(quality & 0xFFFF_0000, "its answers are bad")
 
+    def remarks(self) -> tuple[str, ...]:
+        """Return what the driver has to say of the open line, in sentences; log it where that is new."""
+        told = () if self._driver is None else self._driver.remarks()
+        for sentence in told:
+            if sentence not in self._remarks:
+                self._log.warning("the line works, with a remark", remark=sentence)
+        self._remarks = told
+        return told
+
     def heard(self, device: str, quality: int) -> None:
         """Note what a device answered to a read: the quality of the first reading of it, 0 for good."""
         if quality < Quality.BAD:
@@ -303,6 +314,7 @@ class Session:
         try:
             await driver.open()
             opened = loop.time()
+            self._driver = driver
             self._up()
             async with asyncio.TaskGroup() as group:
                 group.create_task(driver.listen(self.put), name=f"listen:{self.key}")
@@ -310,7 +322,7 @@ class Session:
         except Exception as error:
             lost = self._blame(error)
         finally:
-            self.state = "offline"
+            self.state, self._driver = "offline", None
             await driver.close()
         self._down(lost, connection, tasks, opened is not None)
         if opened is None or loop.time() - opened < _STEADY_S:

@@ -99,10 +99,8 @@ def opcua(
     Example: citynerve-edge scan opcua opc.tcp://192.0.2.10:4840
     """
     with reported():
-        events = scan_opcua(
-            url, username=username, password_file=password_file, nodes=nodes, most=most,
-            profiles=known_profiles(profiles).values(),
-        )  # fmt: skip
+        user = {} if username is None else {"username": username, "password_file": password_file}
+        events = scan_opcua(url, nodes=nodes, most=most, profiles=known_profiles(profiles).values(), **user)
         _tell(events, as_json, "the server has no variables")
 
 

@@ -94,7 +94,7 @@ def _view(house: House, entry: DeviceEntry, place: Place, tried: int, heard: int
         connection=entry.connection,
         protocol=profile.protocol,
         state=state,
-        reason=_WELL
+        reason=_well(session)
         if state == "online" and tried == heard
         else why(session, entry.key, state, _codes(house, place)),
         last_us=last_us or None,
@@ -133,6 +133,12 @@ def why(session: Session, device: str, state: DeviceState, codes: Qualities) -> 
         return _reason("some-points", say.some_points(len(bad), len(codes), code))
     told = (session.last_error(device) or ("", ""))[1]
     return _reason(quality_name(code), say.resting(code) if state == "resting" else say.meaning(code), told)
+
+
+def _well(session: Session) -> Reason:
+    """Return that all is well, or what the driver remarks of a line that works."""
+    remarks = session.remarks()
+    return _reason("remark", say.REMARK, "; ".join(remarks)) if remarks else _WELL
 
 
 def _codes(house: House, place: Place) -> Qualities:

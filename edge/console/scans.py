@@ -73,9 +73,7 @@ def begin(house: House, wanted: ScanRequest, profiles: Iterable[Profile]) -> Eve
             )
         case "opcua":
             return scan.scan_opcua(
-                _given(line.get("url", ""), "url"),
-                username=line.get("username"),
-                password_file=line.get("password_file"),
+                **{"url": _given(line.get("url", ""), "url")} | _security(line),
                 nodes=wanted.nodes,
                 profiles=profiles,
             )
@@ -101,13 +99,18 @@ def begin(house: House, wanted: ScanRequest, profiles: Iterable[Profile]) -> Eve
             )
 
 
+def _security(line: dict[str, Any]) -> dict[str, Any]:
+    """Return what a line of the gateway file says beside its address, as far as it says anything."""
+    return {name: value for name, value in line.items() if name not in ("url", "host", "port")}
+
+
 def _line(house: House, wanted: ScanRequest) -> dict[str, Any]:
     """Return where to scan: the settings of a line of the gateway file, or what the request says."""
     if not wanted.connection:
         return {"host": wanted.host, "port": wanted.port, "url": wanted.url}
     for connection in house.plan.connections:
         if connection.key == wanted.connection and connection.driver.protocol == wanted.protocol:
-            return connection.settings.model_dump()
+            return connection.settings.model_dump(exclude_unset=True)
     raise Problem(404, "not-found", f"this gateway has no {wanted.protocol} line {wanted.connection!r}")
 
 

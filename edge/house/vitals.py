@@ -77,6 +77,7 @@ class Vitals:
             figures["clock-offset"] = self._house.timekeeper.offset_us / 1000
         for key, session in self._house.sessions.items():
             figures[f"line-{key}"] = session.state == "online"
+            session.remarks()  # which logs what is new in them
         values = {f"{OWN}.{key}": float(value) for key, value in figures.items()}
         values |= self._house.commands.figures()
         for i in np.flatnonzero(tried).tolist():

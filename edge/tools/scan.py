@@ -139,21 +139,25 @@ async def _unit(ask: Ask, host: str, port: int, alive: Any, profiles: list[Profi
 async def scan_opcua(
     url: str,
     *,
-    username: str | None = None,
-    password_file: Path | None = None,
     nodes: bool = True,
     most: int = 2000,
     profiles: Iterable[Profile] = (),
+    **security: Any,
 ) -> Events:
-    """Yield servers, endpoints with their security, and with `nodes` the variables. Raises ConnectionLost."""
-    from protocols.field.opcua import scan  # noqa: PLC0415 - asyncua weighs 90 MB
+    """Yield servers, endpoints with their security, and with `nodes` the variables. Raises ConnectionLost.
 
-    async for event in scan.discover(web_address(url, "opc.tcp://192.0.2.10:4840")):
+    `security`: settings of the connection beside the url (`OpcUaSettings`), such as username.
+    """
+    from protocols.field.opcua import OpcUaSettings, scan  # noqa: PLC0415 - asyncua weighs 90 MB
+
+    settings = OpcUaSettings(url=web_address(url, "opc.tcp://192.0.2.10:4840"), **security)
+    async for event in scan.discover(settings.url):
         yield event
     if nodes:
         known = list(profiles)
-        connection = {"protocol": "opcua", "settings": {"url": url}}
-        async for event in scan.browse(url, username=username, password_file=password_file, most=most):
+        written = settings.model_dump(mode="json", exclude_unset=True, exclude={"pki_dir"})
+        connection = {"protocol": "opcua", "settings": written}
+        async for event in scan.browse(settings, most=most):
             yield with_profile(event, connection, known) if isinstance(event, Found) else event
 
 

@@ -51,10 +51,27 @@ class ModbusAddress(Strict):
 
 
 class OpcUaAddress(Strict):
-    """Node of a point: the namespace by URI and the identifier (`s=…`, `i=…`), `{device}` is filled in."""
+    """Node of a point: the namespace by URI and the identifier (`s=…`, `i=…`), `{device}` is filled in.
+
+    sampling_ms and the deadbands are wishes to the server, deadband in the node's own raw unit.
+    """
 
     namespace: str
     node: str = Field(pattern=r"^[sigb]=.+")
+    sampling_ms: float | None = Field(
+        default=None, ge=-1, le=86_400_000, description="sampling interval; 0 as fast as the server can"
+    )
+    queue: int | None = Field(default=None, ge=1, le=10_000, description="values kept between two reports")
+    deadband: float | None = Field(default=None, gt=0, description="smaller changes are not reported")
+    deadband_percent: float | None = Field(
+        default=None, gt=0, le=100, description="the same in per cent of the node's EURange"
+    )
+
+    @model_validator(mode="after")
+    def _one_deadband(self) -> OpcUaAddress:
+        if self.deadband is not None and self.deadband_percent is not None:
+            raise ValueError("deadband and deadband_percent are two ways to say it; remove one of them")
+        return self
 
 
 class MqttAddress(Strict):

@@ -1,5 +1,11 @@
-"""OPC UA client: values (variants and times to columns and back), driver (session and subscription)."""
+"""OPC UA client.
 
-from protocols.field.opcua.driver import OpcUaDriver, OpcUaParams, OpcUaSettings
+settings (what a person writes) · certificates, own, trust, client, connecting, words, line (from there to a
+session) · table, limits, subscribing, publishing, watch (from nodes to messages) · values, last_values (from
+there to columns) · driver · scan
+"""
+
+from protocols.field.opcua.driver import OpcUaDriver
+from protocols.field.opcua.settings import OpcUaParams, OpcUaSettings
 
 __all__ = ["OpcUaDriver", "OpcUaParams", "OpcUaSettings"]

@@ -25,6 +25,11 @@ STILL_VALID_US: Final[dict[PeriodClass, int]] = {
 }  # fmt: skip
 """An unchanged point is handed on again after this."""
 _LAG_MOST_US: Final = 60 * SECOND_US
+_STEP_US: Final = 5 * SECOND_US
+"""A server's clock that goes back by more was set; messages overtake each other by less."""
+_OVERFLOW: Final = 0x0480
+"""Info type DataValue (0x0400) with the overflow bit (OPC 10000-4, 7.39.1): values before it are lost."""
+_OVERFLOW_MASK: Final = 0x0C80
 
 
 class LastValues:
@@ -47,6 +52,13 @@ class LastValues:
         self._watched = np.zeros(len(points), np.bool_)
         self._text: dict[int, str] = {}
         self._lag_us = 0
+        self._published = 0
+        self.overflows: dict[int, int] = {}
+        """By row, how often the server said that it lost values of it."""
+
+    def set_delay(self, row: int, delay_us: int) -> None:
+        """Take note of the longest way of a change of this row, as the server revised it."""
+        self._delay_us[row] = delay_us
 
     def watch(self, rows: Sequence[int], codes: Sequence[int]) -> None:
         """Take note of how the server answered to the items of these rows; rows never named have none."""
@@ -55,13 +67,49 @@ class LastValues:
             if not self._watched[row]:
                 self._quality[row] = code
 
-    def refused(self, now_us: int) -> Readings:
-        """Return the points that the server does not serve, each with its reason."""
-        rows = np.flatnonzero(~self._watched)
-        return self._columns(rows, np.full(len(rows), now_us), self._quality[rows])
+    def forget(self) -> None:
+        """Take note that nothing is watched any more; what was last said stays."""
+        self._watched[:] = False
 
-    def take(self, items: Sequence[Any], published_us: int, now_us: int) -> Readings:
-        """Return the monitored item notifications of one publish response as columns."""
+    def refused(self, rows: Sequence[int], code: int | None, now_us: int) -> Readings:
+        """Return points that the server does not serve, each with its own reason, or all with `code`."""
+        places = np.array(rows, np.intp)
+        if code is not None:
+            self._quality[places] = code
+        return self._columns(places, np.full(len(places), now_us), self._quality[places])
+
+    def read(self, rows: Sequence[int], answers: Sequence[Any], now_us: int) -> Readings:
+        """Return what was read of some rows as columns.
+
+        A value that has not changed since it was last handed on, or long ago, is valid at the moment of
+        reading: that is said in a row of its own.
+        """
+        places: list[int] = []
+        times: list[int] = []
+        for row, data in zip(rows, answers, strict=True):
+            one = sample(data, self._kinds[row], now_us)
+            changed = one.value != self._value[row] or one.quality != self._quality[row]
+            self._value[row], self._quality[row] = one.value, one.quality
+            if one.text is not None:
+                changed = changed or self._text.get(row) != one.text
+                self._text[row] = one.text
+            if one.time_us > self._time[row] and (changed or not self._time[row]):
+                places.append(row)
+                times.append(one.time_us)
+                self._time[row] = one.time_us
+            if not places or places[-1] != row or now_us - one.time_us >= self._still_valid_us[row]:
+                places.append(row)
+                times.append(max(now_us, int(self._time[row]) + 1))
+                self._time[row] = times[-1]
+        at = np.array(places, np.intp)
+        return self._columns(at, np.array(times, np.int64), self._quality[at])
+
+    def take(self, items: Sequence[Any], published_us: int, now_us: int, *, late: bool = False) -> Readings:
+        """Return the monitored item notifications of one publish response as columns.
+
+        `late`: the message is older than one that was taken before; it changes nothing of what is known.
+        """
+        self._look_at_clock(published_us)
         n = len(items)
         rows = np.empty(n, np.intp)
         times, values, codes = np.empty(n, np.int64), np.empty(n), np.empty(n, np.uint32)
@@ -71,7 +119,13 @@ class LastValues:
             one = sample(item.Value, self._kinds[row], now_us)
             rows[at], times[at], values[at], codes[at] = row, one.time_us, one.value, one.quality
             if one.text is not None:
-                texts[at] = self._text[row] = one.text
+                texts[at] = one.text
+            if one.quality & _OVERFLOW_MASK == _OVERFLOW:
+                self.overflows[row] = self.overflows.get(row, 0) + 1
+            if late:
+                continue
+            if one.text is not None:
+                self._text[row] = one.text
             if self._time[row]:
                 # Not the first report, which may tell of a change long ago: this is how late they come.
                 self._lag_us = max(self._lag_us, min(published_us - one.time_us, _LAG_MOST_US))
@@ -86,12 +140,30 @@ class LastValues:
         older than a confirmation that went before it. The first report of a point says how it stands now,
         so one of long ago is confirmed at once; no change is confirmed by the report that brings it.
         """
+        self._look_at_clock(published_us)
         confirmed = published_us - self._delay_us - self._lag_us
         silent = published_us - self._delay_us - self._heard >= self._still_valid_us
         old = confirmed - self._time >= self._still_valid_us
         due = np.flatnonzero(self._watched & (self._time > 0) & silent & old)
         self._time[due] = confirmed[due]
         return self._columns(due, confirmed[due], self._quality[due])
+
+    def gap(self, since_us: int) -> Readings:
+        """Return the watched points as they stand from `since_us` on, where nobody vouches for them."""
+        rows = np.flatnonzero(self._watched & (self._quality < Quality.BAD) & (self._time > 0))
+        self._time[rows] = np.maximum(since_us, self._time[rows] + 1)
+        code = np.full(len(rows), Quality.UNCERTAIN_NO_COMMUNICATION_LAST_USABLE_VALUE, np.uint32)
+        return self._columns(rows, self._time[rows], code)
+
+    def _look_at_clock(self, published_us: int) -> None:
+        """Begin anew with times where the server's clock was set back: none of them may lie ahead of it."""
+        if published_us < self._published - _STEP_US:
+            before = published_us - self._delay_us
+            self._heard = np.minimum(self._heard, before)
+            self._time = np.where(self._time > 0, np.minimum(self._time, before), 0)
+            self._lag_us = 0
+            self._published = published_us
+        self._published = max(self._published, published_us)
 
     def unvouched(self, now_us: int) -> Readings:
         """Return every point as it stands without a connection: last usable value, or none at all."""

@@ -9,30 +9,30 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from asyncua import ua
 from asyncua.client.client import Client
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 
-from protocols.errors import ConnectionLost
-from protocols.field.filling import read_password
+from protocols.field.opcua.client import FieldClient
+from protocols.field.opcua.connecting import connect, endpoint_name, endpoints
+from protocols.field.opcua.line import farewell
+from protocols.field.opcua.settings import OpcUaSettings, Policy
+from protocols.field.opcua.words import code_name, refusal
 from protocols.field.scanning import Found, Progress
-from protocols.model.quality import Quality, quality_name
 
 TIMEOUT_S: Final = 5.0
 _PER_READ: Final = 100
 _SERVER_NODE: Final = 2253
-_MODES: Final = {1: "None", 2: "Sign", 3: "SignAndEncrypt"}
 _TOKENS: Final = {0: "anonymous", 1: "user name", 2: "certificate", 3: "issued token"}
 
 
 async def discover(url: str) -> AsyncIterator[Found | Progress]:
     """Yield the servers and endpoints of an address. Raises ConnectionLost."""
     yield Progress(0, 2, "FindServers")
-    for server in await _asked(url, Client(url, timeout=TIMEOUT_S).connect_and_find_servers()):
+    for server in await _asked(url, FieldClient(url).connect_and_find_servers()):
         name = server.ApplicationName.Text or ""
         detail = {
             "name": name,
@@ -42,33 +42,31 @@ async def discover(url: str) -> AsyncIterator[Found | Progress]:
         }
         yield Found("server", str(server.ApplicationUri), f"{name} ({server.ApplicationUri})", detail)
     yield Progress(1, 2, "GetEndpoints")
-    for endpoint in await _asked(url, Client(url, timeout=TIMEOUT_S).connect_and_get_server_endpoints()):
-        policy = str(endpoint.SecurityPolicyUri).rpartition("#")[2] or str(endpoint.SecurityPolicyUri)
-        mode = _MODES.get(int(endpoint.SecurityMode), str(endpoint.SecurityMode))
+    for endpoint in await endpoints(url):
+        name = endpoint_name(endpoint)
+        policy, _, mode = name.rpartition("/")
         users = sorted(
             {_TOKENS.get(int(t.TokenType), str(t.TokenType)) for t in endpoint.UserIdentityTokens or ()}
         )
-        usable = mode == "None"
-        title = f"security {policy}/{mode}, users: {', '.join(users) or 'none told'}"
+        settings = {"url": url}
+        if policy != "None":
+            settings |= {"security_policy": policy, "security_mode": mode}
+        usable = policy in get_args(Policy)
+        title = f"security {name}, users: {', '.join(users) or 'none told'}"
         yield Found(
             "endpoint",
-            f"{policy}/{mode}",
-            title + ("" if usable else " (this gateway speaks None only)"),
+            name,
+            title + ("" if usable else " (out of date; this gateway does not speak it)"),
             {"url": endpoint.EndpointUrl, "policy": policy, "mode": mode, "users": users},
-            {"connections": {"protocol": "opcua", "settings": {"url": url}}} if usable else {},
+            {"connections": {"protocol": "opcua", "settings": settings}} if usable else {},
         )
     yield Progress(2, 2, "done")
 
 
-async def browse(
-    url: str, *, username: str | None = None, password_file: Path | None = None, most: int = 2000
-) -> AsyncIterator[Found | Progress]:
+async def browse(settings: OpcUaSettings, *, most: int = 2000) -> AsyncIterator[Found | Progress]:
     """Yield the variables below Objects, a hundred at a time, at most `most`. Raises ConnectionLost."""
-    client = Client(url, timeout=TIMEOUT_S)
-    if username is not None:
-        client.set_user(username)
-        client.set_password(read_password(password_file) or "")
-    await _asked(url, client.connect())
+    url = settings.url
+    client = await connect(settings)
     try:
         namespaces = await _asked(url, client.get_namespace_array())
         waiting: deque[tuple[ua.NodeId, str]] = deque([(client.nodes.objects.nodeid, "")])
@@ -97,7 +95,7 @@ async def browse(
                     yield found
         yield Progress(told, told, "done" if told < most else f"stopped at {most} nodes")
     finally:
-        await _close(client)
+        await farewell(client, dead=False)
 
 
 async def _children(client: Client, node: ua.NodeId) -> list[Any]:
@@ -116,11 +114,13 @@ async def _values(client: Client, nodes: list[tuple[ua.NodeId, str]], namespaces
         kind = data.Value.VariantType.name if data.Value is not None else "nothing"
         array = isinstance(data.Value.Value, list) if data.Value is not None else False
         shown = _shown(data.Value.Value if data.Value is not None else None)
-        identifier = node.to_string().rpartition(";")[2]
+        text = node.to_string()
+        # An identifier may itself hold semicolons; namespace 0 has no part before it.
+        identifier = text.partition(";")[2] if node.NamespaceIndex else text
         uri = namespaces[node.NamespaceIndex] if node.NamespaceIndex < len(namespaces) else ""
         detail = {
             "path": path, "namespace": uri, "node": identifier, "type": kind + ("[]" if array else ""),
-            "value": shown, "quality": quality_name(status),
+            "value": shown, "quality": code_name(status),
         }  # fmt: skip
         address = {} if array else {"points": {"opcua": {"namespace": uri, "node": identifier}}}
         found.append(Found("node", node.to_string(), f"{path} = {shown} ({detail['type']})", detail, address))
@@ -138,19 +138,4 @@ async def _asked(url: str, question: Any) -> Any:
         async with asyncio.timeout(2 * TIMEOUT_S):
             return await question
     except (OSError, TimeoutError, UaError) as error:
-        code = getattr(error, "code", None)
-        reason = quality_name(code) if isinstance(code, int) else str(error) or "no answer"
-        raise ConnectionLost(
-            f"OPC UA {url} cannot be used: {reason}; check url, username and password_file, and that the "
-            "server offers security policy None",
-            code if isinstance(code, int) else Quality.BAD_NO_COMMUNICATION,
-        ) from error
-
-
-async def _close(client: Client) -> None:
-    try:
-        async with asyncio.timeout(TIMEOUT_S):
-            await client.disconnect()
-    except (OSError, TimeoutError, UaError):
-        # The server is gone already; there is no session left to end.
-        return
+        raise refusal(url, error) from error

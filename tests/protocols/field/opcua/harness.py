@@ -8,14 +8,52 @@ from collections.abc import Coroutine
 from typing import Any, ClassVar, TypeVar
 
 from asyncua import ua
+from asyncua.crypto.cert_gen import generate_private_key, generate_self_signed_app_certificate
+from asyncua.crypto.permission_rules import User, UserRole
+from asyncua.crypto.security_policies import SECURITY_POLICY_TYPE_MAP, SecurityPolicyFactory
 from asyncua.server.server import Server
+from asyncua.server.user_managers import UserManager
 from asyncua.ua.uaerrors import UaError
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from protocols.field.base import BoundDevice
 from tests.protocols.field.contract import Harness
 from tests.protocols.field.devices import bind, profile
 
 T = TypeVar("T")
+POLICIES = [
+    ua.SecurityPolicyType.NoSecurity,
+    ua.SecurityPolicyType.Basic256Sha256_Sign,
+    ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt,
+    ua.SecurityPolicyType.Aes128Sha256RsaOaep_Sign,
+    ua.SecurityPolicyType.Aes128Sha256RsaOaep_SignAndEncrypt,
+    ua.SecurityPolicyType.Aes256Sha256RsaPss_Sign,
+    ua.SecurityPolicyType.Aes256Sha256RsaPss_SignAndEncrypt,
+]
+
+
+class Users(UserManager):
+    """Who may sign in: anybody without a name, the operator with his password, a known certificate."""
+
+    NAME, PASSWORD = "operator", "Riverside-4411"
+
+    def __init__(self) -> None:
+        self.certificates: set[bytes] = set()
+        self.seen: list[str] = []
+
+    def get_user(
+        self, iserver: Any, username: str | None = None, password: str | None = None, certificate: Any = None
+    ) -> User | None:
+        """Return the user, or None to refuse him."""
+        if username is not None:
+            known = (username, password) == (self.NAME, self.PASSWORD)
+            self.seen.append(username)
+            return User(role=UserRole.User, name=username) if known else None
+        if certificate is not None and bytes(certificate) in self.certificates:
+            self.seen.append("certificate")
+        return User(role=UserRole.User)
 
 
 class OpcUaServer:
@@ -28,6 +66,8 @@ class OpcUaServer:
         self._thread = threading.Thread(target=self.loop.run_forever, name="opcua-server")
         self.server: Server
         self.port = 0
+        self.users = Users()
+        self.certificate: x509.Certificate
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Do something in the server's loop, from another thread."""
@@ -53,10 +93,14 @@ class OpcUaServer:
         await asyncio.gather(*left, return_exceptions=True)
 
     async def _start(self) -> None:
-        self.server = Server()
+        self.server = Server(user_manager=self.users)
         await self.server.init()
         self.server.set_endpoint("opc.tcp://127.0.0.1:0/")
-        self.server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+        self.server.set_security_policy(POLICIES)
+        await self.server.set_application_uri("urn:test:server")
+        self.certificate, key = pair("urn:test:server")
+        await self.server.load_certificate(self.certificate.public_bytes(serialization.Encoding.DER))
+        await self.server.load_private_key(key)
         # Something stands before our namespace, so that its index is not the one a profile might assume.
         await self.server.register_namespace("urn:test:other")
         self.index = await self.server.register_namespace(self.NAMESPACE)
@@ -64,6 +108,22 @@ class OpcUaServer:
         listener: Any = self.server.bserver
         self.port = listener.port
         await self.reset()
+
+    async def renew_certificate(self) -> None:
+        """Show another certificate from now on, as after a server was set up anew."""
+        self.certificate, data = pair("urn:test:server")
+        key = serialization.load_der_private_key(data, None)
+        for endpoint in self.server.iserver.endpoints:
+            endpoint.ServerCertificate = self.certificate.public_bytes(serialization.Encoding.DER)
+        self.server.iserver.certificate, self.server.iserver.private_key = self.certificate, key
+        listener: Any = self.server.bserver
+        factory: Any = SecurityPolicyFactory
+        listener.set_policies(
+            [
+                factory(policy, mode, self.certificate, key)
+                for policy, mode, _ in (SECURITY_POLICY_TYPE_MAP[one] for one in POLICIES)
+            ]
+        )
 
     def node_id(self, name: str) -> ua.NodeId:
         """Return the id `s=name` in our namespace."""
@@ -91,6 +151,17 @@ class OpcUaServer:
         await self.variable("P1.Running", True, ua.VariantType.Boolean, writable=True)
         await self.variable("P1.Label", "PUMP-1", ua.VariantType.String, writable=True)
         await self.variable("P1.Fixed", 9.0, ua.VariantType.Float)
+
+
+def pair(uri: str, days: int = 30) -> tuple[x509.Certificate, bytes]:
+    """Return a self-signed certificate and its key (DER)."""
+    key = generate_private_key()
+    certificate = generate_self_signed_app_certificate(
+        key, "test", {}, [x509.UniformResourceIdentifier(uri)], [ExtendedKeyUsageOID.SERVER_AUTH], days
+    )
+    return certificate, key.private_bytes(
+        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
 
 
 class OpcUaHarness(Harness):

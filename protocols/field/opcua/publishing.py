@@ -1,0 +1,183 @@
+"""Publish requests of one session, two always at the server (OPC 10000-4, 5.14.5), and the order of messages.
+
+    request, request ─→ server          a message ─→ its number is the next?  taken, acknowledged
+                                         a number is missing ─→ Republish ─→ there: taken late · gone: lost
+A keep-alive carries the number of the message that will come next, so that it shows a missing one, too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+from asyncua import ua
+from asyncua.ua.status_codes import StatusCodes
+from asyncua.ua.uaerrors import UaError, UaStatusCodeError
+
+from protocols.field.opcua.client import FieldSession
+
+OUTSTANDING: Final = 2
+_MOST_MISSING: Final = 100
+_HIGHEST: Final = 2**32 - 1
+_PAUSE_S: Final = 1.0
+_GONE: Final = frozenset(
+    {
+        StatusCodes.BadNoSubscription, StatusCodes.BadSubscriptionIdInvalid,
+        StatusCodes.BadSessionIdInvalid, StatusCodes.BadSessionClosed,
+    }
+)  # fmt: skip
+
+Take = Callable[[ua.NotificationMessage, bool], None]
+"""Takes a message; True where it is a late one, which is older than what was taken before it."""
+
+
+class Publisher:
+    """Keeps asking for messages of one subscription from `start` to `stop`.
+
+    take: hears every message, keep-alives included. lost: hears that messages are gone for good. gone:
+    hears that the server has no such subscription any more.
+    """
+
+    def __init__(
+        self,
+        session: FieldSession,
+        subscription: int,
+        take: Take,
+        lost: Callable[[], None],
+        gone: Callable[[str], None],
+    ) -> None:
+        self.subscription = subscription
+        self._session = session
+        self._take = take
+        self._lost = lost
+        self._gone = gone
+        self._next = 0
+        """Number of the message that must come next; 0 before the first one."""
+        self._acks: list[ua.SubscriptionAcknowledgement] = []
+        self._missing: deque[int] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Send the requests."""
+        for _ in range(OUTSTANDING):
+            self._begin(self._ask())
+
+    async def stop(self) -> None:
+        """Ask no more."""
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def again(self) -> None:
+        """Send new requests: those at the server may have got lost there."""
+        await self.stop()
+        self.start()
+
+    async def fetch(self) -> bool:
+        """Ask for the message that should have come, and those after it; return whether there was any.
+
+        Raises UaStatusCodeError where the server has no such subscription, or no Republish.
+        """
+        found = False
+        while self._next and (message := await self._republished(self._next)) is not None:
+            found = True
+            self._acknowledge(self._next)
+            self._next = _after(self._next)
+            self._take(message, False)
+        return found
+
+    def _begin(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _ask(self) -> None:
+        while True:
+            acks, self._acks = self._acks, []
+            try:
+                response = await self._session.publish(acks)
+            except UaStatusCodeError as error:
+                if error.code == StatusCodes.BadTooManyPublishRequests:
+                    return  # one request less, as the server wishes; it keeps the other
+                if error.code in _GONE:
+                    self._gone(
+                        f"the server has no such subscription any more ({ua.StatusCode(error.code).name})"
+                    )
+                    return
+                if error.code != StatusCodes.BadTimeout:
+                    await asyncio.sleep(_PAUSE_S)
+            except UaError:
+                await asyncio.sleep(_PAUSE_S)  # an answer that cannot be read; the next one may be
+            except OSError:
+                return  # the connection is gone, which the session's own watchdog tells
+            else:
+                self._sort(response.Parameters)
+
+    def _sort(self, result: ua.PublishResult) -> None:
+        if result.SubscriptionId != self.subscription:
+            return  # of a subscription that was given up
+        message = result.NotificationMessage
+        number = int(message.SequenceNumber)
+        carries = bool(message.NotificationData)
+        if self._next and number != self._next:
+            behind = (number - self._next) % _HIGHEST
+            if behind > _HIGHEST // 2:
+                if carries:
+                    self._acknowledge(number)  # an older one, that was taken already
+                return
+            if behind <= _MOST_MISSING:
+                self._missing.extend(_step(self._next, one) for one in range(behind))
+                self._begin(self._repair())
+            else:
+                self._lost()
+        if carries:
+            self._acknowledge(number)
+            self._next = _after(number)
+        elif number and not message.NotificationData:
+            self._next = number
+        self._take(message, False)
+
+    async def _repair(self) -> None:
+        """Fetch what is missing; say so where it is gone."""
+        while self._missing:
+            number = self._missing.popleft()
+            try:
+                message = await self._republished(number)
+            except UaStatusCodeError:
+                message = None
+            except (OSError, TimeoutError):
+                return  # the watchdog sees a silent server
+            if message is None:
+                self._missing.clear()
+                self._lost()
+            else:
+                self._acknowledge(number)
+                self._take(message, True)
+
+    async def _republished(self, number: int) -> ua.NotificationMessage | None:
+        """Return a message again; None where the server does not keep it."""
+        try:
+            message = await self._session.republish(self.subscription, number)
+        except UaStatusCodeError as error:
+            if error.code == StatusCodes.BadMessageNotAvailable:
+                return None
+            raise
+        # Some servers answer with an empty message instead of the error.
+        return message if message.NotificationData and message.SequenceNumber == number else None
+
+    def _acknowledge(self, number: int) -> None:
+        self._acks.append(
+            ua.SubscriptionAcknowledgement(SubscriptionId=self.subscription, SequenceNumber=ua.UInt32(number))
+        )
+
+
+def _after(number: int) -> int:
+    """Return the number after one; 0 is left out (OPC 10000-4, 7.9)."""
+    return 1 if number == _HIGHEST else number + 1
+
+
+def _step(number: int, steps: int) -> int:
+    return (number - 1 + steps) % _HIGHEST + 1
