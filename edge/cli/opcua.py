@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edge.app import open_plan
 from edge.audit import Audit
 from edge.cli.terminal import AsJson, GatewayFile, reported
 from edge.cli.words import plain
 from edge.config.bind import Plan
+from edge.opening import open_plan
 from protocols.errors import CityNerveError, Rejected
 
 if TYPE_CHECKING:
