@@ -63,7 +63,7 @@ class Limits:
             except UaStatusCodeError as error:
                 if error.code not in _TOO_MUCH or len(piece) == 1:
                     raise
-                self.most[name] = max(1, len(piece) // 2)
+                self.most[name] = (len(piece) + 1) // 2
                 continue
             if len(got) != len(piece):
                 raise BadUnknownResponse

@@ -136,8 +136,7 @@ def _item(table: Table, row: int, publishing_ms: float, filtered: bool) -> ua.Mo
     wanted.SamplingInterval = table.sampling_ms(row)
     wanted.QueueSize = ua.UInt32(table.addresses[row].queue or _queue(table.sampling_ms(row), publishing_ms))
     wanted.DiscardOldest = True
-    if filtered:
-        wanted.Filter = _filter(table, row)
+    wanted.Filter = _filter(table, row) if filtered else None
     return item
 
 
