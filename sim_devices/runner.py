@@ -29,6 +29,7 @@ _SERVERS: dict[str, tuple[str, str]] = {
     "modbus": ("sim_devices.servers.modbus", "ModbusServer"),
     "opcua": ("sim_devices.servers.opcua", "OpcUaServer"),
     "mqtt": ("sim_devices.servers.mqtt", "MqttServer"),
+    "sparkplug": ("sim_devices.servers.sparkplug", "SparkplugServer"),
     "camera": ("sim_devices.servers.camera", "CameraServer"),
 }
 

@@ -37,6 +37,7 @@ _PARAMS: dict[str, dict[str, Any]] = {
     "modbus": {"unit": 1},
     "opcua": {"device": "device"},
     "mqtt": {"device": "device"},
+    "sparkplug": {"group": "city", "node": "node", "device": "device"},
     "camera": {"path": "/cam/01/snapshot.jpg"},
 }
 

@@ -135,6 +135,9 @@ def _places(device: BoundDevice) -> dict[str, list[str]]:
     for point in device.points:
         profile = point.profile
         place = profile.mqtt.topic if profile.mqtt else profile.opcua.node if profile.opcua else ""
+        if profile.sparkplug is not None:
+            names = [str(device.params.get(word) or "") for word in ("group", "node", "device")]
+            place = "/".join(name for name in names if name)
         if place and profile.readable:
             place = place.replace(DEVICE, str(device.params.get("device", "")))
             found.setdefault(place, []).append(profile.key)

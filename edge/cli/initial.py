@@ -21,12 +21,14 @@ _ADDRESSES: Final = {
     "modbus": ("HOST:PORT of the Modbus TCP device or serial gateway", "192.0.2.10:502"),
     "opcua": ("URL of the OPC UA server", "opc.tcp://192.0.2.10:4840"),
     "mqtt": ("HOST:PORT of the broker", "192.0.2.10:1883"),
+    "sparkplug": ("HOST:PORT of the broker", "192.0.2.10:1883"),
     "camera": ("address of the camera", "http://192.0.2.64"),
 }
 _IDENTITIES: Final = {
     "modbus": ("unit id", "1"),
     "opcua": ("the device's name in its node ids", ""),
     "mqtt": ("the device's name in its topics", ""),
+    "sparkplug": ("GROUP/NODE of the edge node, or GROUP/NODE/DEVICE behind it", "group/node/device"),
     "camera": ("path of the snapshot", "/snapshot.jpg"),
 }
 
@@ -54,7 +56,10 @@ def init(
         str | None, typer.Option(help="Where its line is: HOST:PORT, or a URL for OPC UA and cameras.")
     ] = None,
     identity: Annotated[
-        str | None, typer.Option(help="Which one it is there: unit id, name in topics or nodes, or path.")
+        str | None,
+        typer.Option(
+            help="Which one it is there: unit id, name in topics or nodes, group/node/device, path."
+        ),
     ] = None,
     yes: Annotated[
         bool, typer.Option("--yes", help="Ask nothing; take what was not given as proposed.")

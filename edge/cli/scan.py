@@ -1,4 +1,4 @@
-"""`citynerve-edge scan modbus|opcua|mqtt|cameras`: who is there, before any file says so."""
+"""`citynerve-edge scan modbus|opcua|mqtt|sparkplug|cameras`: who is there, before any file says so."""
 
 from __future__ import annotations
 
@@ -18,12 +18,20 @@ from edge.cli.progress import Bar
 from edge.cli.terminal import FAILED, AsJson, reported
 from edge.cli.words import plain
 from edge.tools.profiles import known_profiles
-from edge.tools.scan import Events, host_name, scan_cameras, scan_modbus, scan_mqtt, scan_opcua
+from edge.tools.scan import (
+    Events,
+    host_name,
+    scan_cameras,
+    scan_modbus,
+    scan_mqtt,
+    scan_opcua,
+    scan_sparkplug,
+)
 from protocols.errors import Rejected
 from protocols.field.scanning import Found
 
 app = typer.Typer(
-    help="Find out who is on a line: Modbus units, OPC UA nodes, MQTT topics, cameras. Reads only.",
+    help="Find out who is on a line: Modbus units, OPC UA nodes, MQTT, Sparkplug, cameras. Reads only.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -125,6 +133,32 @@ def mqtt(
             profiles=known_profiles(profiles).values(),
         )  # fmt: skip
         _tell(events, as_json, f"nothing was heard in {seconds:g} s; listen longer with --seconds")
+
+
+@app.command("sparkplug")
+def sparkplug(
+    host: Host,
+    seconds: Annotated[float, typer.Option(help="How long to listen.", min=0.1, max=3600)] = 10.0,
+    rebirth: Annotated[
+        bool,
+        typer.Option("--rebirth", help="Ask nodes whose birth was missed to repeat it: the one thing sent."),
+    ] = False,
+    username: User = None,
+    password_file: Secret = None,
+    profiles: Profiles = None,
+    as_json: AsJson = False,
+) -> None:
+    """Listen to Sparkplug B edge nodes for some seconds; show nodes, devices and their metrics.
+
+    Example: citynerve-edge scan sparkplug 192.0.2.10 --seconds 30 --rebirth
+    """
+    with reported():
+        name, port = address(host, 1883)
+        events = scan_sparkplug(
+            name, port, seconds=seconds, rebirth=rebirth, username=username, password_file=password_file,
+            profiles=known_profiles(profiles).values(),
+        )  # fmt: skip
+        _tell(events, as_json, f"no edge node spoke in {seconds:g} s; listen longer, or add --rebirth")
 
 
 @app.command("cameras")

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from protocols.errors import Rejected
 
-_DEFAULT_PORTS: Final = {"modbus": 502, "mqtt": 1883}
+_DEFAULT_PORTS: Final = {"modbus": 502, "mqtt": 1883, "sparkplug": 1883}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,13 @@ def _params(protocol: str, identity: str) -> dict[str, Any]:
         if not identity.isdecimal():
             raise Rejected("unit", f"{identity!r} is no unit id; give a number from 0 to 255")
         return {"unit": int(identity)}
+    if protocol == "sparkplug":
+        names = identity.split("/")
+        if not 2 <= len(names) <= 3 or not all(names):
+            raise Rejected(
+                "sparkplug", f"{identity!r} names no device; write GROUP/NODE, or GROUP/NODE/DEVICE"
+            )
+        return dict(zip(("group", "node", "device"), names, strict=False))
     return {"path": identity} if protocol == "camera" else {"device": identity}
 
 

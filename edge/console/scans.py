@@ -19,14 +19,15 @@ from protocols.model.device import Profile
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
 Unit = Annotated[int, msgspec.Meta(ge=0, le=255)]
-ScanProtocol = Literal["modbus", "opcua", "mqtt", "camera"]
+ScanProtocol = Literal["modbus", "opcua", "mqtt", "sparkplug", "camera"]
 
 
 class ScanRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which protocol, and where: `connection` names a line of the gateway file, else host, port or url.
 
     units: Modbus unit ids, all where not given. timeout_s: for one question. seconds: how long to listen
-    (MQTT), or to wait for answers (cameras). nodes: also list the variables of OPC UA servers.
+    (MQTT, Sparkplug), or to wait for answers (cameras). nodes: also list the variables of OPC UA servers.
+    rebirth: ask Sparkplug nodes whose birth was missed to repeat it.
     """
 
     protocol: ScanProtocol
@@ -39,6 +40,7 @@ class ScanRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     thorough: bool = False
     nodes: bool = True
     topic: str = "#"
+    rebirth: bool = False
     seconds: Annotated[float, msgspec.Meta(gt=0, le=300)] | None = None
     paths: list[str] = []
 
@@ -83,6 +85,16 @@ def begin(house: House, wanted: ScanRequest, profiles: Iterable[Profile]) -> Eve
                 line.get("port") or 1883,
                 topic=wanted.topic,
                 seconds=wanted.seconds or 10.0,
+                username=line.get("username"),
+                password_file=line.get("password_file"),
+                profiles=profiles,
+            )
+        case "sparkplug":
+            return scan.scan_sparkplug(
+                _given(line.get("host", ""), "host"),
+                line.get("port") or 1883,
+                seconds=wanted.seconds or 10.0,
+                rebirth=wanted.rebirth,
                 username=line.get("username"),
                 password_file=line.get("password_file"),
                 profiles=profiles,

@@ -27,6 +27,21 @@ def with_profile(found: Found, connection: dict[str, Any], profiles: Iterable[Pr
     return replace(found, suggestion={"connections": connection, **found.suggestion})
 
 
+def with_metrics(found: Found, connection: dict[str, Any], profiles: Iterable[Profile]) -> Found:
+    """Return an edge node or device with the entry of the largest profile whose metrics it all has."""
+    names = {metric["name"] for metric in found.detail["metrics"]}
+    best: Profile | None = None
+    for profile in profiles:
+        wanted = {point.sparkplug.metric for point in profile.points if point.sparkplug is not None}
+        if wanted and wanted <= names and (best is None or len(profile.points) > len(best.points)):
+            best = profile
+    if best is None:
+        return replace(found, suggestion={"connections": connection, **found.suggestion})
+    device = {"profile": best.id, "params": found.detail["params"]}
+    suggestion = {"connections": connection, "devices": device}
+    return replace(found, title=f"{found.title} - {best.id}", suggestion=suggestion)
+
+
 def _device(found: Found, point: PointProfile) -> str:
     if point.mqtt is not None and found.kind == "topic":
         return _filled(point.mqtt.topic, found.key)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from edge.tools.naming import with_profile
+from edge.tools.naming import with_metrics, with_profile
 from protocols.errors import Rejected
 from protocols.field.scanning import Found, Progress
 from protocols.model.device import Limits, Profile
@@ -180,6 +180,30 @@ async def scan_mqtt(
         host_name(host), port, topic=topic, seconds=seconds, username=username, password_file=password_file
     ):
         yield with_profile(event, connection, known) if isinstance(event, Found) else event
+
+
+async def scan_sparkplug(
+    host: str,
+    port: int = 1883,
+    *,
+    seconds: float = 10.0,
+    rebirth: bool = False,
+    username: str | None = None,
+    password_file: Path | None = None,
+    profiles: Iterable[Profile] = (),
+) -> Events:
+    """Yield edge nodes and devices heard in some seconds, with their metrics. Raises ConnectionLost.
+
+    `rebirth` asks nodes whose births were missed to repeat them; nothing else is ever published.
+    """
+    from protocols.field.mqtt.broker import BrokerSettings  # noqa: PLC0415 - loaded when it is needed
+    from protocols.field.sparkplug import scan  # noqa: PLC0415
+
+    known = list(profiles)
+    connection = {"protocol": "sparkplug", "settings": {"host": host, "port": port}}
+    settings = BrokerSettings(host=host_name(host), port=port, username=username, password_file=password_file)
+    async for event in scan.listen(settings, seconds=seconds, rebirth=rebirth):
+        yield with_metrics(event, connection, known) if isinstance(event, Found) else event
 
 
 async def scan_cameras(

@@ -19,6 +19,7 @@ _BUILT_IN = {
     "modbus": "protocols.field.modbus:ModbusDriver",
     "mqtt": "protocols.field.mqtt:MqttDriver",
     "opcua": "protocols.field.opcua:OpcUaDriver",
+    "sparkplug": "protocols.field.sparkplug:SparkplugDriver",
 }
 
 

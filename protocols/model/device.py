@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from protocols.model.alarm import MAX_SHELVE_S, AlarmKind, OnBad, Priority
 
 Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
-Protocol = Literal["modbus", "opcua", "mqtt", "camera"]
+Protocol = Literal["modbus", "opcua", "mqtt", "sparkplug", "camera"]
 PeriodClass = Literal["fast", "normal", "slow"]
 DataType = Literal[
     "bool", "i16", "u16", "i32", "u32", "i64", "u64", "f32", "f64", "bcd16", "bcd32", "ascii", "text"
@@ -84,6 +84,16 @@ class MqttAddress(Strict):
     command_template: str = Field(default="", description='payload of a write, `{"on": {value}}`')
 
 
+class SparkplugAddress(Strict):
+    """Metric of an edge node or device by its name; `path` finds a part of a composite one (`[0].flow`)."""
+
+    metric: str = Field(min_length=1, description="the metric's name as births tell it")
+    path: str = Field(
+        default="",
+        description="element [3] of an array, cell [0].flow of a DataSet, member flow of a Template",
+    )
+
+
 class CameraAddress(Strict):
     """Which health figure of the camera the point shows."""
 
@@ -150,6 +160,7 @@ class PointProfile(Strict):
     modbus: ModbusAddress | None = None
     opcua: OpcUaAddress | None = None
     mqtt: MqttAddress | None = None
+    sparkplug: SparkplugAddress | None = None
     camera: CameraAddress | None = None
     alarms: tuple[AlarmDefault, ...] = ()
     doc_ref: str = ""

@@ -1,4 +1,4 @@
-"""One broker connection for all devices that publish to it, on aiomqtt (MQTT 3.1.1).
+"""One broker connection for all devices that publish to it, on aiomqtt (MQTT 3.1.1 and 5).
 
 message ─→ Routes (topic → points, paths precompiled) ─→ columns ─→ sink
 write   ─→ command topic, QoS 1 ─→ wait for the state topic to report the value
@@ -8,41 +8,59 @@ from __future__ import annotations
 
 import asyncio
 import math
-from pathlib import Path
 from typing import ClassVar, Final
 
 import aiomqtt
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from protocols.errors import ConnectionLost, DeviceRefused, DeviceTimeout
 from protocols.field.base import BoundDevice, BoundPoint, Driver, Sink
-from protocols.field.filling import fill_device, read_password
+from protocols.field.filling import fill_device
+from protocols.field.mqtt.broker import BrokerSettings, connect, disconnect, subscribe, where
 from protocols.field.mqtt.payload import fill_template
+from protocols.field.mqtt.reasons import explain
 from protocols.field.mqtt.routes import Routes, differs, indexes, is_wild
 from protocols.model.clock import Clock, now_us
 from protocols.model.device import MqttAddress, Strict
 from protocols.model.quality import Quality
 from protocols.model.reading import Readings
 
-KEEP_ALIVE_S: Final = 30
-ANSWER_S: Final = 5.0
-"""A broker that does not answer a connect, subscribe or publish for so long counts as gone."""
 REPORT_S: Final = 5.0
 """A device has so long, or its profile's timeout where that is longer, to report what was written."""
-QUEUE: Final = 20_000
-"""Messages that wait for the gateway; more than that are dropped, the newest first, with a log line."""
 BATCH: Final = 500
+DAY_S: Final = 86_400
 
 
-class MqttSettings(Strict):
-    """Where the broker is. client_id must be unique at the broker; without one the broker gives one."""
+class MqttSettings(BrokerSettings):
+    """The broker, and what it keeps for this gateway."""
 
-    host: str = Field(min_length=1)
-    port: int = Field(default=1883, ge=1, le=65535)
-    username: str | None = None
-    password_file: Path | None = None
-    client_id: str | None = None
+    session_s: int | None = Field(
+        default=None,
+        ge=0,
+        le=2**32 - 2,
+        description="seconds that the broker keeps messages while the gateway is away; needs client_id",
+    )
+    """Not given: a day with MQTT 5, and nothing with 3.1.1, where a broker might keep them for ever."""
+    share: str | None = Field(
+        default=None,
+        pattern=r"^[^/+#\s]+$",
+        description="group of a shared subscription: each message goes to one gateway of the group",
+    )
+
+    @model_validator(mode="after")
+    def _kept(self) -> MqttSettings:
+        if self.session_s and self.client_id is None:
+            raise ValueError("a kept session needs its owner; give `client_id`, or remove session_s")
+        return self
+
+    def kept_s(self) -> int:
+        """Return for how many seconds the broker keeps the session; 0: not at all."""
+        if self.client_id is None:
+            return 0
+        if self.session_s is None:
+            return DAY_S if self.version == "5" else 0
+        return self.session_s
 
 
 class MqttParams(Strict):
@@ -63,7 +81,7 @@ class MqttDriver(Driver):
     ) -> None:
         super().__init__(settings, devices, clock)
         self._mqtt = settings
-        self._where = f"MQTT broker {settings.host}:{settings.port}"
+        self._where = where(settings)
         self._routes = Routes()
         self._commands: dict[int, tuple[str, str]] = {}
         self._report_s = {d.key: max(REPORT_S, d.profile.limits.timeout_ms / 1000) for d in devices}
@@ -91,24 +109,7 @@ class MqttDriver(Driver):
 
     async def open(self) -> None:
         """Connect and sign in."""
-        client = aiomqtt.Client(
-            self._mqtt.host,
-            self._mqtt.port,
-            username=self._mqtt.username,
-            password=read_password(self._mqtt.password_file),
-            identifier=self._mqtt.client_id,
-            keepalive=KEEP_ALIVE_S,
-            timeout=ANSWER_S,
-            max_queued_incoming_messages=QUEUE,
-        )
-        try:
-            await client.__aenter__()
-        except (aiomqtt.MqttError, OSError) as error:
-            raise ConnectionLost(
-                f"{self._where} cannot be used: {error}; check host, port, username and password_file",
-                Quality.BAD_NO_COMMUNICATION,
-            ) from error
-        self._client = client
+        self._client = await connect(self._mqtt, session_s=self._mqtt.kept_s())
 
     async def listen(self, sink: Sink) -> None:
         """Subscribe and hand on what devices publish, until cancelled or the connection ends."""
@@ -117,12 +118,7 @@ class MqttDriver(Driver):
             raise ConnectionLost(f"{self._where} is not open", Quality.BAD_NO_COMMUNICATION)
         self._listening = True
         try:
-            filters = self._routes.filters()
-            if filters:
-                granted = await client.subscribe([(topic, 1) for topic in filters])
-                self._check_granted(
-                    filters, [code if isinstance(code, int) else code.value for code in granted]
-                )
+            await subscribe(client, self._where, self._filters())
             messages = client.messages
             async for message in messages:
                 parts = [self._take(message)]
@@ -133,7 +129,7 @@ class MqttDriver(Driver):
                     sink(readings)
             reason = "the connection was closed"
         except aiomqtt.MqttError as error:
-            reason = str(error.__cause__ or error)
+            reason = explain(error)[0]
         finally:
             self._listening = False
         sink(self._unvouched())
@@ -164,7 +160,9 @@ class MqttDriver(Driver):
             await client.publish(topic, payload, qos=1)
             return await self._report(reports, value, point) if self._listening else None
         except aiomqtt.MqttCodeError as error:
-            raise ConnectionLost(f"{self._where}: {error}", Quality.BAD_NO_COMMUNICATION) from error
+            raise ConnectionLost(
+                f"{self._where}: {explain(error)[0]}", Quality.BAD_NO_COMMUNICATION
+            ) from error
         except aiomqtt.MqttError as error:
             raise DeviceTimeout(
                 f"{name}: the broker did not confirm the command ({error})", Quality.BAD_TIMEOUT
@@ -175,22 +173,20 @@ class MqttDriver(Driver):
     async def close(self) -> None:
         """Disconnect; safe at any time."""
         client, self._client = self._client, None
-        if client is None:
-            return
-        try:
-            await client.__aexit__(None, None, None)
-        except (aiomqtt.MqttError, OSError):
-            # The other end is gone already; there is nobody left to say goodbye to.
-            return
+        if client is not None:
+            await disconnect(client)
 
-    def _check_granted(self, filters: list[str], codes: list[int]) -> None:
-        refused = [topic for topic, code in zip(filters, codes, strict=True) if code >= 0x80]
-        if refused:
-            raise ConnectionLost(
-                f"{self._where} refused the subscription to {', '.join(refused)}; "
-                "allow this user to read these topics",
-                Quality.BAD_CONFIGURATION_ERROR,
-            )
+    def _filters(self) -> dict[str, int]:
+        """Return what to subscribe to, each with its QoS.
+
+        A message that waited at the broker tells no time but its own: where it has none, it must not be
+        kept there while the gateway is away, or an old value would pass for a new one. Hence QoS 0.
+        """
+        kept = self._mqtt.kept_s() > 0
+        group = f"$share/{self._mqtt.share}/" if self._mqtt.share else ""
+        return {
+            group + topic: 1 if dated or not kept else 0 for topic, dated in self._routes.filters().items()
+        }
 
     def _take(self, message: aiomqtt.Message) -> Readings:
         payload = message.payload if isinstance(message.payload, bytes) else str(message.payload).encode()

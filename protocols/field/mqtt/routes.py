@@ -58,10 +58,19 @@ class Routes:
         group = self._wild if is_wild(topic) else self._exact
         group.setdefault(topic, []).append(route)
 
-    def filters(self) -> list[str]:
-        """Return what to subscribe to: no filter twice, and none that another one covers."""
-        every = [*self._wild, *self._exact]
-        return [one for one in every if not any(covers(other, one) for other in self._wild if other != one)]
+    def filters(self) -> dict[str, bool]:
+        """Return what to subscribe to: no filter twice, and none that another one covers.
+
+        With each: whether every value that it brings has a time of its own in the payload.
+        """
+        fed = {**self._wild, **self._exact}
+        found = {}
+        for one in fed:
+            if any(covers(other, one) for other in self._wild if other != one):
+                continue
+            under = [route for topic, routes in fed.items() if covers(one, topic) for route in routes]
+            found[one] = all(route.time_path for route in under)
+        return found
 
     def readings(self, topic: str, payload: bytes, retained: bool, now_us: int) -> Readings:
         """Return what one message says, in columns.

@@ -11,6 +11,7 @@ from tests.protocols.field.contract import DriverContract, Harness
 from tests.protocols.field.modbus.harness import ModbusHarness
 from tests.protocols.field.mqtt.harness import MqttHarness
 from tests.protocols.field.opcua.harness import OpcUaHarness, OpcUaServer
+from tests.protocols.field.sparkplug.harness import SparkplugHarness
 
 
 class TestModbus(DriverContract):
@@ -31,6 +32,13 @@ class TestMqtt(DriverContract):
     @pytest.fixture
     async def harness(self) -> AsyncIterator[Harness]:
         async with MqttHarness().running() as harness:
+            yield harness
+
+
+class TestSparkplug(DriverContract):
+    @pytest.fixture
+    async def harness(self) -> AsyncIterator[Harness]:
+        async with SparkplugHarness().running() as harness:
             yield harness
 
 

@@ -7,14 +7,11 @@ import json
 from typing import Any, ClassVar
 
 import aiomqtt
-from amqtt.adapters import StreamReaderAdapter, StreamWriterAdapter
-from amqtt.broker import Broker
-from amqtt.contexts import BrokerConfig, ListenerConfig, ListenerType
-from amqtt.errors import AMQTTError, MQTTError
 
 from protocols.field.base import BoundDevice
 from tests.protocols.field.contract import Harness
 from tests.protocols.field.devices import bind, profile
+from tests.protocols.field.mqtt.broker import AmqttBroker
 
 
 class MqttHarness(Harness):
@@ -28,45 +25,19 @@ class MqttHarness(Harness):
     refused: ClassVar = (("bare", 1.0), ("level", float("nan")))
 
     def __init__(self) -> None:
-        self._broker: Broker | None = None
+        self.broker = AmqttBroker()
         self._device: asyncio.Task[None] | None = None
-        self._server: asyncio.Server | None = None
-        self._served: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self.port = 0
         self.state: dict[str, Any] = {}
         self.obeyed = asyncio.Event()
 
     async def start(self) -> int:
         self.state = {"level": 2.5, "deep": [{"count": -205}], "on": True, "text": "PUMP-1"}
-        self._broker = Broker(
-            BrokerConfig(
-                listeners={"default": ListenerConfig(type=ListenerType.EXTERNAL)},
-                plugins={"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
-            )
-        )
-        await self._broker.start()
-        # amqtt leaves sockets open when it stops; connections that we accept, we can close.
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
+        self.port = await self.broker.start()
         ready = asyncio.Event()
         self._device = asyncio.create_task(self._obey(ready))
         await ready.wait()
         return self.port
-
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        assert self._broker is not None
-        self._served[task] = writer
-        try:
-            pair = StreamReaderAdapter(reader), StreamWriterAdapter(writer)
-            await self._broker.external_connected(*pair, "default")
-        except (OSError, AMQTTError, MQTTError, asyncio.CancelledError):
-            # A client that leaves as it likes is daily life for a broker.
-            return
-        finally:
-            writer.transport.abort()
-            del self._served[task]
 
     async def _obey(self, ready: asyncio.Event) -> None:
         async with aiomqtt.Client("127.0.0.1", self.port) as client:
@@ -90,18 +61,7 @@ class MqttHarness(Harness):
             self._device.cancel()
             await asyncio.gather(self._device, return_exceptions=True)
             self._device = None
-        if self._server is not None:
-            self._server.close()
-        for writer in self._served.values():
-            writer.transport.abort()
-        if self._served:
-            await asyncio.wait(self._served, timeout=2)
-        if self._broker is not None:
-            await self._broker.shutdown()
-            self._broker = None
-        if self._server is not None:
-            await self._server.wait_closed()
-            self._server = None
+        await self.broker.stop()
 
     def devices(self) -> tuple[BoundDevice, ...]:
         def state(path: str, template: str = "") -> dict[str, str]:

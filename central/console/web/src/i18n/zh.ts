@@ -64,7 +64,7 @@ export default {
   },
   category: { gateway: '网关', flooding: '内涝', weather: '气象', sanitation: '环卫', equipment: '设备', water: '水务', flood: '防汛', power: '电力', environment: '环境', air: '空气', traffic: '交通', safety: '安全', communication: '通信', lighting: '照明', drainage: '排水', security: '安防', energy: '能源', comm: '通信' },
   device: {
-    title: '设备', searchPlaceholder: '名称、编号、型号', empty: '没有符合条件的设备', emptyHint: '换一个关键词或筛选条件。', points: '测点', trend: '趋势', lastData: '最近数据', model: '型号', gateway: '网关', protocol: '协议', protocols: { modbus: 'Modbus TCP', opcua: 'OPC UA', mqtt: 'MQTT', camera: 'HTTP 摄像机', own: '无（网关自身）' }, profile: '设备模板', openAlarms: '{n} 条未关闭报警', noAlarms: '无报警',
+    title: '设备', searchPlaceholder: '名称、编号、型号', empty: '没有符合条件的设备', emptyHint: '换一个关键词或筛选条件。', points: '测点', trend: '趋势', lastData: '最近数据', model: '型号', gateway: '网关', protocol: '协议', protocols: { modbus: 'Modbus TCP', opcua: 'OPC UA', mqtt: 'MQTT', sparkplug: 'Sparkplug B', camera: 'HTTP 摄像机', own: '无（网关自身）' }, profile: '设备模板', openAlarms: '{n} 条未关闭报警', noAlarms: '无报警',
     range: { m15: '15 分钟', h1: '1 小时', h6: '6 小时', d1: '24 小时', d7: '7 天' }, resolution: { raw: '原始', '1m': '1 分钟', '1h': '1 小时', '1d': '1 天' }, noTrend: '点选测点以查看趋势', noTrendHint: '最多同时显示四条。', noHistory: '这段时间没有数据', shown: '图中显示', mean: '均值', band: '最小–最大', badSpan: '坏值', uncertainSpan: '存疑', truncated: '数据过多，仅显示部分', limits: '报警限值', write: '下发', period: '周期 {s} 秒', samples: '样本', min: '最小', max: '最大', noPoints: '该设备没有测点', text: '文本', command: '控制', kindFilter: '类型', stateFilter: '状态', list: '设备列表', trendOf: '{name}趋势', lastValue: '最新',
   },
   command: {

@@ -73,7 +73,7 @@ export default {
     title: '工具', scan: '扫描', scanHint: '在线路上寻找 Modbus、OPC UA、MQTT 与摄像机', decode: '寄存器解码', decodeHint: '粘贴寄存器，按合理性排列各种读法', logs: '运行日志', logsHint: '筛选、跟随最新一千行', queue: '发送队列', queueHint: '各数据流的积压与被拒批次',
   },
   scan: {
-    kind: { unit: '从站', server: '服务器', endpoint: '端点', node: '节点', topic: '主题', camera: '摄像机' }, noIdentity: '没有报告型号', answers: '可用功能码 {what}', fits: '{good}/{tried} 个测点相符', noFit: '没有相符的型号', reads: '扫描只读取，从不写入设备', other: '其他主机', title: '扫描', protocol: '协议', modbus: 'Modbus', opcua: 'OPC UA', mqtt: 'MQTT', camera: '摄像机', host: '主机', port: '端口', from: '从站地址从', to: '到', url: '服务器地址', topic: '主题', seconds: '监听秒数', start: '开始扫描', stop: '停止', running: '正在扫描 {done} / {total}', done: '扫描完成，找到 {n} 个', stopped: '已停止，找到 {n} 个', failed: '扫描失败', nothing: '没有找到', nothingHint: '检查地址、端口与接线；从站地址范围是否包含设备。',
+    kind: { unit: '从站', server: '服务器', endpoint: '端点', node: '节点', topic: '主题', 'edge-node': '边缘节点', camera: '摄像机' }, noIdentity: '没有报告型号', answers: '可用功能码 {what}', fits: '{good}/{tried} 个测点相符', noFit: '没有相符的型号', reads: '扫描只读取，从不写入设备', other: '其他主机', title: '扫描', protocol: '协议', modbus: 'Modbus', opcua: 'OPC UA', mqtt: 'MQTT', sparkplug: 'Sparkplug B', camera: '摄像机', host: '主机', port: '端口', from: '从站地址从', to: '到', url: '服务器地址', topic: '主题', rebirth: '请求节点重发出生报文', seconds: '监听秒数', start: '开始扫描', stop: '停止', running: '正在扫描 {done} / {total}', done: '扫描完成，找到 {n} 个', stopped: '已停止，找到 {n} 个', failed: '扫描失败', nothing: '没有找到', nothingHint: '检查地址、端口与接线；从站地址范围是否包含设备。',
     pause: '扫描期间，该线路的正常采集会短暂停顿。', found: '找到', user: '用户名', password: '密码', network: '网段', use: '用于添加设备', identity: '标识', hostNeeded: '请填写主机。',
   },
   decode: {
