@@ -6,7 +6,9 @@ One profile serves a driver (how to read it), the console (names, units, limits)
 
 from __future__ import annotations
 
+from datetime import UTC, tzinfo
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -74,14 +76,76 @@ class OpcUaAddress(Strict):
         return self
 
 
+class MqttBytes(Strict):
+    """Where a value lies in a binary payload, and how; the point's type says what it is."""
+
+    offset: int = Field(ge=0, le=65535)
+    length: int = Field(default=0, ge=0, le=65535, description="bytes; those of the type where not given")
+    order: WordOrder = Field(default="ABCD", description="ABCD is big-endian, DCBA little-endian")
+    bit: int | None = Field(default=None, ge=0, le=63, description="one bit of the number, LSB = 0")
+
+
 class MqttAddress(Strict):
-    """Topic and place in the payload; `{device}` is filled in, `json` is a dotted path (`a.b[0].c`)."""
+    """Topic and place in the payload; `{device}` is filled in, paths are dotted (`a.b[0].c`)."""
+
+    topic: str = Field(min_length=1)
+    format: Literal["json", "csv", "bytes"] = Field(
+        default="json", description="json, also for a payload that is the value itself"
+    )
+    json_path: str = Field(default="", description="of the value; of a row of CSV its column, [0] the first")
+    separator: str = Field(default=",", min_length=1, max_length=1, description="between the columns of CSV")
+    bytes: MqttBytes | None = Field(default=None, description="place in a binary payload")
+    time_path: str = Field(default="", description="dotted path of the source time in the payload")
+    time_zone: str = Field(
+        default="UTC", description="of source times that name none: an IANA name such as Asia/Shanghai"
+    )
+    id_path: str = Field(
+        default="", description="dotted path of the message's own id: one that came already is ignored"
+    )
+    command_topic: str = ""
+    command_template: str = Field(default="", description='payload of a write, `{"on": {value}}`')
+    response_topic: str = Field(default="", description="where the device answers commands")
+    response_path: str = Field(default="", description="what of the answer says whether it was done")
+    response_ok: str = Field(default="ok", description="that part of the answer when it was done")
+    response_id_path: str = Field(
+        default="", description="what of the answer repeats the command's {id}, where MQTT 5 does not"
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> MqttAddress:
+        if (self.format == "bytes") != (self.bytes is not None):
+            raise ValueError("a binary payload needs its place; give both `format: bytes` and `bytes: {…}`")
+        if self.format == "bytes" and (self.json_path or self.time_path or self.id_path):
+            raise ValueError("a binary payload has no paths; remove json_path, time_path and id_path")
+        if self.format == "csv" and not self.json_path:
+            raise ValueError('a row of CSV needs its column; give `json_path: "[0]"` for the first')
+        if self.separator in '"\r\n' or self.separator == "\0":
+            raise ValueError("the separator cannot be a quote or a line end; write `,`, `;` or a tab")
+        try:
+            self.zone()
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(
+                f"{self.time_zone!r} is no time zone; write an IANA name such as Asia/Shanghai"
+            ) from None
+        if self.response_topic and not self.command_topic:
+            raise ValueError("nobody answers where nothing is asked; give `command_topic` too")
+        if self.response_id_path and "{id}" not in self.command_template:
+            raise ValueError("response_id_path needs an id to repeat; put {id} into command_template")
+        return self
+
+    def zone(self) -> tzinfo:
+        """Return the zone of times that name none. UTC needs no time zone database."""
+        return UTC if self.time_zone == "UTC" else ZoneInfo(self.time_zone)
+
+
+class MqttState(Strict):
+    """Topic on which a device says that it is there, and its last will that it is gone."""
 
     topic: str = Field(min_length=1)
     json_path: str = ""
-    time_path: str = Field(default="", description="dotted path of the source time in the payload")
-    command_topic: str = ""
-    command_template: str = Field(default="", description='payload of a write, `{"on": {value}}`')
+    online: str = Field(
+        default="", description="what it says when it is there; left out: online, on, true, yes or 1"
+    )
 
 
 class SparkplugAddress(Strict):
@@ -189,6 +253,7 @@ class Profile(Strict):
     kind: str = Field(description="device type on the map: pump, gate, level, meter, air, weather, camera, …")
     protocol: Protocol
     limits: Limits = Limits()
+    mqtt_state: MqttState | None = Field(default=None, description="where an MQTT device says it is there")
     points: tuple[PointProfile, ...] = Field(min_length=1)
     source: str = ""
 
@@ -203,6 +268,8 @@ class Profile(Strict):
                 raise ValueError(
                     f"point {point.key!r} has no `{self.protocol}:` address; the profile's protocol needs one"
                 )
+            if point.mqtt and point.mqtt.bytes and point.type in ("f32", "f64") and point.mqtt.bytes.length:
+                raise ValueError(f"point {point.key!r} is a float of fixed length; remove `length`")
             if point.modbus and point.type == "ascii" and not point.modbus.length:
                 raise ValueError(f"point {point.key!r} is ascii; say its `length` in registers")
         return self

@@ -18,7 +18,7 @@ from pydantic import Field, model_validator
 
 from protocols.errors import ConnectionLost
 from protocols.field.filling import read_password
-from protocols.field.mqtt.reasons import explain, words
+from protocols.field.mqtt.reasons import UNSPECIFIED, code_of, explain, words
 from protocols.model.device import Strict
 from protocols.model.quality import Quality
 
@@ -159,6 +159,25 @@ async def connect(
         reason, quality = explain(error)
         raise ConnectionLost(f"{where(settings)} cannot be used: {reason}", quality) from error
     return client
+
+
+def ended(settings: BrokerSettings, error: BaseException) -> str:
+    """Return why an open connection has ended, in words.
+
+    A broker that lets a second client of the same id in throws the first one out, and many say nothing
+    of it: the two then go on for ever.
+    """
+    code = code_of(error)
+    if code is not None and code != UNSPECIFIED:
+        return words(code)
+    if code is None:
+        return str(error.__cause__ or error)
+    if settings.client_id is None:
+        return "the connection broke, or the broker closed it without a reason"
+    return (
+        "the connection broke, or the broker closed it without a reason; if that goes on, another client "
+        f"uses the client id {settings.client_id!r}: give each its own"
+    )
 
 
 async def disconnect(client: aiomqtt.Client) -> None:

@@ -1,7 +1,7 @@
 """One broker connection for all devices that publish to it, on aiomqtt (MQTT 3.1.1 and 5).
 
 message ─→ Routes (topic → points, paths precompiled) ─→ columns ─→ sink
-write   ─→ command topic, QoS 1 ─→ wait for the state topic to report the value
+write   ─→ command topic, QoS 1 ─→ the device's answer, where it gives one ─→ the topic that reports the value
 """
 
 from __future__ import annotations
@@ -17,10 +17,9 @@ from pydantic import Field, model_validator
 from protocols.errors import ConnectionLost, DeviceRefused, DeviceTimeout
 from protocols.field.base import BoundDevice, BoundPoint, Driver, Sink
 from protocols.field.filling import fill_device
-from protocols.field.mqtt.broker import BrokerSettings, connect, disconnect, subscribe, where
-from protocols.field.mqtt.payload import fill_template
-from protocols.field.mqtt.reasons import explain
-from protocols.field.mqtt.routes import Routes, differs, indexes, is_wild
+from protocols.field.mqtt.broker import BrokerSettings, connect, disconnect, ended, subscribe, where
+from protocols.field.mqtt.commands import Asked, Command, command_of
+from protocols.field.mqtt.routes import Routes, differs, indexes
 from protocols.model.clock import Clock, now_us
 from protocols.model.device import MqttAddress, Strict
 from protocols.model.quality import Quality
@@ -83,11 +82,17 @@ class MqttDriver(Driver):
         self._mqtt = settings
         self._where = where(settings)
         self._routes = Routes()
-        self._commands: dict[int, tuple[str, str]] = {}
+        self._commands: dict[int, Command] = {}
+        self._asked: list[Asked] = []
         self._report_s = {d.key: max(REPORT_S, d.profile.limits.timeout_ms / 1000) for d in devices}
         self._points: list[BoundPoint] = []
+        self._of_device: dict[str, list[int]] = {}
         for device in devices:
             name = MqttParams.model_validate(dict(device.params)).device
+            state = device.profile.mqtt_state
+            if state is not None and device.points:
+                topic = fill_device(device.points[0], state.topic, name)
+                self._routes.add_state(device.key, topic, state)
             for point in device.points:
                 if point.profile.mqtt is not None:
                     self._add(point, point.profile.mqtt, name)
@@ -101,11 +106,10 @@ class MqttDriver(Driver):
         if point.profile.readable:
             self._points.append(point)
             topic = fill_device(point, address.topic, name)
-            self._routes.add(point, topic, address.json_path, address.time_path)
+            self._routes.add(point, topic, address)
+            self._of_device.setdefault(point.device, []).append(len(self._points) - 1)
         if address.command_topic:
-            topic = fill_device(point, address.command_topic, name)
-            template = fill_device(point, address.command_template, name)
-            self._commands[point.index] = (topic, template)
+            self._commands[point.index] = command_of(point, address, name)
 
     async def open(self) -> None:
         """Connect and sign in."""
@@ -129,7 +133,7 @@ class MqttDriver(Driver):
                     sink(readings)
             reason = "the connection was closed"
         except aiomqtt.MqttError as error:
-            reason = explain(error)[0]
+            reason = ended(self._mqtt, error)
         finally:
             self._listening = False
         sink(self._unvouched())
@@ -138,37 +142,61 @@ class MqttDriver(Driver):
     async def write(self, point: BoundPoint, value: float | str) -> float | str | None:
         """Publish the command and return what the device then reports.
 
-        The first report of the wanted value ends the wait; another value is returned only when the
-        time is over, None when nothing was reported. Reports that were retained do not count.
+        Where the profile names a `response_topic`, the device's own answer comes first: a refusal is
+        DeviceRefused with its words, silence DeviceTimeout. Then the first report of the wanted value ends
+        the wait; another value is returned only when the time is over, None when nothing was reported.
+        Reports that were retained do not count.
         """
         name = f"{point.device}.{point.profile.key}"
         client = self._client
         if client is None:
             raise ConnectionLost(f"{self._where} is not open", Quality.BAD_NO_COMMUNICATION)
-        topic, template = self._commands.get(point.index, ("", ""))
-        if not topic or is_wild(topic):
+        command = self._commands.get(point.index)
+        if command is None:
             raise DeviceRefused(
                 f"{name} has no command topic to write to; give `mqtt.command_topic` in the profile",
                 Quality.BAD_NOT_SUPPORTED,
             )
         if isinstance(value, float) and not math.isfinite(value):
             raise DeviceRefused(f"{name}: {value!r} was not sent; give a number", Quality.BAD_OUT_OF_RANGE)
-        payload = fill_template(template, value, point.profile.type)
         reports: asyncio.Queue[float | str] = asyncio.Queue()
         self._reports[point.index] = reports
+        asked, seconds = Asked(command), self._report_s[point.device]
+        self._asked.append(asked)
         try:
-            await client.publish(topic, payload, qos=1)
-            return await self._report(reports, value, point) if self._listening else None
+            await client.publish(
+                command.topic,
+                command.payload(value, point, asked.number),
+                qos=1,
+                properties=asked.properties(seconds) if self._mqtt.version == "5" else None,
+            )
+            if not self._listening:
+                return None
+            if command.response_topic:
+                await self._answered(asked, name, seconds)
+            return await self._report(reports, value, point)
         except aiomqtt.MqttCodeError as error:
             raise ConnectionLost(
-                f"{self._where}: {explain(error)[0]}", Quality.BAD_NO_COMMUNICATION
+                f"{self._where}: {ended(self._mqtt, error)}", Quality.BAD_NO_COMMUNICATION
             ) from error
         except aiomqtt.MqttError as error:
             raise DeviceTimeout(
                 f"{name}: the broker did not confirm the command ({error})", Quality.BAD_TIMEOUT
             ) from error
         finally:
+            self._asked.remove(asked)
             del self._reports[point.index]
+
+    async def _answered(self, asked: Asked, name: str, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                words = await asked.answer
+        except TimeoutError:
+            raise DeviceTimeout(
+                f"{name}: the device did not answer the command within {seconds:g} s", Quality.BAD_TIMEOUT
+            ) from None
+        if words:
+            raise DeviceRefused(f"{name}: the device refused: {words}", Quality.BAD_DEVICE_FAILURE)
 
     async def close(self) -> None:
         """Disconnect; safe at any time."""
@@ -184,13 +212,21 @@ class MqttDriver(Driver):
         """
         kept = self._mqtt.kept_s() > 0
         group = f"$share/{self._mqtt.share}/" if self._mqtt.share else ""
-        return {
+        filters = {
             group + topic: 1 if dated or not kept else 0 for topic, dated in self._routes.filters().items()
         }
+        # An answer is for whoever asked, not for any gateway of the group.
+        answers = {command.response_topic: 0 for command in self._commands.values()}
+        return filters | {topic: qos for topic, qos in answers.items() if topic and topic not in filters}
 
     def _take(self, message: aiomqtt.Message) -> Readings:
         payload = message.payload if isinstance(message.payload, bytes) else str(message.payload).encode()
-        readings = self._routes.readings(message.topic.value, payload, message.retain, self.clock())
+        topic = message.topic.value
+        if self._asked and not message.retain:
+            correlation = getattr(message.properties, "CorrelationData", None)
+            for asked in self._asked:
+                asked.hear(topic, payload, correlation)
+        readings = self._routes.readings(topic, payload, message.retain, self.clock())
         for row, index in enumerate(readings.point.tolist()):
             if readings.quality[row] >= Quality.BAD:
                 continue
@@ -198,6 +234,10 @@ class MqttDriver(Driver):
             self._last[index] = (value, text)
             if index in self._reports and not message.retain:
                 self._reports[index].put_nowait(value if text is None else text)
+        gone = [device for device, there in self._routes.states(topic, payload) if not there]
+        if gone:
+            rows = [row for device in gone for row in self._of_device.get(device, ())]
+            return Readings.concat([readings, self._unvouched(rows)])
         return readings
 
     async def _report(
@@ -212,15 +252,18 @@ class MqttDriver(Driver):
             return told
         return told
 
-    def _unvouched(self) -> Readings:
-        """Return every point as it stands without a connection: last usable value, or none at all."""
-        n = len(self._points)
+    def _unvouched(self, rows: list[int] | None = None) -> Readings:
+        """Return points (all of them, without `rows`) as they stand when nobody speaks for them any more:
+        the last usable value, or none at all.
+        """
+        chosen = self._indexes if rows is None else self._indexes[rows]
+        n = len(chosen)
         values, texts = np.full(n, np.nan), {}
         codes = np.full(n, Quality.BAD_NO_COMMUNICATION, np.uint32)
-        for row, index in enumerate(self._indexes.tolist()):
+        for row, index in enumerate(chosen.tolist()):
             if index in self._last:
                 values[row], text = self._last[index]
                 codes[row] = Quality.UNCERTAIN_NO_COMMUNICATION_LAST_USABLE_VALUE
                 if text is not None:
                     texts[row] = text
-        return Readings.at(self._indexes, self.clock(), values, codes, texts)
+        return Readings.at(chosen, self.clock(), values, codes, texts)

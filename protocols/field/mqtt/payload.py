@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -16,6 +16,7 @@ from protocols.model.quality import Quality
 
 Path = tuple[str | int, ...]
 
+_SINCE_1970 = re.compile(r"\d{10,17}(\.\d{1,9})?")
 _STEP = re.compile(r"\.?([^.\[\]]+)|\[(\d+)\]")
 _WORDS: Final = {"true": 1.0, "on": 1.0, "yes": 1.0, "false": 0.0, "off": 0.0, "no": 0.0}
 MISSING: Final = object()
@@ -99,20 +100,22 @@ def interpret(found: Any, kind: DataType) -> Value:
     return Value(number, Quality.GOOD, None)
 
 
-def source_time(found: Any) -> int | None:
+def source_time(found: Any, zone: tzinfo = UTC) -> int | None:
     """Return a payload's time in UTC microseconds, or None where it is not readable.
 
-    ISO 8601 (without a zone: UTC), or a number of seconds, milliseconds or microseconds since 1970,
-    told apart by size: each unit's range ends in the year 5138.
+    ISO 8601 (without a zone: in `zone`), or a number of seconds, milliseconds or microseconds since 1970,
+    also as text of ten digits and more, told apart by size: each unit's range ends in the year 5138.
     """
     try:
         if isinstance(found, str):
+            if _SINCE_1970.fullmatch(found):
+                return source_time(float(found) if "." in found else int(found))
             moment = datetime.fromisoformat(found)
-            return from_datetime(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+            return from_datetime(moment if moment.tzinfo else moment.replace(tzinfo=zone))
         if isinstance(found, (int, float)) and not isinstance(found, bool) and 0 < found < 1e17:
             per_unit = 1_000_000 if found < 1e11 else 1_000 if found < 1e14 else 1
             return round(found * per_unit)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return None
 

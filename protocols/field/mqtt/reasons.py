@@ -14,7 +14,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from protocols.model.quality import Quality
 
-TAKEN_OVER: Final = 0x8E
+UNSPECIFIED: Final = 0x80
 _WORDS: Final[dict[int, str]] = {
     0x80: "it gives no reason",
     0x81: "it cannot read what was sent; is it an MQTT broker of this version?",

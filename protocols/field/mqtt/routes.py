@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Final
 
 import numpy as np
 
 from protocols.errors import ConfigError, Mistake
 from protocols.field.base import BoundPoint
+from protocols.field.mqtt.formats import Reader, reader, unpack
 from protocols.field.mqtt.payload import (
     MISSING,
     UNREADABLE,
@@ -22,19 +25,51 @@ from protocols.field.mqtt.payload import (
     plain,
     source_time,
 )
-from protocols.model.device import DataType
+from protocols.model.device import DataType, MqttAddress, MqttBytes, MqttState
 from protocols.model.quality import Quality
 from protocols.model.reading import Readings
+
+MOST_IDS: Final = 256
+"""Ids of a topic's messages that are remembered; a broker repeats what is unconfirmed, which is less."""
+_ONLINE: Final = frozenset({"online", "on", "true", "yes", "1"})
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One point fed by a topic: where in the payload its value and its time are."""
+    """One point fed by a topic: where in the payload its value, its time and the message's id are."""
 
     index: int
     kind: DataType
     path: Path
     time_path: Path
+    id_path: Path
+    zone: tzinfo
+    place: MqttBytes | None
+    read: Reader
+    form: tuple[str, str]
+    """Format and separator: routes that agree share one reading of the payload."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A device's own word on whether it is there."""
+
+    device: str
+    path: Path
+    online: str
+
+    def says(self, payload: bytes) -> bool | None:
+        """Return whether the device is there; None where the message does not say."""
+        document = parse(payload)
+        found = find(document, self.path) if self.path else document
+        if found is MISSING:
+            if self.path:
+                return None
+            found = payload.decode("utf-8", "replace")
+        word = ("true" if found else "false") if isinstance(found, bool) else str(found).strip()
+        if self.online:
+            return word.lower() == self.online.lower()
+        return word.lower() in _ONLINE
 
 
 class Routes:
@@ -43,12 +78,26 @@ class Routes:
     def __init__(self) -> None:
         self._exact: dict[str, list[Route]] = {}
         self._wild: dict[str, list[Route]] = {}
+        self._states: dict[str, list[State]] = {}
+        self._ids: dict[str, dict[object, None]] = {}
+        self.repeats = 0
+        """Messages that came again and were ignored."""
 
-    def add(self, point: BoundPoint, topic: str, json_path: str, time_path: str) -> None:
+    def add(self, point: BoundPoint, topic: str, address: MqttAddress) -> None:
         """Feed a point from a topic or filter. Raises ConfigError for what can never match."""
         try:
-            _check_filter(topic)
-            route = Route(point.index, point.profile.type, compile_path(json_path), compile_path(time_path))
+            check_filter(topic)
+            route = Route(
+                point.index,
+                point.profile.type,
+                compile_path(address.json_path),
+                compile_path(address.time_path),
+                compile_path(address.id_path),
+                address.zone(),
+                address.bytes,
+                reader(address),
+                (address.format, address.separator),
+            )
         except ValueError as error:
             where, place = f"device {point.device}", f"points.{point.profile.key}.mqtt"
             expected = "a topic filter, and dotted paths"
@@ -58,12 +107,29 @@ class Routes:
         group = self._wild if is_wild(topic) else self._exact
         group.setdefault(topic, []).append(route)
 
+    def add_state(self, device: str, topic: str, state: MqttState) -> None:
+        """Hear whether a device is there. Raises ConfigError."""
+        try:
+            check_topic(topic)
+            path = compile_path(state.json_path)
+        except ValueError as error:
+            raise ConfigError(
+                [Mistake(f"device {device}", 0, 0, "mqtt_state", str(error), "one topic, and a dotted path",
+                         "correct it in the profile")]
+            ) from error  # fmt: skip
+        self._states.setdefault(topic, []).append(State(device, path, state.online))
+
+    def states(self, topic: str, payload: bytes) -> list[tuple[str, bool]]:
+        """Return the devices that a message tells about, and whether they are there."""
+        told = [(state.device, state.says(payload)) for state in self._states.get(topic, ())]
+        return [(device, there) for device, there in told if there is not None]
+
     def filters(self) -> dict[str, bool]:
         """Return what to subscribe to: no filter twice, and none that another one covers.
 
         With each: whether every value that it brings has a time of its own in the payload.
         """
-        fed = {**self._wild, **self._exact}
+        fed = {topic: [] for topic in self._states} | self._wild | self._exact
         found = {}
         for one in fed:
             if any(covers(other, one) for other in self._wild if other != one):
@@ -80,19 +146,27 @@ class Routes:
         A retained message without a time of its own may be of any age: its values are uncertain.
         """
         routes = self._routes(topic)
-        document = parse(payload) if any(route.path or route.time_path for route in routes) else MISSING
+        documents: dict[tuple[str, str], object] = {}
         rows: list[tuple[Route, Value]] = []
         for route in routes:
+            document = MISSING
+            if route.path or route.time_path or route.id_path:
+                if route.form not in documents:
+                    documents[route.form] = route.read(payload)
+                document = documents[route.form]
             value = _value(route, document, payload)
             if value is not None:
                 rows.append((route, value))
+        if self._came_already(topic, routes, documents):
+            self.repeats += 1
+            return Readings.empty()
         if not rows:
             rows = [(route, UNREADABLE) for route in routes]
         n = len(rows)
         times, codes = np.full(n, now_us, np.int64), np.array([value.quality for _, value in rows], np.uint32)
         for at, (route, _) in enumerate(rows):
             if route.time_path:
-                stamp = source_time(find(document, route.time_path))
+                stamp = source_time(find(documents[route.form], route.time_path), route.zone)
                 if stamp is not None:
                     times[at] = stamp
                 elif codes[at] == Quality.GOOD:
@@ -106,6 +180,24 @@ class Routes:
             codes,
             {at: value.text for at, (_, value) in enumerate(rows) if value.text is not None},
         )
+
+    def _came_already(
+        self, topic: str, routes: list[Route], documents: dict[tuple[str, str], object]
+    ) -> bool:
+        for route in routes:
+            if not route.id_path:
+                continue
+            found = find(documents[route.form], route.id_path)
+            if not isinstance(found, str | int | float):
+                continue
+            known = self._ids.setdefault(topic, {})
+            if found in known:
+                return True
+            known[found] = None
+            if len(known) > MOST_IDS:
+                del known[next(iter(known))]
+            return False
+        return False
 
     def _routes(self, topic: str) -> list[Route]:
         routes = self._exact.get(topic, [])
@@ -136,7 +228,8 @@ def covers(wide: str, narrow: str) -> bool:
     return len(wides) == len(narrows)
 
 
-def _check_filter(topic: str) -> None:
+def check_filter(topic: str) -> None:
+    """Raise ValueError for what is no topic filter (MQTT 5.0, 4.7)."""
     levels = topic.split("/")
     if not topic or len(topic.encode()) > 65535 or "\0" in topic:
         raise ValueError("the topic is empty, longer than 65535 bytes, or holds a null character")
@@ -146,8 +239,17 @@ def _check_filter(topic: str) -> None:
         )
 
 
+def check_topic(topic: str) -> None:
+    """Raise ValueError for what is no single topic."""
+    check_filter(topic)
+    if is_wild(topic):
+        raise ValueError(f"{topic!r} has wildcards, where one topic is meant")
+
+
 def _value(route: Route, document: object, payload: bytes) -> Value | None:
     """Return a point's value, or None where a readable payload does not speak of it."""
+    if route.place is not None:
+        return unpack(payload, route.kind, route.place)
     if not route.path:
         return plain(payload, route.kind)
     if document is MISSING:

@@ -22,9 +22,8 @@ from pydantic import Field
 
 from protocols.errors import ConfigError, ConnectionLost, DeviceRefused, DeviceTimeout, Mistake
 from protocols.field.base import BoundDevice, BoundPoint, Driver, Sink
-from protocols.field.mqtt.broker import BrokerSettings, connect, disconnect, subscribe, where
+from protocols.field.mqtt.broker import BrokerSettings, connect, disconnect, ended, subscribe, where
 from protocols.field.mqtt.payload import compile_path
-from protocols.field.mqtt.reasons import explain
 from protocols.field.mqtt.routes import differs
 from protocols.field.sparkplug.latest import Latest
 from protocols.field.sparkplug.node import EdgeNode, Known, Slot
@@ -211,7 +210,7 @@ class SparkplugDriver(Driver):
                     await self._take(client, await anext(messages))
                 self._draw(sink)
         except aiomqtt.MqttError as error:
-            return explain(error)[0]
+            return ended(self._own, error)
         finally:
             self._listening = False
             if ticking is not None:
@@ -245,7 +244,7 @@ class SparkplugDriver(Driver):
             return await self._report(reported, row, value, self._report_s[point.device])
         except aiomqtt.MqttCodeError as error:
             raise ConnectionLost(
-                f"{self._where}: {explain(error)[0]}", Quality.BAD_NO_COMMUNICATION
+                f"{self._where}: {ended(self._own, error)}", Quality.BAD_NO_COMMUNICATION
             ) from error
         except aiomqtt.MqttError as error:
             raise DeviceTimeout(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 
 
 class Proxy:
@@ -82,3 +83,12 @@ async def free_port() -> int:
     server.close()
     await server.wait_closed()
     return port
+
+
+def ports(n: int) -> list[int]:
+    """Return n different ports on which nobody listens."""
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(n)]
+    found: list[int] = [server.getsockname()[1] for server in held]
+    for server in held:
+        server.close()
+    return found

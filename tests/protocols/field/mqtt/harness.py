@@ -31,13 +31,21 @@ class MqttHarness(Harness):
         self.state: dict[str, Any] = {}
         self.obeyed = asyncio.Event()
 
-    async def start(self) -> int:
+    def begin(self) -> None:
+        """Give the device its first state."""
         self.state = {"level": 2.5, "deep": [{"count": -205}], "on": True, "text": "PUMP-1"}
+
+    async def start(self) -> int:
+        self.begin()
         self.port = await self.broker.start()
+        await self.attend()
+        return self.port
+
+    async def attend(self) -> None:
+        """Let the device listen to its commands."""
         ready = asyncio.Event()
         self._device = asyncio.create_task(self._obey(ready))
         await ready.wait()
-        return self.port
 
     async def _obey(self, ready: asyncio.Event) -> None:
         async with aiomqtt.Client("127.0.0.1", self.port) as client:
@@ -56,11 +64,15 @@ class MqttHarness(Harness):
             await client.publish("plant/P1/bare", b"9.0", qos=1, retain=retained)
             await client.publish("plant/P1/junk", b"{{", qos=1, retain=retained)
 
-    async def stop(self) -> None:
+    async def leave(self) -> None:
+        """Let the device leave."""
         if self._device is not None:
             self._device.cancel()
             await asyncio.gather(self._device, return_exceptions=True)
             self._device = None
+
+    async def stop(self) -> None:
+        await self.leave()
         await self.broker.stop()
 
     def devices(self) -> tuple[BoundDevice, ...]:

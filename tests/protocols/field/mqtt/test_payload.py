@@ -165,7 +165,7 @@ def routes(*points: dict[str, Any]) -> Routes:
     for point in bind(profile("mqtt", list(points)), {}).points:
         address = point.profile.mqtt
         assert address is not None
-        made.add(point, address.topic, address.json_path, address.time_path)
+        made.add(point, address.topic, address)
     return made
 
 
