@@ -129,7 +129,7 @@ class Routes:
 
         With each: whether every value that it brings has a time of its own in the payload.
         """
-        fed = {topic: [] for topic in self._states} | self._wild | self._exact
+        fed: dict[str, list[Route]] = {topic: [] for topic in self._states} | self._wild | self._exact
         found = {}
         for one in fed:
             if any(covers(other, one) for other in self._wild if other != one):
