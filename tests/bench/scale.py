@@ -19,6 +19,7 @@ import httpx2
 import numpy as np
 
 from tests.bench.figure import Figure
+from tests.bench.overview import overview
 from tests.bench.processes import USER, Centre, bench_folder, centre_process, signed_in
 from tests.bench.scale_city import OPEN, SECONDLY, Size, fill
 
@@ -47,7 +48,8 @@ def measure(scale: float = 1.0, data: Path | None = None) -> list[Figure]:
             if not (made := folder / "bench-user").exists():
                 centre.command("user", "add", USER, "--role", "admin", "--password-env", "BENCH_PASSWORD")
                 made.touch()
-            return _ask(centre, size)
+            figures = _ask(centre, size)
+            return figures + overview(centre, "overview page interactive")
 
 
 def _ask(centre: Centre, size: Size) -> list[Figure]:
