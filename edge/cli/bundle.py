@@ -34,7 +34,14 @@ _ASKED: Final = {
     "config.json": "/api/config",
     "log.json": "/api/log?level=debug",
 }
-_SECRET_FILES: Final = ("password_file", "key_file", "token_file", "user_key", "private_key")
+_SECRET_FILES: Final = (
+    "password_file",
+    "key_file",
+    "key_password_file",
+    "token_file",
+    "user_key",
+    "private_key",
+)
 _README: Final = """\
 Support bundle of a CityNerve gateway, made {when}.
 

@@ -54,6 +54,14 @@ Gateway = Annotated[
         metavar="FILE",
     ),
 ]
+Tls = Annotated[bool, typer.Option("--tls", help="Secure the connection; the port is then 8883.")]
+CaFile = Annotated[
+    Path | None, typer.Option("--ca-file", help="Authority that signed the broker, PEM.", metavar="FILE")
+]
+CertFile = Annotated[
+    Path | None, typer.Option("--cert-file", help="Own certificate, PEM, with --key-file.", metavar="FILE")
+]
+KeyFile = Annotated[Path | None, typer.Option("--key-file", help="Its private key, PEM.", metavar="FILE")]
 MAX_UNITS = 256
 
 
@@ -119,6 +127,10 @@ def mqtt(
     seconds: Annotated[float, typer.Option(help="How long to listen.", min=0.1, max=3600)] = 10.0,
     username: User = None,
     password_file: Secret = None,
+    tls: Tls = False,
+    ca_file: CaFile = None,
+    cert_file: CertFile = None,
+    key_file: KeyFile = None,
     profiles: Profiles = None,
     as_json: AsJson = False,
 ) -> None:
@@ -127,9 +139,10 @@ def mqtt(
     Example: citynerve-edge scan mqtt 192.0.2.10 --seconds 30 --topic "city/#"
     """
     with reported():
-        name, port = address(host, 1883)
+        name, port = address(host, 8883 if tls else 1883)
         events = scan_mqtt(
             name, port, topic=topic, seconds=seconds, username=username, password_file=password_file,
+            tls=tls, ca_file=ca_file, cert_file=cert_file, key_file=key_file,
             profiles=known_profiles(profiles).values(),
         )  # fmt: skip
         _tell(events, as_json, f"nothing was heard in {seconds:g} s; listen longer with --seconds")
@@ -145,6 +158,10 @@ def sparkplug(
     ] = False,
     username: User = None,
     password_file: Secret = None,
+    tls: Tls = False,
+    ca_file: CaFile = None,
+    cert_file: CertFile = None,
+    key_file: KeyFile = None,
     profiles: Profiles = None,
     as_json: AsJson = False,
 ) -> None:
@@ -153,9 +170,10 @@ def sparkplug(
     Example: citynerve-edge scan sparkplug 192.0.2.10 --seconds 30 --rebirth
     """
     with reported():
-        name, port = address(host, 1883)
+        name, port = address(host, 8883 if tls else 1883)
         events = scan_sparkplug(
             name, port, seconds=seconds, rebirth=rebirth, username=username, password_file=password_file,
+            tls=tls, ca_file=ca_file, cert_file=cert_file, key_file=key_file,
             profiles=known_profiles(profiles).values(),
         )  # fmt: skip
         _tell(events, as_json, f"no edge node spoke in {seconds:g} s; listen longer, or add --rebirth")

@@ -157,6 +157,7 @@ class _Reader:
         self.points: dict[str, PointProfile] = {}
         self.rules: set[str] = set()
         self._cameras: dict[str, bool] = {}
+        self._clients: dict[tuple[str, int, str], str] = {}
         self._links: list[tuple[Path_, str, Link]] = []
         self._named = 0
         self._folder = Path(document.file).resolve().parent
@@ -241,6 +242,7 @@ class _Reader:
             except ValidationError as error:
                 explain(self.document, error, driver.Settings, (*at, "settings"))
             else:
+                self._client_id(at, connection.key, settings)
                 # A relative file is meant from the gateway file, wherever the process was started.
                 files = {name: self._folder / value for name, value in settings if isinstance(value, Path)}
                 self._files((*at, "settings"), driver, files)
@@ -259,6 +261,21 @@ class _Reader:
                     "a file that the gateway's account can read",
                     "copy it there, or correct the path; a relative one is meant from this file",
                 )
+
+    def _client_id(self, at: Path_, key: str, settings: BaseModel) -> None:
+        """Two lines under one client id would throw each other out of the broker for ever."""
+        name = getattr(settings, "client_id", None)
+        if name is None:
+            return
+        client = (getattr(settings, "host", ""), getattr(settings, "port", 0), name)
+        first = self._clients.setdefault(client, key)
+        if first != key:
+            self.document.mistake(
+                (*at, "settings", "client_id"),
+                f"connection {first!r} signs in at the same broker as {name!r} too",
+                "a client id of its own for each connection",
+                f"write `client_id: {name}-2`",
+            )
 
     def _driver(self, at: Path_, protocol: str) -> type[Driver] | None:
         if protocol not in self.drivers:

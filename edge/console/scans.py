@@ -81,22 +81,16 @@ def begin(house: House, wanted: ScanRequest, profiles: Iterable[Profile]) -> Eve
             )
         case "mqtt":
             return scan.scan_mqtt(
-                _given(line.get("host", ""), "host"),
-                line.get("port") or 1883,
+                **_broker(line),
                 topic=wanted.topic,
                 seconds=wanted.seconds or 10.0,
-                username=line.get("username"),
-                password_file=line.get("password_file"),
                 profiles=profiles,
             )
         case "sparkplug":
             return scan.scan_sparkplug(
-                _given(line.get("host", ""), "host"),
-                line.get("port") or 1883,
+                **_broker(line),
                 seconds=wanted.seconds or 10.0,
                 rebirth=wanted.rebirth,
-                username=line.get("username"),
-                password_file=line.get("password_file"),
                 profiles=profiles,
             )
         case "camera":
@@ -124,6 +118,18 @@ def _line(house: House, wanted: ScanRequest) -> dict[str, Any]:
         if connection.key == wanted.connection and connection.driver.protocol == wanted.protocol:
             return connection.settings.model_dump(exclude_unset=True)
     raise Problem(404, "not-found", f"this gateway has no {wanted.protocol} line {wanted.connection!r}")
+
+
+_BROKER = (
+    "host", "port", "version", "username", "password_file", "password_env", "tls", "ca_file", "check_name",
+    "cert_file", "key_file", "key_password_file",
+)  # fmt: skip
+
+
+def _broker(line: dict[str, Any]) -> dict[str, Any]:
+    """Return what a scan needs of a broker's line."""
+    _given(line.get("host", ""), "host")
+    return {name: line[name] for name in _BROKER if line.get(name) is not None}
 
 
 def _given(value: str, name: str) -> str:

@@ -7,10 +7,12 @@ its scan begins. Nothing is written to any device.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+from pydantic import ValidationError
 
 from edge.tools.naming import with_metrics, with_profile
 from protocols.errors import Rejected
@@ -20,6 +22,7 @@ from protocols.model.device import Limits, Profile
 if TYPE_CHECKING:
     from protocols.field.base import Driver
     from protocols.field.modbus.scan import Ask
+    from protocols.field.mqtt.broker import BrokerSettings
 
 Events = AsyncIterator[Found | Progress]
 Take = Callable[[Callable[["Driver"], Awaitable[Any]]], Awaitable[Any]]
@@ -163,47 +166,63 @@ async def scan_opcua(
 
 async def scan_mqtt(
     host: str,
-    port: int = 1883,
+    port: int | None = None,
     *,
     topic: str = "#",
     seconds: float = 10.0,
-    username: str | None = None,
-    password_file: Path | None = None,
     profiles: Iterable[Profile] = (),
+    **settings: Any,
 ) -> Events:
-    """Yield the topics heard in some seconds, each with its mapping or its profile. Raises ConnectionLost."""
+    """Yield the topics heard in some seconds, each with its mapping or its profile. Raises ConnectionLost.
+
+    `settings` are further ones of the broker, as a gateway file says them: sign-in, TLS, version.
+    """
     from protocols.field.mqtt import scan  # noqa: PLC0415 - aiomqtt is loaded when it is needed
 
     known = list(profiles)
-    connection = {"protocol": "mqtt", "settings": {"host": host, "port": port}}
-    async for event in scan.listen(
-        host_name(host), port, topic=topic, seconds=seconds, username=username, password_file=password_file
-    ):
+    broker, connection = _broker("mqtt", host, port, settings)
+    async for event in scan.listen(broker, topic=topic, seconds=seconds):
         yield with_profile(event, connection, known) if isinstance(event, Found) else event
 
 
 async def scan_sparkplug(
     host: str,
-    port: int = 1883,
+    port: int | None = None,
     *,
     seconds: float = 10.0,
     rebirth: bool = False,
-    username: str | None = None,
-    password_file: Path | None = None,
     profiles: Iterable[Profile] = (),
+    **settings: Any,
 ) -> Events:
     """Yield edge nodes and devices heard in some seconds, with their metrics. Raises ConnectionLost.
 
     `rebirth` asks nodes whose births were missed to repeat them; nothing else is ever published.
     """
-    from protocols.field.mqtt.broker import BrokerSettings  # noqa: PLC0415 - loaded when it is needed
-    from protocols.field.sparkplug import scan  # noqa: PLC0415
+    from protocols.field.sparkplug import scan  # noqa: PLC0415 - loaded when it is needed
 
     known = list(profiles)
-    connection = {"protocol": "sparkplug", "settings": {"host": host, "port": port}}
-    settings = BrokerSettings(host=host_name(host), port=port, username=username, password_file=password_file)
-    async for event in scan.listen(settings, seconds=seconds, rebirth=rebirth):
+    broker, connection = _broker("sparkplug", host, port, settings)
+    async for event in scan.listen(broker, seconds=seconds, rebirth=rebirth):
         yield with_metrics(event, connection, known) if isinstance(event, Found) else event
+
+
+def _broker(
+    protocol: str, host: str, port: int | None, settings: Mapping[str, Any]
+) -> tuple[BrokerSettings, dict[str, Any]]:
+    """Return a broker's settings, and a gateway file's entry for it. Raises Rejected (`settings`)."""
+    from protocols.field.mqtt.broker import BrokerSettings  # noqa: PLC0415 - loaded when it is needed
+
+    given = {name: value for name, value in settings.items() if value is not None}
+    if not given.get("tls"):
+        given.pop("tls", None)
+    given = {"host": host_name(host), **({"port": port} if port else {}), **given}
+    try:
+        broker = BrokerSettings.model_validate(given)
+    except ValidationError as error:
+        words = "; ".join(str(item["msg"]).removeprefix("Value error, ") for item in error.errors())
+        raise Rejected("settings", words) from error
+    entry = {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}
+    return broker, {"protocol": protocol, "settings": {**entry, "port": broker.port}}
 
 
 async def scan_cameras(

@@ -30,6 +30,10 @@ _PORT: Final = 1883
 _TLS_PORT: Final = 8883
 
 
+FILES: Final = ("ca_file", "cert_file", "key_file", "key_password_file")
+"""Settings whose files must be there when a gateway file is checked."""
+
+
 class BrokerSettings(Strict):
     """Where the broker is, and how to sign in. Without `client_id` the broker names each connect."""
 

@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 from protocols.errors import ConnectionLost, DeviceRefused, DeviceTimeout
 from protocols.field.base import BoundDevice, BoundPoint, Driver, Sink
 from protocols.field.filling import fill_device
-from protocols.field.mqtt.broker import BrokerSettings, connect, disconnect, ended, subscribe, where
+from protocols.field.mqtt.broker import FILES, BrokerSettings, connect, disconnect, ended, subscribe, where
 from protocols.field.mqtt.commands import Asked, Command, command_of
 from protocols.field.mqtt.routes import Routes, differs, indexes
 from protocols.model.clock import Clock, now_us
@@ -74,6 +74,7 @@ class MqttDriver(Driver):
     protocol = "mqtt"
     Settings: ClassVar = MqttSettings
     Params: ClassVar = MqttParams
+    must_exist = FILES
 
     def __init__(
         self, settings: MqttSettings, devices: tuple[BoundDevice, ...], clock: Clock = now_us

@@ -7,23 +7,27 @@ from __future__ import annotations
 
 import asyncio
 import re
-import ssl
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import aiomqtt
 
 from protocols.errors import ConnectionLost
-from protocols.field.filling import read_password
+from protocols.field.mqtt.broker import (
+    BrokerSettings,
+    connect,
+    disconnect,
+    ended,
+    refusals,
+    where,
+)
 from protocols.field.mqtt.payload import MISSING, parse, source_time
 from protocols.field.scanning import Found, Progress
 from protocols.model.quality import Quality
 
 MOST_TOPICS: Final = 2000
 MOST_FIELDS: Final = 60
-_ANSWER_S: Final = 5.0
 _TICK_S: Final = 0.5
 _TIME_WORD: Final = re.compile(r"(^|[._])(ts|time|timestamp|datetime|date)$", re.IGNORECASE)
 _SAMPLE_BYTES: Final = 64 * 1024
@@ -41,50 +45,35 @@ class Heard:
 
 
 async def listen(
-    host: str,
-    port: int = 1883,
-    *,
-    topic: str = "#",
-    seconds: float = 10.0,
-    username: str | None = None,
-    password_file: Path | None = None,
-    tls: ssl.SSLContext | None = None,
+    settings: BrokerSettings, *, topic: str = "#", seconds: float = 10.0
 ) -> AsyncIterator[Found | Progress]:
     """Yield progress while listening, then each topic with its mapping. Raises ConnectionLost."""
-    where = f"MQTT broker {host}:{port}"
+    at = where(settings)
     heard: dict[str, Heard] = {}
     loop = asyncio.get_running_loop()
+    # A client id of its own: the gateway's may be in use by the gateway.
+    client = await connect(settings.model_copy(update={"client_id": None}))
     try:
-        async with aiomqtt.Client(
-            host,
-            port,
-            username=username,
-            password=read_password(password_file),
-            timeout=_ANSWER_S,
-            tls_context=tls,
-        ) as client:
-            granted = await client.subscribe(topic, qos=0)
-            if any((code if isinstance(code, int) else code.value) >= 0x80 for code in granted):
-                raise ConnectionLost(
-                    f"{where} does not let this user read {topic!r}; name a topic that it may read",
-                    Quality.BAD_USER_ACCESS_DENIED,
-                )
-            ends = loop.time() + seconds
-            collecting = asyncio.create_task(_collect(client, heard))
-            try:
-                while (left := ends - loop.time()) > 0 and not collecting.done():
-                    yield Progress(round(10 * (seconds - left)), round(10 * seconds), f"{len(heard)} topics")
-                    await asyncio.wait([collecting], timeout=min(_TICK_S, left))
-                if collecting.done():
-                    collecting.result()
-            finally:
-                collecting.cancel()
-                await asyncio.gather(collecting, return_exceptions=True)
+        if refusals([topic], await client.subscribe(topic, qos=0)):
+            raise ConnectionLost(
+                f"{at} does not let this user read {topic!r}; name a topic that it may read",
+                Quality.BAD_USER_ACCESS_DENIED,
+            )
+        ends = loop.time() + seconds
+        collecting = asyncio.create_task(_collect(client, heard))
+        try:
+            while (left := ends - loop.time()) > 0 and not collecting.done():
+                yield Progress(round(10 * (seconds - left)), round(10 * seconds), f"{len(heard)} topics")
+                await asyncio.wait([collecting], timeout=min(_TICK_S, left))
+            if collecting.done():
+                collecting.result()
+        finally:
+            collecting.cancel()
+            await asyncio.gather(collecting, return_exceptions=True)
     except (aiomqtt.MqttError, OSError) as error:
-        raise ConnectionLost(
-            f"{where} cannot be used: {error}; check host, port, username and password_file",
-            Quality.BAD_NO_COMMUNICATION,
-        ) from error
+        raise ConnectionLost(f"{at}: {ended(settings, error)}", Quality.BAD_NO_COMMUNICATION) from error
+    finally:
+        await disconnect(client)
     yield Progress(round(10 * seconds), round(10 * seconds), f"{len(heard)} topics")
     for name, one in sorted(heard.items()):
         yield describe(name, one)

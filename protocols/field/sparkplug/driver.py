@@ -22,7 +22,7 @@ from pydantic import Field
 
 from protocols.errors import ConfigError, ConnectionLost, DeviceRefused, DeviceTimeout, Mistake
 from protocols.field.base import BoundDevice, BoundPoint, Driver, Sink
-from protocols.field.mqtt.broker import BrokerSettings, connect, disconnect, ended, subscribe, where
+from protocols.field.mqtt.broker import FILES, BrokerSettings, connect, disconnect, ended, subscribe, where
 from protocols.field.mqtt.payload import compile_path
 from protocols.field.mqtt.routes import differs
 from protocols.field.sparkplug.latest import Latest
@@ -107,6 +107,7 @@ class SparkplugDriver(Driver):
     protocol = "sparkplug"
     Settings: ClassVar = SparkplugSettings
     Params: ClassVar = SparkplugParams
+    must_exist = FILES
 
     def __init__(
         self, settings: SparkplugSettings, devices: tuple[BoundDevice, ...], clock: Clock = now_us

@@ -59,7 +59,7 @@ async def listen(
     """
     heard: dict[tuple[str, str, str], Heard] = {}
     loop = asyncio.get_running_loop()
-    client = await connect(settings)
+    client = await connect(settings.model_copy(update={"client_id": None}))
     try:
         await subscribe(client, where(settings), {f"{NAMESPACE}/#": 0})
         ends = loop.time() + seconds

@@ -14,8 +14,10 @@ import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from protocols.errors import ConnectionLost, DeviceRefused, DeviceTimeout
+from edge.tools.scan import scan_mqtt
+from protocols.errors import ConnectionLost, DeviceRefused, DeviceTimeout, Rejected
 from protocols.field.base import BoundDevice, Driver
+from protocols.field.scanning import Found
 from protocols.model.clock import now_us
 from protocols.model.quality import Quality
 from tests.protocols.field.contract import DriverContract, Harness
@@ -322,3 +324,18 @@ async def test_a_line_that_went_dead_without_a_word_is_noticed(broker: Mosquitto
             await client.publish("half/x", b"", qos=1, retain=True)
     finally:
         await line.cut()
+
+
+async def test_a_scan_takes_the_same_security(broker: Mosquitto) -> None:
+    found = []
+    async with another(broker) as client:
+        await client.publish("scan/x", b"21.5", qos=1, retain=True)
+        events = scan_mqtt(
+            "127.0.0.1", broker.tls, tls=True, ca_file=broker.folder / "ca.pem", topic="scan/#", seconds=0.3
+        )
+        found = [event async for event in events if isinstance(event, Found)]
+        await client.publish("scan/x", b"", qos=1, retain=True)
+    assert [one.key for one in found] == ["scan/x"]
+    assert found[0].suggestion["connections"]["settings"]["tls"] is True
+    with pytest.raises(Rejected, match="add `tls: true`"):
+        await anext(scan_mqtt("127.0.0.1", broker.tls, ca_file=broker.folder / "ca.pem"))

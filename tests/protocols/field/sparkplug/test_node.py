@@ -210,6 +210,16 @@ def test_what_was_kept_during_an_outage_goes_before_the_present(desk: Desk) -> N
     assert desk.latest.present(1) == 2.5
 
 
+def test_a_clock_that_is_set_back_silences_nobody(desk: Desk) -> None:
+    desk.drawn()
+    desk.latest.repeat(desk.now, desk.now_us)
+    hour_ago = desk.now_us - 3_600_000_000
+    desk.latest.repeat(desk.now + 10.0, hour_ago)
+    assert ("level", hour_ago, 2.5, Quality.GOOD) in desk.drawn()
+    desk.latest.repeat(desk.now + 10.5, hour_ago)
+    assert desk.drawn() == [], "what was just told again is not told twice"
+
+
 def test_parts_of_composite_metrics() -> None:
     points = {
         "second": ("", "Array", "f64", "1"),
