@@ -55,7 +55,8 @@ class MqttServer(BrokerServer):
         device = self._by_command.get(topic)
         if device is None or self.faults.dead(device.view.key) or self.faults.broken(device.view.key):
             return
-        device.command(topic, payload)
+        for answer in device.command(topic, payload):
+            await self.publish(device.view.key, *answer)
         for document in device.documents:
             document.due_us = 0
         await self._publish_due(device, self.clock())
