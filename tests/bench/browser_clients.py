@@ -100,6 +100,7 @@ class Browsers:
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
+        self.pid = process.pid
 
     def look(self) -> Seen:
         """Return what was seen since the last look."""

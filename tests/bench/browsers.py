@@ -55,11 +55,11 @@ async def _beside(centre: Centre, client: httpx2.Client, number: int, watch_s: f
         before = memory().rss
         with browsers_process(centre.url, cookie, number, devices) as many:
             await asyncio.to_thread(_until_open, many, number)
-            seen, cores = await _watch(many, centre, watch_s)
+            seen, cores, theirs = await _watch(many, centre, watch_s)
             each = (memory().rss - before) / number
             with browsers_process(centre.url, cookie, SLOW, ["slow", *devices]) as slow:
                 slow.look()
-                beside, _ = await _watch(many, centre, watch_s)
+                beside, _, _ = await _watch(many, centre, watch_s)
                 held = memory().rss
             many.look()
             crowded = await pour.rate(now_us() - 6 * HOUR_US)
@@ -74,6 +74,7 @@ async def _beside(centre: Centre, client: httpx2.Client, number: int, watch_s: f
             f"browsers: delay, p99, {SLOW} slow ones", _quantile(beside, 0.99), "s", 1, "s (issue)", "< 1"
         ),
         Figure("browsers: the centre's CPU meanwhile", cores, "cores"),
+        Figure("browsers: the readers' own CPU meanwhile", theirs, "cores"),
         Figure("browsers: memory of the centre per client", each / 1e3, "kB"),
         Figure(
             f"browsers: more for {SLOW} that read nothing", (held - before) / 1e6 - each * number / 1e6, "MB"
@@ -83,14 +84,21 @@ async def _beside(centre: Centre, client: httpx2.Client, number: int, watch_s: f
     ]
 
 
-async def _watch(many: Browsers, centre: Centre, seconds: float) -> tuple[Seen, float]:
-    """Look for so long; return what was seen, and how many cores the centre took."""
-    process = psutil.Process(centre.pid)
+async def _watch(many: Browsers, centre: Centre, seconds: float) -> tuple[Seen, float, float]:
+    """Look for so long; return what was seen, and how many cores the centre and the readers took."""
+    processes = [psutil.Process(centre.pid), psutil.Process(many.pid)]
     await asyncio.to_thread(many.look)
-    began, busy = time.perf_counter(), sum(process.cpu_times()[:2])
+    began, busy = time.perf_counter(), [_busy(process) for process in processes]
     await asyncio.sleep(seconds)
     seen = await asyncio.to_thread(many.look)
-    return seen, (sum(process.cpu_times()[:2]) - busy) / (time.perf_counter() - began)
+    passed = time.perf_counter() - began
+    centres, theirs = ((_busy(one) - then) / passed for one, then in zip(processes, busy, strict=True))
+    return seen, centres, theirs
+
+
+def _busy(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 def _quantile(seen: Seen, quantile: float) -> float:
