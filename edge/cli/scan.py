@@ -17,6 +17,8 @@ from edge.cli.control import control
 from edge.cli.progress import Bar
 from edge.cli.terminal import FAILED, AsJson, reported
 from edge.cli.words import plain
+from edge.opening import open_plan
+from edge.tools.drafting import draft
 from edge.tools.profiles import known_profiles
 from edge.tools.scan import (
     Events,
@@ -102,9 +104,27 @@ def modbus(
 
 @app.command("opcua")
 def opcua(
-    url: Annotated[str, typer.Argument(metavar="URL", help="opc.tcp://host:4840")],
+    url: Annotated[
+        str,
+        typer.Argument(
+            metavar="URL", help="opc.tcp://host:4840; with --gateway also the key of a connection."
+        ),
+    ],
     nodes: Annotated[bool, typer.Option("--nodes/--no-nodes", help="Also browse the variables.")] = True,
     most: Annotated[int, typer.Option(help="Stop after so many variables.", min=1)] = 2000,
+    find: Annotated[
+        str, typer.Option(help="Only variables with this text in their path or node id.", metavar="TEXT")
+    ] = "",
+    as_profile: Annotated[
+        str | None,
+        typer.Option("--profile", help="Print a device profile with this id to start from.", metavar="ID"),
+    ] = None,
+    gateway: Annotated[
+        Path | None,
+        typer.Option(
+            "--gateway", help="Gateway file whose connection gives security and user.", metavar="FILE"
+        ),
+    ] = None,
     username: User = None,
     password_file: Secret = None,
     profiles: Profiles = None,
@@ -112,12 +132,64 @@ def opcua(
 ) -> None:
     """Show the servers and endpoints of an OPC UA address, with their security, and its variables.
 
-    Example: citynerve-edge scan opcua opc.tcp://192.0.2.10:4840
+    \b
+    Example: citynerve-edge scan opcua opc.tcp://192.0.2.10:4840 --find level
+
+    \b
+    Example: citynerve-edge scan opcua plc --gateway gateway.yaml --profile acme.plc > acme.plc.yaml
     """
     with reported():
-        user = {} if username is None else {"username": username, "password_file": password_file}
-        events = scan_opcua(url, nodes=nodes, most=most, profiles=known_profiles(profiles).values(), **user)
-        _tell(events, as_json, "the server has no variables")
+        line: dict[str, Any] = {"url": url} if gateway is None else opcua_line(gateway, url)
+        if username is not None:
+            line |= {"username": username, "password_file": password_file}
+        events = scan_opcua(
+            **line, nodes=nodes or as_profile is not None, most=most, find=find,
+            profiles=known_profiles(profiles).values(),
+        )  # fmt: skip
+        if as_profile is not None:
+            _draft(events, as_profile)
+        else:
+            _tell(events, as_json, "the server has no such variables")
+
+
+def opcua_line(file: Path, name: str) -> dict[str, Any]:
+    """Return what a gateway file says of a connection, by its key or url. Raises Rejected, ConfigError."""
+    plan = open_plan(file)
+    for one in plan.connections:
+        written = one.settings.model_dump(exclude_unset=True)
+        if one.driver.protocol == "opcua" and name in (one.key, written["url"]):
+            return written
+    raise Rejected("connection", f"{file} has no OPC UA connection with the key or url {name!r}")
+
+
+def _draft(events: Events, identity: str) -> None:
+    """Print the profile of what was found; say what is left out."""
+    nodes = [found for found in _collected(events) if found.kind == "node"]
+    text, left = draft(identity, nodes)
+    for sentence in left:
+        typer.echo(plain(sentence), err=True)
+    if not text:
+        typer.echo("no variable of a kind that can be a point", err=True)
+        raise typer.Exit(FAILED)
+    typer.echo(text, nl=False)
+
+
+def _collected(events: Events) -> list[Found]:
+    bar = Bar()
+
+    async def collect() -> list[Found]:
+        found = []
+        async for event in events:
+            if isinstance(event, Found):
+                found.append(event)
+            else:
+                bar.show(event)
+        return found
+
+    try:
+        return asyncio.run(collect())
+    finally:
+        bar.clear()
 
 
 @app.command("mqtt")

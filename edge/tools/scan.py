@@ -144,6 +144,7 @@ async def scan_opcua(
     *,
     nodes: bool = True,
     most: int = 2000,
+    find: str = "",
     profiles: Iterable[Profile] = (),
     **security: Any,
 ) -> Events:
@@ -160,7 +161,7 @@ async def scan_opcua(
         known = list(profiles)
         written = settings.model_dump(mode="json", exclude_unset=True, exclude={"pki_dir"})
         connection = {"protocol": "opcua", "settings": written}
-        async for event in scan.browse(settings, most=most):
+        async for event in scan.browse(settings, most=most, find=find):
             yield with_profile(event, connection, known) if isinstance(event, Found) else event
 
 

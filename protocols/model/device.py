@@ -60,6 +60,7 @@ class OpcUaAddress(Strict):
 
     namespace: str
     node: str = Field(pattern=r"^[sigb]=.+")
+    part: str = Field(default="", description="part of an array or structure: [2], Speed, Motor.Phases[0]")
     sampling_ms: float | None = Field(
         default=None, ge=-1, le=86_400_000, description="sampling interval; 0 as fast as the server can"
     )

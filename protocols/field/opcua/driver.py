@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from asyncua import ua
@@ -50,49 +51,56 @@ class OpcUaDriver(Driver):
         self._board = LastValues(
             self._table.points, {name: SAMPLING_MS[name] + settings.publishing_ms for name in SAMPLING_MS}
         )
-        self._line = Line(settings, clock)
+        self.line = Line(settings, clock)
         self._opened = False
-        self._watch: Watch | None = None
+        self.watch: Watch | None = None
 
     async def open(self) -> None:
         """Connect, sign in and resolve the namespaces."""
-        await self._line.open()
+        await self.line.open()
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                self._table.resolve(await self._line.client.get_namespace_array())
+                self._table.resolve(await self.line.client.get_namespace_array())
+                if self._table.structured():
+                    await self._learn_types()
         except (OSError, TimeoutError, UaError) as error:
             raise refusal(self._opcua.url, error) from error
         self._opened = True
+
+    async def _learn_types(self) -> None:
+        """Learn the server's own structures; where that fails their fields are BadTypeMismatch."""
+        with suppress(UaError, ValueError, TypeError, KeyError):
+            await self.line.client.load_data_type_definitions()
 
     async def listen(self, sink: Sink) -> None:
         """Hand on what the server reports or is asked for, until cancelled or the connection ends."""
         if not self._opened:
             raise ConnectionLost(f"OPC UA {self._opcua.url} is not open", Quality.BAD_NO_COMMUNICATION)
-        self._watch = Watch(self._line, self._table, self._board, sink, self.clock)
-        watching = asyncio.create_task(self._watch.run())
+        self.watch = Watch(self.line, self._table, self._board, sink, self.clock)
+        watching = asyncio.create_task(self.watch.run())
         try:
-            ends: set[asyncio.Future[Any]] = {watching, self._line.lost}
+            ends: set[asyncio.Future[Any]] = {watching, self.line.lost}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
             watching.cancel()
             (ended,) = await asyncio.gather(watching, return_exceptions=True)
-            await self._watch.stop()
+            await self.watch.stop()
         sink(self._board.unvouched(self.clock()))
-        if self._line.lost.done():
+        if self.line.lost.done():
             raise ConnectionLost(
-                f"OPC UA {self._opcua.url}: {self._line.lost.result()}", Quality.BAD_NO_COMMUNICATION
+                f"OPC UA {self._opcua.url}: {self.line.lost.result()}", Quality.BAD_NO_COMMUNICATION
             )
         if ended is not None:
             raise ended
 
     def remarks(self) -> tuple[str, ...]:
         """Return what is not as it should be though values come."""
-        return () if self._watch is None else tuple(self._watch.remarks.values())
+        return () if self.watch is None else tuple(self.watch.remarks.values())
 
     async def write(self, point: BoundPoint, value: float | str) -> float | str | None:
         """Write in the type that the node holds, and read back."""
         row = self._table.row_of[point.index]
-        client, node = self._line.client, self._table.nodes[row]
+        client, node = self.line.client, self._table.nodes[row]
         name = f"{point.device}.{point.profile.key}"
         if node is None:
             raise DeviceRefused(
@@ -128,7 +136,7 @@ class OpcUaDriver(Driver):
     async def close(self) -> None:
         """End session and connection; a dead connection is dropped without a goodbye."""
         self._opened = False
-        await self._line.close()
+        await self.line.close()
 
     async def _read_back(self, point: BoundPoint, target: Any) -> float | str | None:
         if not point.profile.readable:

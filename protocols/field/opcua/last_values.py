@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from protocols.field.base import BoundPoint
+from protocols.field.opcua.parts import steps
 from protocols.field.opcua.values import sample
 from protocols.model.clock import SECOND_US
 from protocols.model.device import PeriodClass
@@ -40,6 +41,7 @@ class LastValues:
 
     def __init__(self, points: Sequence[BoundPoint], delays_ms: Mapping[PeriodClass, float]) -> None:
         self._kinds = [point.profile.type for point in points]
+        self._parts = [steps(point.profile.opcua.part if point.profile.opcua else "") for point in points]
         self._indexes = np.array([point.index for point in points], np.int32)
         classes = [point.profile.period for point in points]
         self._still_valid_us = np.array([STILL_VALID_US[name] for name in classes], np.int64)
@@ -87,7 +89,7 @@ class LastValues:
         places: list[int] = []
         times: list[int] = []
         for row, data in zip(rows, answers, strict=True):
-            one = sample(data, self._kinds[row], now_us)
+            one = sample(data, self._kinds[row], now_us, self._parts[row])
             changed = one.value != self._value[row] or one.quality != self._quality[row]
             self._value[row], self._quality[row] = one.value, one.quality
             if one.text is not None:
@@ -116,7 +118,7 @@ class LastValues:
         texts: dict[int, str] = {}
         for at, item in enumerate(items):
             row = int(item.ClientHandle)
-            one = sample(item.Value, self._kinds[row], now_us)
+            one = sample(item.Value, self._kinds[row], now_us, self._parts[row])
             rows[at], times[at], values[at], codes[at] = row, one.time_us, one.value, one.quality
             if one.text is not None:
                 texts[at] = one.text

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final, get_args
 
 from asyncua import ua
@@ -18,6 +18,7 @@ from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 
 from protocols.field.opcua.client import FieldClient
 from protocols.field.opcua.connecting import connect, endpoint_name, endpoints
+from protocols.field.opcua.limits import Limits
 from protocols.field.opcua.line import farewell
 from protocols.field.opcua.settings import OpcUaSettings, Policy
 from protocols.field.opcua.words import code_name, refusal
@@ -63,12 +64,19 @@ async def discover(url: str) -> AsyncIterator[Found | Progress]:
     yield Progress(2, 2, "done")
 
 
-async def browse(settings: OpcUaSettings, *, most: int = 2000) -> AsyncIterator[Found | Progress]:
-    """Yield the variables below Objects, a hundred at a time, at most `most`. Raises ConnectionLost."""
+async def browse(
+    settings: OpcUaSettings, *, most: int = 2000, find: str = ""
+) -> AsyncIterator[Found | Progress]:
+    """Yield the variables below Objects, a hundred at a time, at most `most`. Raises ConnectionLost.
+
+    `find`: only those with this text in their path or node id, in small letters or capitals.
+    """
     url = settings.url
     client = await connect(settings)
     try:
         namespaces = await _asked(url, client.get_namespace_array())
+        limits = Limits()
+        await _asked(url, limits.ask(client))
         waiting: deque[tuple[ua.NodeId, str]] = deque([(client.nodes.objects.nodeid, "")])
         seen: set[ua.NodeId] = set()
         variables: list[tuple[ua.NodeId, str]] = []
@@ -85,11 +93,12 @@ async def browse(settings: OpcUaSettings, *, most: int = 2000) -> AsyncIterator[
                     seen.add(own)
                     waiting.append((own, inner))
                     # Namespace 0 is the standard's own: about the server, not about a device.
-                    if child.NodeClass == ua.NodeClass.Variable and own.NamespaceIndex:
+                    told_apart = find.lower() in f"{inner} {own.to_string()}".lower()
+                    if child.NodeClass == ua.NodeClass.Variable and own.NamespaceIndex and told_apart:
                         variables.append((own, inner))
                 continue
             chunk, variables = variables[:_PER_READ], variables[_PER_READ:]
-            for found in await _asked(url, _values(client, chunk, namespaces)):
+            for found in await _asked(url, _values(client, chunk, namespaces, limits)):
                 if told < most:
                     told += 1
                     yield found
@@ -106,10 +115,20 @@ async def _children(client: Client, node: ua.NodeId) -> list[Any]:
         return []
 
 
-async def _values(client: Client, nodes: list[tuple[ua.NodeId, str]], namespaces: list[str]) -> list[Found]:
-    values = await client.uaclient.read_attributes([node for node, _ in nodes], AttributeIds.Value)
+async def _values(
+    client: Client, nodes: list[tuple[ua.NodeId, str]], namespaces: list[str], limits: Limits
+) -> list[Found]:
+    async def call(piece: Sequence[ua.NodeId]) -> Sequence[ua.DataValue]:
+        return await client.uaclient.read_attributes(list(piece), AttributeIds.Value)
+
+    async def rights(piece: Sequence[ua.NodeId]) -> Sequence[ua.DataValue]:
+        return await client.uaclient.read_attributes(list(piece), AttributeIds.UserAccessLevel)
+
+    wanted = [node for node, _ in nodes]
+    values = await limits.split("read", wanted, call)
+    levels = await limits.split("read", wanted, rights)
     found = []
-    for (node, path), data in zip(nodes, values, strict=True):
+    for (node, path), data, level in zip(nodes, values, levels, strict=True):
         status = int(data.StatusCode.value) if data.StatusCode is not None else 0
         kind = data.Value.VariantType.name if data.Value is not None else "nothing"
         array = isinstance(data.Value.Value, list) if data.Value is not None else False
@@ -120,11 +139,17 @@ async def _values(client: Client, nodes: list[tuple[ua.NodeId, str]], namespaces
         uri = namespaces[node.NamespaceIndex] if node.NamespaceIndex < len(namespaces) else ""
         detail = {
             "path": path, "namespace": uri, "node": identifier, "type": kind + ("[]" if array else ""),
-            "value": shown, "quality": code_name(status),
+            "value": shown, "quality": code_name(status), "writable": _may_write(level),
         }  # fmt: skip
-        address = {} if array else {"points": {"opcua": {"namespace": uri, "node": identifier}}}
+        where = {"namespace": uri, "node": identifier} | ({"part": "[0]"} if array else {})
+        address = {"points": {"opcua": where}}
         found.append(Found("node", node.to_string(), f"{path} = {shown} ({detail['type']})", detail, address))
     return found
+
+
+def _may_write(level: ua.DataValue) -> bool:
+    held = None if level.Value is None else level.Value.Value
+    return isinstance(held, int) and bool(held >> ua.AccessLevel.CurrentWrite & 1)
 
 
 def _shown(value: Any) -> str | float | bool | None:

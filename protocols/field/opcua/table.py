@@ -14,6 +14,7 @@ from asyncua.ua.uaerrors import UaError
 from protocols.errors import ConfigError, Mistake
 from protocols.field.base import BoundDevice, BoundPoint
 from protocols.field.filling import fill_device
+from protocols.field.opcua.parts import steps
 from protocols.field.opcua.settings import OpcUaParams
 from protocols.model.device import OpcUaAddress, PeriodClass
 
@@ -56,6 +57,10 @@ class Table:
             for address, identifier in zip(self.addresses, self._identifiers, strict=True)
         ]
 
+    def structured(self) -> bool:
+        """Tell whether a point is a field of a structure, so that the server's own types must be learned."""
+        return any(isinstance(step, str) for address in self.addresses for step in steps(address.part))
+
     def found(self) -> list[int]:
         """Return the readable rows whose namespace the server has."""
         return [row for row, node in enumerate(self.nodes) if node is not None and self._readable(row)]
@@ -78,14 +83,27 @@ def _node(index: int, identifier: str) -> ua.NodeId:
 
 
 def _unreadable(point: BoundPoint, identifier: str) -> list[Mistake]:
+    part = "" if point.profile.opcua is None else point.profile.opcua.part
+    found = []
+
+    def mistake(key: str, problem: str, expected: str, repair: str) -> None:
+        path = f"points.{point.profile.key}.opcua.{key}"
+        found.append(Mistake(f"device {point.device}", 0, 0, path, problem, expected, repair))
+
     try:
         _node(1, identifier)
     except (UaError, ValueError):
-        return [
-            Mistake(
-                f"device {point.device}", 0, 0, f"points.{point.profile.key}.opcua.node",
-                f"{identifier!r} is no node id", "`s=TEXT`, `i=NUMBER`, `g=GUID` or `b=BASE64`",
-                "write it as the server's own browser shows it, without `ns=`",
-            )
-        ]  # fmt: skip
-    return []
+        mistake(
+            "node", f"{identifier!r} is no node id", "`s=TEXT`, `i=NUMBER`, `g=GUID` or `b=BASE64`",
+            "write it as the server's own browser shows it, without `ns=`",
+        )  # fmt: skip
+    try:
+        steps(part)
+    except ValueError as error:
+        mistake("part", str(error), "indexes in brackets, fields with dots between", "correct it")
+    if part and point.profile.writable:
+        mistake(
+            "part", "a part of an array or structure cannot be written", "a point that is only read",
+            "remove `writable`, or give the node of the part itself where the server has one",
+        )  # fmt: skip
+    return found

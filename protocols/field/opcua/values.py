@@ -13,6 +13,7 @@ from asyncua import ua
 
 from protocols.errors import DeviceRefused
 from protocols.field.base import BoundPoint
+from protocols.field.opcua.parts import Steps, pick
 from protocols.model.clock import from_datetime
 from protocols.model.device import DataType
 from protocols.model.quality import Quality
@@ -43,8 +44,8 @@ class Sample(NamedTuple):
     text: str | None
 
 
-def sample(data: ua.DataValue | None, kind: DataType, now_us: int) -> Sample:
-    """Return a DataValue as a row.
+def sample(data: ua.DataValue | None, kind: DataType, now_us: int, part: Steps = ()) -> Sample:
+    """Return a DataValue, or a part of it, as a row.
 
     Time: source timestamp, else server timestamp, else `now_us`, and then a good value is uncertain.
     A good value that is no scalar number or text is BadTypeMismatch; a NaN is BadSensorFailure.
@@ -55,7 +56,12 @@ def sample(data: ua.DataValue | None, kind: DataType, now_us: int) -> Sample:
     stamp = data.SourceTimestamp or data.ServerTimestamp
     if stamp is None and code == Quality.GOOD:
         code = Quality.UNCERTAIN
-    value, text, fault = _scalar(None if data.Value is None else data.Value.Value, kind)
+    held = None if data.Value is None else data.Value.Value
+    missing = None
+    if part and held is not None:
+        held, missing = pick(held, part)
+    value, text, fault = _scalar(held, kind)
+    fault = missing or fault
     if fault is not None and code < Quality.BAD:
         code = fault
     return Sample(now_us if stamp is None else time_us(stamp), value, code, text)

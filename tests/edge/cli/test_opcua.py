@@ -14,6 +14,7 @@ import pytest
 import yaml
 from cryptography import x509
 
+from edge.config.load import read_profile
 from protocols.model.clock import now_us
 from sim_devices.profiles import find_profile
 from sim_devices.runner import Settings, simulating
@@ -98,6 +99,23 @@ def test_from_a_stranger_to_a_value(simulator: int, tmp_path: Path) -> None:
     assert (trusted.returncode, record["sha256"] in trusted.stdout) == (0, True)
     read = asked("point", "read", path, "gate.position", "--direct", folder=tmp_path)
     assert (read.returncode, "Good" in read.stdout) == (0, True), read.stderr
+    scanned = asked(
+        "scan",
+        "opcua",
+        "plc",
+        "--gateway",
+        path,
+        "--find",
+        "position",
+        "--profile",
+        "acme.gate",
+        folder=tmp_path,
+    )
+    assert scanned.returncode == 0, scanned.stderr
+    (tmp_path / "acme.gate.yaml").write_text(scanned.stdout)
+    profile, document = read_profile(tmp_path / "acme.gate.yaml")
+    assert profile is not None, document.mistakes
+    assert [point.opcua.node for point in profile.points if point.opcua] == ["s=device.Position"]
     told = asked("audit", "show", path, folder=tmp_path).stdout
     assert "opcua-trust" in told
     assert asked("opcua", "distrust", path, mark, folder=tmp_path).returncode == 0

@@ -68,6 +68,11 @@ class Session:
             await asyncio.sleep(0)
 
 
+def refusal(kind: Any) -> UaStatusCodeError:
+    made: UaStatusCodeError = kind()
+    return made
+
+
 async def settled(holds: Callable[[], bool]) -> None:
     for _ in range(100):
         if holds():
@@ -163,10 +168,10 @@ async def test_numbers_go_on_with_one_after_the_highest() -> None:
 async def test_a_server_that_wants_one_request_keeps_one() -> None:
     session = Session()
     async with publishing(session) as (_, heard):
-        await session.say(BadTooManyPublishRequests())
+        await session.say(refusal(BadTooManyPublishRequests))
         await session.say(message(1))
         assert len(session.waiting) == 1
-        await session.say(BadNoSubscription())
+        await session.say(refusal(BadNoSubscription))
         assert heard.gone
         assert "BadNoSubscription" in heard.gone[0]
 

