@@ -116,7 +116,8 @@ def _line(house: House, wanted: ScanRequest) -> dict[str, Any]:
         return {"host": wanted.host, "port": wanted.port, "url": wanted.url}
     for connection in house.plan.connections:
         if connection.key == wanted.connection and connection.driver.protocol == wanted.protocol:
-            return connection.settings.model_dump(exclude_unset=True)
+            # Settings of OPC UA depend on each other: what nobody wrote must not be said again.
+            return connection.settings.model_dump(exclude_unset=wanted.protocol == "opcua")
     raise Problem(404, "not-found", f"this gateway has no {wanted.protocol} line {wanted.connection!r}")
 
 
