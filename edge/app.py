@@ -30,6 +30,7 @@ from edge.house import House
 from edge.house.changing import Changer
 from edge.house.vitals import Vitals
 from edge.link.road import Road
+from edge.notebook import Notebook
 from edge.opening import opened
 from edge.pictures import Pictures
 from edge.pipeline import Pipeline
@@ -76,7 +77,10 @@ class Gateway:
         pipeline = Pipeline(plan, buffer, clock, self._stored, timekeeper.stamp)
         timekeeper.on_step = pipeline.stepped
         sessions = {
-            connection.key: Session(connection, pipeline.put, clock) for connection in plan.connections
+            connection.key: Session(
+                connection, pipeline.put, clock, Notebook(loaded.state_dir, connection.key)
+            )
+            for connection in plan.connections
         }
         audit = Audit(plan.loaded.state_dir, clock)
         inlet = Inlet(pipeline.put)

@@ -11,7 +11,7 @@ import heapq
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import numpy as np
 import structlog
@@ -32,6 +32,9 @@ _SMOOTHING = 0.2
 _LATE = 1e-6
 SOON_S = 10.0
 """A slow point too is read this soon after the start: whoever connects a device waits for its first value."""
+SPARED: Final = 0.02
+"""Share of a line's time that devices which do not answer may cost it, however many they are."""
+_CREDIT_S: Final = 5.0
 Turns = dict[tuple[str, PeriodClass, int], float]
 """(device, period, which of its tasks with that period) → when it is due."""
 
@@ -59,6 +62,8 @@ class Schedule:
         self._grid: dict[int, float] = {}
         """Tasks whose first turn is out of their turn → when they are due after it."""
         self._heap: list[tuple[float, int]] = []
+        self._ready: list[tuple[float, float, int]] = []
+        """(when its next turn is due, when this one was, task): what is due already."""
         for i, task in enumerate(tasks):
             soon = now + min(self._periods[i], SOON_S) * phase[task.device]
             turn = now + self._periods[i] * phase[task.device]
@@ -71,11 +76,20 @@ class Schedule:
 
     def due(self) -> float | None:
         """Return when the next task is due; None where there is none."""
+        if self._ready:
+            return self._ready[0][1]
         return self._heap[0][0] if self._heap else None
 
     def take(self, now: float) -> int:
-        """Return the task that is due and plan its next turn after `now`."""
-        due, task = self._heap[0]
+        """Return a task that is due, the one whose next turn is nearest, and plan its turn after `now`.
+
+        So a fast point keeps its pace on a busy line, and slow ones share what is left: none waits longer
+        than its own period, as long as the line can do it at all.
+        """
+        while self._heap and (not self._ready or self._heap[0][0] <= now):
+            due, task = heapq.heappop(self._heap)
+            heapq.heappush(self._ready, (due + self._periods[task], due, task))
+        _, due, task = heapq.heappop(self._ready)
         period = self._periods[task]
         early = self._grid.pop(task, None)
         if early is not None:
@@ -83,7 +97,7 @@ class Schedule:
         missed = int((now - due) / period + _LATE) if now > due else 0
         if early is None:
             self.overruns += missed
-        heapq.heapreplace(self._heap, (due + (missed + 1) * period, task))
+        heapq.heappush(self._heap, (due + (missed + 1) * period, task))
         return task
 
     def period(self, task: int) -> float:
@@ -92,7 +106,26 @@ class Schedule:
 
     def turns(self) -> Turns:
         """Return when each task is due, for a schedule that takes over from this one."""
-        return {self._names[task]: self._grid.get(task, due) for due, task in self._heap}
+        waiting = [*self._heap, *((due, task) for _, due, task in self._ready)]
+        return {self._names[task]: self._grid.get(task, due) for due, task in waiting}
+
+
+class Mercy:
+    """What a line still has to spend on devices that stay silent: a little of all time, kept for a while."""
+
+    def __init__(self, now: float) -> None:
+        self._credit_s = _CREDIT_S
+        self._at = now
+
+    def allows(self, now: float) -> bool:
+        """Return whether one of them may be tried now."""
+        self._credit_s = min(_CREDIT_S, self._credit_s + SPARED * (now - self._at))
+        self._at = now
+        return self._credit_s > 0
+
+    def spent(self, seconds: float) -> None:
+        """Note what a try has cost."""
+        self._credit_s -= seconds
 
 
 class Poller:
@@ -136,6 +169,7 @@ class Poller:
             for device in probes
         }
         told: dict[str, float] = {}
+        mercy = Mercy(monotonic())
         while True:
             await session.serve(driver)
             due, now = schedule.due(), monotonic()
@@ -147,11 +181,21 @@ class Poller:
             schedule.overruns = 0
             task = tasks[place]
             breaker = session.breakers[task.device]
-            if not breaker.allows(now, place == probes[task.device]):
+            allowed = breaker.allows(now, place == probes[task.device])
+            if not allowed or (breaker.open and not mercy.allows(now)):
                 if breaker.open and now - told.get(task.device, 0.0) >= _REPEAT_S:
                     told[task.device] = now
                     self._silent(points[task.device])
                 continue
+            if breaker.open:
+                answers = await driver.probe(task)
+                tried = monotonic()
+                mercy.spent(tried - now)
+                if not answers:
+                    self.silences += 1
+                    breaker.failed(tried, schedule.period(probes[task.device]))
+                    continue
+                now = tried
             readings = await driver.read(task)
             session.put(readings)
             self.reads += 1

@@ -23,7 +23,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 from edge.config.bind import BoundConnection
 from edge.config.change import Inlet
 from protocols.errors import ConnectionLost
-from protocols.field.base import BoundPoint, Driver, ReadTask, Sink
+from protocols.field.base import BoundPoint, Driver, Forgetful, Notes, ReadTask, Sink
 from protocols.model.clock import Clock, now_us
 from protocols.model.quality import Quality, quality_name
 from protocols.model.reading import PointIndexes, Readings
@@ -119,7 +119,14 @@ class _Request:
 class Session:
     """A connection from the outside: `run` keeps it alive, `ask` takes the line between two reads."""
 
-    def __init__(self, connection: BoundConnection, sink: Sink, clock: Clock = now_us) -> None:
+    def __init__(
+        self,
+        connection: BoundConnection,
+        sink: Sink,
+        clock: Clock = now_us,
+        notes: Notes | None = None,
+    ) -> None:
+        """`notes` keep over restarts what the driver learns of its devices."""
         self.key = connection.key
         self.connection = connection
         self.state: LinkState = "connecting"
@@ -132,6 +139,7 @@ class Session:
         """Device → when it last answered a read, UTC; only for devices that are polled."""
         self.put = Inlet(sink)
         """Takes what the driver reads, in the driver's own numbers of the points."""
+        self.notes: Notes = notes or Forgetful()
         self._faults: dict[str, int] = {}
         self._driver: Driver | None = None
         self._remarks: tuple[str, ...] = ()
@@ -306,6 +314,7 @@ class Session:
         """Open the connection and work until it is lost; returns where it had been a steady one."""
         connection = self.connection
         driver = connection.driver(connection.settings, connection.devices, self._clock)
+        driver.notes = self.notes
         self.put.fresh()
         tasks = driver.plan()
         loop = asyncio.get_running_loop()

@@ -41,7 +41,7 @@ class FleetWorld:
             self._devices[key] = device
             on.setdefault(str(entry["connection"]), []).append(key)
         self._endpoints = tuple(
-            Endpoint(str(entry["key"]), entry["protocol"], 0, tuple(on[str(entry["key"])]))
+            self._endpoint(entry, tuple(on[str(entry["key"])]))
             for entry in self._entries("connections", ("key", "protocol"))
             if str(entry["key"]) in on
         )
@@ -88,9 +88,23 @@ class FleetWorld:
             data["profiles"] = str((self.path.resolve().parent / str(data["profiles"])).resolve())
         for entry in data["connections"]:
             if entry["key"] in urls:
-                entry["settings"] = _settings(str(entry["protocol"]), urls[entry["key"]])
+                entry["settings"] = _settings(entry, urls[entry["key"]], self._tls_folder)
         body = yaml.safe_dump(data, allow_unicode=True, sort_keys=False, width=110)
         return f"# Made by `citynerve-sim gateway {self.path.name}`: its devices, simulated here.\n{body}"
+
+    @property
+    def _tls_folder(self) -> Path:
+        return self.path.resolve().with_name(f"{self.path.stem}.sim-tls")
+
+    def _endpoint(self, entry: Mapping[str, Any], devices: tuple[str, ...]) -> Endpoint:
+        """Return the server of a line, by the same transport; a serial port becomes a pseudo-terminal."""
+        settings = entry.get("settings") or {}
+        line = {key: settings[key] for key in ("transport", "registration", "frames") if key in settings}
+        if line.get("transport") == "tls":
+            line["tls_folder"] = str(self._tls_folder)
+        # A DTU calls the port that its gateway listens on; everything else takes a free one.
+        port = int(settings.get("port") or 0) if line.get("transport") == "dial-in" else 0
+        return Endpoint(str(entry["key"]), entry["protocol"], port, devices, line)
 
     def _entries(self, section: str, needed: tuple[str, ...]) -> list[dict[str, Any]]:
         found = self.data.get(section) or []
@@ -125,11 +139,23 @@ def _mapping(path: Path) -> dict[str, Any]:
     return data
 
 
-def _settings(protocol: str, url: str) -> dict[str, Any]:
+def _settings(entry: Mapping[str, Any], url: str, tls_folder: Path) -> dict[str, Any]:
     """Return a line's settings for a simulator's address; simulators ask for no password."""
+    protocol = entry["protocol"]
     if protocol == "opcua":
         return {"url": url}
     if protocol == "camera":
         return {"base_url": url}
+    before = entry.get("settings") or {}
+    transport = before.get("transport", "tcp") if protocol == "modbus" else "tcp"
+    if transport == "rtu":
+        # A pseudo-terminal has no speed; what the file says of it stays true.
+        return {**before, "device": url.removeprefix("serial:")}
     host, _, port = url.partition("://")[2].rpartition(":")
-    return {"host": host, "port": int(port)}
+    place: dict[str, Any] = {"host": host, "port": int(port)}
+    if transport == "tls":
+        files = {"ca_file": "ca.pem", "certificate": "gateway.pem", "key": "gateway.key"}
+        return {"transport": "tls", **place, **{key: str(tls_folder / name) for key, name in files.items()}}
+    if transport == "dial-in":
+        return {**before, **place}
+    return place | ({"transport": transport} if transport != "tcp" else {})

@@ -120,14 +120,15 @@ class SoloWorld:
         *,
         port: int = 0,
         params: Mapping[str, Any] | None = None,
+        settings: Mapping[str, Any] | None = None,
         seed: int = 1,
         start_us: int,
     ) -> None:
-        """`params` as in a gateway file; what it leaves out gets the usual value."""
+        """`params` and `settings` as in a gateway file; what they leave out gets the usual value."""
         self.start_us = start_us
         self._device = SoloDevice(profile, params or {}, seed)
         self._device.time_us = start_us
-        self._endpoint = Endpoint("device", profile.protocol, port, ("device",))
+        self._endpoint = Endpoint("device", profile.protocol, port, ("device",), settings or {})
 
     def set_scenario(self, name: str) -> None:
         """There is only one; ValueError for another."""

@@ -17,7 +17,7 @@ with its own). All calls come from one thread, the event loop; nothing here may 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -29,13 +29,15 @@ from protocols.model.device import Protocol as FieldProtocol
 class Endpoint:
     """One listening server and the devices that it serves, by city-wide device key.
 
-    `key` names the server in listings, faults and gateway files (`modbus-north`, `cams-river`).
+    `key` names the server in listings, faults and gateway files (`modbus-north`, `cams-river`); `settings`
+    are a Modbus line's own, as in a gateway file: its transport, serial path, registration packet.
     """
 
     key: str
     protocol: FieldProtocol
     port: int
     devices: tuple[str, ...]
+    settings: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "launch": "edge.cli.launch:launch",
     "health": "edge.cli.health:health",
     "queue": "edge.cli.queue:queue",
+    "learnt": "edge.cli.learnt:learnt",
     "decode": "edge.cli.decode:decode",
     "simulate": "edge.cli.simulate:simulate",
     "bundle": "edge.cli.bundle:bundle",

@@ -17,6 +17,8 @@ from edge.cli.control import control
 from edge.cli.progress import Bar
 from edge.cli.terminal import FAILED, AsJson, reported
 from edge.cli.words import plain
+from edge.config.load import load
+from edge.health import DEVICE_POINTS
 from edge.opening import open_plan
 from edge.tools.drafting import draft
 from edge.tools.profiles import known_profiles
@@ -69,8 +71,25 @@ MAX_UNITS = 256
 
 @app.command("modbus")
 def modbus(
-    host: Host,
+    host: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[HOST[:PORT]|PORT]", help="Address, or a serial port: /dev/serial/by-id/usb-…, COM3."
+        ),
+    ] = None,
     units: Annotated[str, typer.Option(help="Unit ids: 1-32, or 1,5,9-12.")] = "1-247",
+    transport: Annotated[
+        str | None, typer.Option(help="How an address is spoken to: tcp, rtu-over-tcp, udp or tls.")
+    ] = None,
+    baud: Annotated[
+        str, typer.Option(help="Speeds of a serial port that are tried, with commas.", metavar="BAUDS")
+    ] = "",
+    parity: Annotated[
+        str, typer.Option(help="Parities that are tried: none, even, odd, with commas.", metavar="PARITIES")
+    ] = "",
+    connection: Annotated[
+        str | None, typer.Option(help="A line of the file of --gateway, with its settings.", metavar="KEY")
+    ] = None,
     timeout: Annotated[
         float, typer.Option(help="Seconds to wait for each unit; longer than a serial gateway's own timeout.")
     ] = 0.5,
@@ -82,24 +101,42 @@ def modbus(
     gateway: Gateway = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find the units of a Modbus TCP line, their identity, and the profile that fits each.
+    """Find the units of a Modbus line, their identity, and the profile that fits each.
 
-    One question at a time; an exception counts as an answer. Exit code 1 where nobody answers.
+    One question at a time; an exception counts as an answer. On a serial port every speed is tried with every
+    parity; a gateway that runs lends its port for it, and polls between. Exit code 1 where nobody answers.
 
+    \b
     Example: citynerve-edge scan modbus 192.0.2.10:502 --units 1-32
+
+    \b
+    Example: citynerve-edge scan modbus /dev/serial/by-id/usb-FTDI-if00 --baud 9600,19200 --parity none,even
     """
     with reported():
-        name, port = address(host, 502)
         ids = unit_ids(units)
+        bauds, parities = numbers(baud), words(parity, ("none", "even", "odd"))
+        line = modbus_line(host, transport, gateway, connection, serial=bool(bauds or parities))
         beside = running(gateway)
-        events = beside and beside.scan(
-            protocol="modbus", host=name, port=port, units=list(ids), timeout_s=timeout, thorough=thorough
-        )
-        events = events or scan_modbus(
-            name, port, units=ids, profiles=known_profiles(profiles).values(),
-            timeout_s=timeout, pause_s=pause, thorough=thorough,
-        )  # fmt: skip
-        _tell(events, as_json, "no unit answered; check cable, speed and parity of the line, and --timeout")
+        found: Events
+        if beside:
+            if not connection and "host" not in line:
+                raise Rejected(
+                    "address", "a running gateway holds its serial ports; name the line: --connection KEY"
+                )
+            where = {"connection": connection} if connection else {key: line[key] for key in ("host", "port")}
+            found = beside.scan(
+                protocol="modbus", **where, units=list(ids), bauds=bauds, parities=parities,
+                timeout_s=timeout, thorough=thorough,
+            )  # fmt: skip
+        else:
+            # Where neither is said, the usual speed: a serial line has one.
+            tried = [(one, form) for one in bauds or [9600] for form in parities or ["none"]]
+            found = scan_modbus(
+                line=line, forms=tried if bauds or parities else (), units=ids,
+                profiles=known_profiles(profiles).values(),
+                timeout_s=timeout, pause_s=pause, thorough=thorough,
+            )  # fmt: skip
+        _tell(found, as_json, "no unit answered; check cable, speed and parity of the line, and --timeout")
 
 
 @app.command("opcua")
@@ -293,6 +330,50 @@ def address(text: str, port: int) -> tuple[str, int]:
     if not host or not number.isdecimal() or not 0 < int(number) < 65_536:
         raise Rejected("address", f"{text!r} is no address; write it like 192.0.2.10:{port}")
     return host_name(host), int(number)
+
+
+def modbus_line(
+    host: str | None, transport: str | None, gateway: Path | None, connection: str | None, *, serial: bool
+) -> dict[str, Any]:
+    """Return the settings of the Modbus line that was named. Raises Rejected, and ConfigError of a file."""
+    if connection is not None:
+        if gateway is None or host is not None:
+            raise Rejected(
+                "address", "--connection names a line of a file: give --gateway FILE and no address"
+            )
+        settings = load(gateway, DEVICE_POINTS).settings.get(connection)
+        if settings is None:
+            raise Rejected("address", f"{gateway} has no line {connection!r}")
+        written: dict[str, Any] = settings.model_dump(exclude_unset=True)
+        return written
+    if host is None:
+        raise Rejected("address", "say where: HOST[:PORT], a serial port, or --gateway FILE --connection KEY")
+    if serial or host.startswith(("/", "./", "COM")):
+        if transport not in (None, "rtu"):
+            raise Rejected("address", f"a serial port is spoken to by rtu, not by {transport}")
+        return {"transport": "rtu", "device": host}
+    if transport not in (None, "tcp", "rtu-over-tcp", "udp", "tls"):
+        raise Rejected("address", f"--transport {transport!r} is none of tcp, rtu-over-tcp, udp, tls")
+    name, port = address(host, 802 if transport == "tls" else 502)
+    return {"host": name, "port": port} | ({"transport": transport} if transport else {})
+
+
+def numbers(text: str) -> list[int]:
+    """Return the whole numbers of `9600,19200`. Raises Rejected."""
+    found = [word.strip() for word in text.split(",") if word.strip()]
+    for word in found:
+        if not word.isdecimal() or not 300 <= int(word) <= 4_000_000:
+            raise Rejected("baud", f"{word!r} is no speed; write it like 9600,19200")
+    return [int(word) for word in found]
+
+
+def words(text: str, known: Sequence[str]) -> list[str]:
+    """Return the words of `none,even`, each one of `known`. Raises Rejected."""
+    found = [word.strip() for word in text.split(",") if word.strip()]
+    for word in found:
+        if word not in known:
+            raise Rejected("parity", f"{word!r} is none of {', '.join(known)}")
+    return found
 
 
 def unit_ids(text: str) -> tuple[int, ...]:

@@ -160,6 +160,7 @@ class _Reader:
         self._clients: dict[tuple[str, int, str], str] = {}
         self._links: list[tuple[Path_, str, Link]] = []
         self._named = 0
+        self._taken: dict[str, str] = {}
         self._folder = Path(document.file).resolve().parent
         self.data: Mapping[str, Any] = document.data if isinstance(document.data, dict) else {}
 
@@ -249,8 +250,23 @@ class _Reader:
                 if driver.folder_setting and driver.folder_setting not in files:
                     state = self._folder / str(self.data.get("state_dir", ""))
                     files[driver.folder_setting] = state / driver.protocol
-                self.settings[connection.key] = settings.model_copy(update=files)
+                self.settings[connection.key] = settings = settings.model_copy(update=files)
+                self._alone((*at, "settings"), connection.key, settings)
         return found
+
+    def _alone(self, at: Path_, key: str, settings: BaseModel) -> None:
+        """Check that what only one connection can have, no other one has."""
+        taken = getattr(settings, "occupies", "")
+        if not taken:
+            return
+        if taken in self._taken:
+            self.document.mistake(
+                at,
+                f"connection {self._taken[taken]!r} has {taken} already",
+                "one connection for each serial port and each DTU",
+                f"put its devices on connection {self._taken[taken]!r}: they share the line and its order",
+            )
+        self._taken.setdefault(taken, key)
 
     def _files(self, at: Path_, driver: type[Driver], files: Mapping[str, Path]) -> None:
         for name in driver.must_exist:

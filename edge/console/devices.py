@@ -15,7 +15,9 @@ from edge.config.models import DeviceEntry
 from edge.console import words as say
 from edge.console.answers import Words, answer, words
 from edge.console.layout import Layout, Place, usable
+from edge.console.learnt import learnt_view
 from edge.house import House
+from edge.notebook import LearntView
 from edge.session import Session
 from protocols.model.quality import CODE_MASK, Quality, quality_name
 from protocols.model.reading import Qualities
@@ -61,6 +63,7 @@ class DeviceView(msgspec.Struct, frozen=True, kw_only=True):
     points: int
     bad_points: int
     manual: bool
+    learnt: LearntView | None
 
 
 def device_views(house: House, layout: Layout) -> list[DeviceView]:
@@ -107,6 +110,7 @@ def _view(house: House, entry: DeviceEntry, place: Place, tried: int, heard: int
         points=len(profile.points),
         bad_points=tried - heard,
         manual=bool(house.commands.held & {entry.key, "*"}),
+        learnt=learnt_view(house, entry.key, entry.connection),
     )
 
 

@@ -13,21 +13,24 @@ import msgspec
 
 from edge.console.answers import Problem
 from edge.house import House
+from edge.session import Session
 from edge.tools import scan
-from edge.tools.scan import Events
+from edge.tools.scan import Events, Form
 from protocols.model.device import Profile
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
 Unit = Annotated[int, msgspec.Meta(ge=0, le=255)]
+Baud = Annotated[int, msgspec.Meta(ge=300, le=4_000_000)]
 ScanProtocol = Literal["modbus", "opcua", "mqtt", "sparkplug", "camera"]
 
 
 class ScanRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which protocol, and where: `connection` names a line of the gateway file, else host, port or url.
 
-    units: Modbus unit ids, all where not given. timeout_s: for one question. seconds: how long to listen
-    (MQTT, Sparkplug), or to wait for answers (cameras). nodes: also list the variables of OPC UA servers.
-    rebirth: ask Sparkplug nodes whose birth was missed to repeat it.
+    units: Modbus unit ids, all where not given. bauds, parities: of a serial line, tried one after the other
+    while its polling stands still; as in the gateway file where not given. timeout_s: for one question.
+    seconds: how long to listen (MQTT, Sparkplug), or to wait for answers (cameras). nodes: also list the
+    variables of OPC UA servers. rebirth: ask Sparkplug nodes whose birth was missed to repeat it.
     """
 
     protocol: ScanProtocol
@@ -36,6 +39,8 @@ class ScanRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     port: Port | None = None
     url: str = ""
     units: list[Unit] = []
+    bauds: list[Baud] = []
+    parities: list[Literal["none", "even", "odd"]] = []
     timeout_s: Annotated[float, msgspec.Meta(ge=0.05, le=10)] = 0.5
     thorough: bool = False
     nodes: bool = True
@@ -54,24 +59,21 @@ def begin(house: House, wanted: ScanRequest, profiles: Iterable[Profile]) -> Eve
     line = _line(house, wanted)
     match wanted.protocol:
         case "modbus":
-            host, port = line.get("host", ""), line.get("port") or 502
-            session = next(
-                (
-                    house.sessions[one.key]
-                    for one in house.plan.connections
-                    if one.driver.protocol == "modbus"
-                    and {"host": host, "port": port} == one.settings.model_dump(include={"host", "port"})
-                ),
-                None,
+            session = _session(house, wanted, line)
+            where = (
+                line
+                if wanted.connection
+                else {"host": _given(wanted.host, "host"), "port": wanted.port or 502}
             )
             return scan.scan_modbus(
-                _given(host, "host"),
-                port,
+                line=where,
+                forms=_forms(wanted, where),
                 units=wanted.units or scan.UNITS,
                 profiles=profiles,
                 timeout_s=wanted.timeout_s,
                 thorough=wanted.thorough,
                 ask=scan.through(session.ask, timeout_s=wanted.timeout_s) if session else None,
+                take=session.ask if session else None,
             )
         case "opcua":
             return scan.scan_opcua(
@@ -131,6 +133,30 @@ def _broker(line: dict[str, Any]) -> dict[str, Any]:
     """Return what a scan needs of a broker's line."""
     _given(line.get("host", ""), "host")
     return {name: line[name] for name in _BROKER if line.get(name) is not None}
+
+
+def _session(house: House, wanted: ScanRequest, line: dict[str, Any]) -> Session | None:
+    """Return the session of the Modbus line that is meant, by its key or by its host and port."""
+    for one in house.plan.connections:
+        if one.driver.protocol != "modbus":
+            continue
+        settings = one.settings.model_dump()
+        place = (settings.get("host"), settings.get("port") or 502)
+        by_place = settings.get("transport") == "tcp" and place == (line.get("host"), line.get("port") or 502)
+        if one.key == wanted.connection or (not wanted.connection and by_place):
+            return house.sessions[one.key]
+    return None
+
+
+def _forms(wanted: ScanRequest, line: dict[str, Any]) -> list[Form]:
+    """Return the speeds and parities to try; nothing for the line as it is. Raises Problem (`where`)."""
+    if not wanted.bauds and not wanted.parities:
+        return []
+    if line.get("transport") != "rtu":
+        raise Problem(422, "where", "only a serial line (transport rtu) has speeds and parities to try")
+    bauds = wanted.bauds or [int(line.get("baud", 9600))]
+    parities: list[str] = [*wanted.parities] or [str(line.get("parity", "none"))]
+    return [(baud, parity) for baud in bauds for parity in parities]
 
 
 def _given(value: str, name: str) -> str:

@@ -13,6 +13,7 @@ import structlog
 from edge.config.bind import Plan
 from edge.config.change import Change, Inlet, compare
 from edge.house import House
+from edge.notebook import Notebook
 from edge.poller import Poller
 from edge.session import Session
 
@@ -70,7 +71,8 @@ class Changer:
         for connection in plan.connections:
             key = connection.key
             if key in change.added:
-                session = Session(connection, house.pipeline.put, house.clock)
+                notes = Notebook(plan.loaded.state_dir, connection.key)
+                session = Session(connection, house.pipeline.put, house.clock, notes)
                 poller = Poller(session, plan.periods, house.clock)
                 self._start(f"session:{key}", session.run(poller.work))
             else:

@@ -75,13 +75,18 @@ def _line(
     baud: int | None,
 ) -> Budget:
     driver = connection.driver(connection.settings, connection.devices)
-    pause_s = max(d.profile.limits.pause_between_requests_ms for d in connection.devices) / 1000
+    pauses = [device.profile.limits.pause_between_requests_ms for device in connection.devices]
+    pause_s = max(*pauses, getattr(connection.settings, "pause_between_requests_ms", 0)) / 1000
     busy: dict[PeriodClass, float] = {}
     for task in tasks:
         if task.device in latency_ms:
             once = latency_ms[task.device] / 1000
-        elif baud is not None and connection.driver.protocol == "modbus":
-            once = request_s(int(driver.question(task).get("count", 1)), baud) + pause_s
+        elif (speed := _baud(connection, baud)) is not None:
+            question = driver.question(task)
+            registers = (
+                -(-int(question["count"]) // 16) if int(question["fc"]) <= 2 else int(question["count"])
+            )
+            once = request_s(registers, speed) + pause_s
         else:
             once = ROUND_TRIP_S.get(connection.driver.protocol, 0.05) + pause_s
         busy[task.period] = busy.get(task.period, 0.0) + once * task.requests
@@ -94,6 +99,15 @@ def _line(
         len(devices & latency_ms.keys()),
         tuple(_warnings(plan, connection.key, busy, share)),
     )
+
+
+def _baud(connection: BoundConnection, behind: int | None) -> int | None:
+    """Return the speed of a Modbus line: its own where it is serial, else of the lines behind gateways."""
+    if connection.driver.protocol != "modbus":
+        return None
+    if getattr(connection.settings, "transport", "") == "rtu":
+        return int(getattr(connection.settings, "baud", 9600))
+    return behind
 
 
 def _warnings(plan: Plan, key: str, busy: Mapping[PeriodClass, float], share: float) -> list[str]:

@@ -20,7 +20,7 @@ async def read_registers(
     count = min(count, 65_536 - address)
     low = max(0, address - neighbours)
     high = min(65_536, address + count + neighbours)
-    async with scan.OwnLine(host, port, timeout_s=_TIMEOUT_S, pause_s=0.0) as ask:
+    async with scan.OwnLine({"host": host, "port": port}, timeout_s=_TIMEOUT_S, pause_s=0.0) as ask:
         for start, end in ((low, high), (low, address + count), (address, high), (address, address + count)):
             answer = await scan.read(ask, unit, fc, start, end - start)
             if isinstance(answer, list):

@@ -8,6 +8,7 @@ its scan begins. Nothing is written to any device.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -28,6 +29,10 @@ Events = AsyncIterator[Found | Progress]
 Take = Callable[[Callable[["Driver"], Awaitable[Any]]], Awaitable[Any]]
 """`Session.ask` of a running gateway: does one thing on the line before the next read."""
 
+Form = tuple[int, str]
+"""Baud and parity of a serial line."""
+LENT_UNITS = 8
+"""So many units are asked in one go on a line that a running gateway lends; then it may poll again."""
 UNITS = tuple(range(1, 248))
 """Unit ids of a serial line; a device without one behind it often answers to 0, 1 or 255."""
 
@@ -71,40 +76,100 @@ def web_address(text: str, example: str) -> str:
 
 
 async def scan_modbus(
-    host: str,
+    host: str = "",
     port: int = 502,
     *,
+    line: Mapping[str, Any] | None = None,
+    forms: Sequence[Form] = (),
     units: Sequence[int] = UNITS,
     profiles: Iterable[Profile] = (),
     timeout_s: float = 0.5,
     pause_s: float = 0.02,
     thorough: bool = False,
     ask: Ask | None = None,
+    take: Take | None = None,
 ) -> Events:
     """Yield the units that answer, each with its identity and the profiles that fit. Raises ConnectionLost.
 
-    Behind a serial gateway `timeout_s` must be longer than its own timeout, or its late answers hide the
-    next units. `ask` (`through`) shares a running gateway's line; without it the scan opens its own.
+    `line` are a Modbus line's settings where it is more than `host` and `port`; `forms` the speeds and
+    parities of a serial one that are tried. Behind a serial gateway `timeout_s` must be longer than its own
+    timeout, or its late answers hide the next units. A line that a running gateway polls is shared by `ask`
+    (`through`), or lent by `take` while other forms are tried; without them the scan opens its own.
     """
+    where = dict(line) if line is not None else {"host": host, "port": port}
+    known = list(profiles)
+    total = len(units) * max(len(forms), 1)
+    for at, form in enumerate(forms or (None,)):
+        here = where if form is None else {**where, "baud": form[0], "parity": form[1]}
+        words = "" if form is None else f" at {form[0]} baud, parity {form[1]}"
+        begun = at * len(units)
+
+        async def asked(
+            ask: Ask, some: Sequence[int], begun: int = begun, words: str = words, here: dict[str, Any] = here
+        ) -> Events:
+            for done, unit in enumerate(some, begun):
+                yield Progress(done, total, f"unit {unit}{words}")
+                alive = await _scan().probe(ask, unit, thorough=thorough)
+                if alive is not None:
+                    yield await _unit(ask, here, alive, known)
+
+        if form is not None and take is not None:
+            for first in range(0, len(units), LENT_UNITS):
+                some = units[first : first + LENT_UNITS]
+                for event in await _lent(
+                    take, here, timeout_s, partial(asked, some=some, begun=begun + first)
+                ):
+                    yield event
+        elif ask is not None:
+            async for event in asked(ask, units):
+                yield event
+        else:
+            async with _own(here, timeout_s, pause_s) as own:
+                async for event in asked(own, units):
+                    yield event
+    yield Progress(total, total, "done")
+
+
+def _scan() -> Any:
     from protocols.field.modbus import scan  # noqa: PLC0415 - pymodbus is loaded when it is needed
 
-    if ask is None:
-        async with scan.OwnLine(host_name(host), port, timeout_s=timeout_s, pause_s=pause_s) as own:
-            async for event in scan_modbus(
-                host, port, units=units, profiles=profiles, thorough=thorough, ask=own
-            ):
-                yield event
-        return
-    known = list(profiles)
-    for done, unit in enumerate(units):
-        yield Progress(done, len(units), f"unit {unit}")
-        alive = await scan.probe(ask, unit, thorough=thorough)
-        if alive is not None:
-            yield await _unit(ask, host, port, alive, known)
-    yield Progress(len(units), len(units), "done")
+    return scan
 
 
-async def _unit(ask: Ask, host: str, port: int, alive: Any, profiles: list[Profile]) -> Found:
+def _own(settings: Mapping[str, Any], timeout_s: float, pause_s: float) -> Any:
+    """Return a line of the scan's own. Raises Rejected (`address`) for settings that are none."""
+    if settings.get("host"):
+        host_name(str(settings["host"]))
+    try:
+        return _scan().OwnLine(settings, timeout_s=timeout_s, pause_s=pause_s)
+    except ValidationError as error:
+        words = "; ".join(str(each["msg"]).removeprefix("Value error, ") for each in error.errors())
+        raise Rejected("address", f"this line cannot be opened: {words}") from error
+
+
+async def _lent(
+    take: Take, settings: Mapping[str, Any], timeout_s: float, asked: Callable[[Ask], Events]
+) -> list[Found | Progress]:
+    """Return the events of some units on a line that its gateway lends: polling stands still meanwhile."""
+    from protocols.field.modbus import ModbusSettings  # noqa: PLC0415
+
+    limits = Limits(timeout_ms=max(10, round(timeout_s * 1000)), retries=0)
+
+    async def have(line: Any) -> list[Found | Progress]:
+        async def ask(question: Any) -> Any:
+            return await line.probe(question, limits)
+
+        return [event async for event in asked(ask)]
+
+    async def act(driver: Any) -> list[Found | Progress]:
+        lent: list[Found | Progress] = await driver.lend(ModbusSettings.model_validate(settings), have)
+        return lent
+
+    events: list[Found | Progress] = await take(act)
+    return events
+
+
+async def _unit(ask: Ask, line: Mapping[str, Any], alive: Any, profiles: list[Profile]) -> Found:
     from edge.tools.fitting import fit_unit  # noqa: PLC0415 - beside the stack it needs
     from protocols.field.modbus import scan  # noqa: PLC0415
 
@@ -131,11 +196,17 @@ async def _unit(ask: Ask, host: str, port: int, alive: Any, profiles: list[Profi
         ],
     }
     suggestion: dict[str, Any] = {
-        "connections": {"protocol": "modbus", "settings": {"host": host, "port": port}},
+        "connections": {
+            "protocol": "modbus",
+            "settings": {
+                key: str(value) if isinstance(value, Path) else value for key, value in line.items()
+            },
+        },
     }
     if fits:
         suggestion["devices"] = {"profile": fits[0].profile, "params": {"unit": alive.unit}}
-    title = f"unit {alive.unit}: {identity or 'no identity'}{best} [{answers}]"
+    form = f" ({line['baud']} baud, parity {line['parity']})" if "parity" in line else ""
+    title = f"unit {alive.unit}{form}: {identity or 'no identity'}{best} [{answers}]"
     return Found("unit", str(alive.unit), title, detail, suggestion)
 
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel
 
@@ -69,6 +69,28 @@ class Shot:
     data: bytes
 
 
+class Notes(Protocol):
+    """What drivers have learnt of devices, kept over restarts by whoever runs them: plain data."""
+
+    def get(self, device: str) -> dict[str, Any]:
+        """Return what was put last; {} where nothing was."""
+
+    def put(self, device: str, learnt: dict[str, Any]) -> None:
+        """Keep it. Never blocks, never raises."""
+
+
+class Forgetful:
+    """Keeps nothing: notes for a driver that nobody keeps any for."""
+
+    def get(self, device: str) -> dict[str, Any]:
+        """Return {}."""
+        del device
+        return {}
+
+    def put(self, device: str, learnt: dict[str, Any]) -> None:
+        """Forget it."""
+
+
 class Driver(ABC):
     """One connection. Built without touching the network; `open` is the first that does."""
 
@@ -89,6 +111,8 @@ class Driver(ABC):
         self.settings = settings
         self.devices = devices
         self.clock = clock
+        self.notes: Notes = Forgetful()
+        """Given before `plan` by whoever keeps them."""
 
     @abstractmethod
     async def open(self) -> None:
@@ -105,6 +129,14 @@ class Driver(ABC):
     async def read(self, task: ReadTask) -> Readings:
         """Read the points of one task now. Raises ConnectionLost only."""
         raise NotImplementedError(f"{self.protocol} has nothing to poll")
+
+    async def probe(self, task: ReadTask) -> bool:
+        """Tell, as cheaply as the protocol can, whether a device that stayed silent would answer `task` now.
+
+        True where only reading shows it. Raises ConnectionLost only.
+        """
+        del task
+        return True
 
     async def listen(self, sink: Sink) -> None:  # noqa: B027 - most drivers poll, and hear nothing
         """Hand on what devices send, until cancelled. Returns at once where nothing is pushed.

@@ -7,7 +7,7 @@ One profile serves a driver (how to read it), the console (names, units, limits)
 from __future__ import annotations
 
 from datetime import UTC, tzinfo
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -18,15 +18,38 @@ Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 Protocol = Literal["modbus", "opcua", "mqtt", "sparkplug", "camera"]
 PeriodClass = Literal["fast", "normal", "slow"]
 DataType = Literal[
-    "bool", "i16", "u16", "i32", "u32", "i64", "u64", "f32", "f64", "bcd16", "bcd32", "ascii", "text"
+    "bool",
+    "i16",
+    "u16",
+    "i32",
+    "u32",
+    "i64",
+    "u64",
+    "f32",
+    "f64",
+    "sm16",
+    "sm32",
+    "bcd16",
+    "bcd32",
+    "date6",
+    "date3",
+    "unix32",
+    "unix64",
+    "ascii",
+    "text",
 ]
 WordOrder = Literal["ABCD", "CDAB", "BADC", "DCBA"]
 
 REGISTERS: dict[str, int] = {
-    "bool": 1, "i16": 1, "u16": 1, "bcd16": 1, "i32": 2, "u32": 2, "f32": 2, "bcd32": 2,
-    "i64": 4, "u64": 4, "f64": 4,
+    "bool": 1, "i16": 1, "u16": 1, "sm16": 1, "bcd16": 1, "i32": 2, "u32": 2, "f32": 2, "sm32": 2, "bcd32": 2,
+    "i64": 4, "u64": 4, "f64": 4, "date6": 6, "date3": 3, "unix32": 2, "unix64": 4,
 }  # fmt: skip
-"""Registers that one value of a type occupies; `ascii` says its own `length`."""
+"""Registers that one value of a type occupies; `ascii` says its own `length`.
+
+`sm16`, `sm32`: sign and magnitude. Date-times are seconds since 1970 by the device's own clock, of which
+nobody knows the zone: `date6` year, month, day, hour, minute, second in a register each; `date3` two of them
+in each (minute and second, day and hour, year and month); `unix32` seconds, `unix64` milliseconds.
+"""
 
 
 class Strict(BaseModel):
@@ -42,14 +65,62 @@ class Text(Strict):
     en: str = Field(min_length=1)
 
 
+def wire_place(register: str) -> tuple[int, int]:
+    """Return function code and wire address of a manual's `40001` or `400001`. Raises ValueError."""
+    table = {"0": 1, "1": 2, "3": 4, "4": 3}.get(register[:1])
+    if table is None or not register.isdecimal() or len(register) not in (5, 6) or int(register[1:]) < 1:
+        raise ValueError(
+            f"register {register!r} is none like 40001 or 400001 (0 coils, 1 inputs, 3 input registers, "
+            "4 holding registers); coils need quotes: '00001'"
+        )
+    return table, int(register[1:]) - 1
+
+
+def _manuals(schema: dict[str, Any]) -> None:
+    """Let editors know the forms of manuals."""
+    schema["required"] = []
+    schema["properties"]["register"] = {
+        "description": "40001 or 400001, as manuals print it",
+        "type": ["integer", "string"],
+    }
+    schema["properties"]["number"] = {"description": "register counted from 1, with `fc`", "type": "integer"}
+
+
 class ModbusAddress(Strict):
-    """Where a point lies. `address` is the wire address (0-based), whatever the manual prints."""
+    """Where a point lies. `address` is the wire address (0-based), whatever the manual prints.
+
+    Two forms of manuals are taken instead and become it: `register` 40001 or 400001 (its first digit is the
+    table, counted from 1), and `number` 1 (counted from 1, with `fc`).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_manuals)
 
     fc: Literal[1, 2, 3, 4]
     address: int = Field(ge=0, le=65535)
     order: WordOrder = "ABCD"
     length: int = Field(default=0, ge=0, le=125, description="registers of an ascii value")
     bit: int | None = Field(default=None, ge=0, le=15, description="bit of the register, LSB = 0")
+    counter: bool = Field(default=False, description="only counts up: a jump is read twice (torn words)")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _wire(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        found = dict(data)
+        written = [name for name in ("address", "register", "number") if name in found]
+        if len(written) > 1:
+            raise ValueError(f"{' and '.join(written)} are given; keep one of them")
+        if "register" in found:
+            fc, found["address"] = wire_place(str(found.pop("register")))
+            if found.setdefault("fc", fc) != fc:
+                raise ValueError(f"fc {found['fc']} is not the table of the register; leave `fc` out")
+        elif "number" in found:
+            number = found.pop("number")
+            if not isinstance(number, int) or not 1 <= number <= 65_536:
+                raise ValueError(f"number {number!r} is none of a manual that counts from 1; give 1 to 65536")
+            found["address"] = number - 1
+        return found
 
 
 class OpcUaAddress(Strict):

@@ -23,6 +23,20 @@ def device(
         list[str] | None,
         typer.Option(help="KEY=VALUE as under `params:` of a gateway file: unit=3, device=p1, path=/x.jpg."),
     ] = None,
+    transport: Annotated[
+        str,
+        typer.Option(help="How a Modbus device is reached: tcp, rtu, rtu-over-tcp, tls, udp or dial-in."),
+    ] = "tcp",
+    tty: Annotated[
+        str, typer.Option(help="With rtu: path of the pseudo-terminal; one in a temporary folder without it.")
+    ] = "",
+    registration: Annotated[
+        str, typer.Option(help="With dial-in: what it says first, text or hex:01 02.")
+    ] = "",
+    tls_folder: Annotated[
+        str,
+        typer.Option(help="With tls: folder for ca.pem, gateway.pem and gateway.key, made where missing."),
+    ] = "",
     host: options.Host = "127.0.0.1",
     seed: options.Seed = 1,
     tick: options.Tick = 0.5,
@@ -44,6 +58,12 @@ def device(
     Example: citynerve-sim device ./my-meter.yaml --port 5020 --param unit=7
 
     \b
+    Example: citynerve-sim device eastron.sdm120 --transport rtu --tty /tmp/meter
+
+    \b
+    Example: citynerve-sim device xy_md02 --transport dial-in --port 8502 --registration DTU-7
+
+    \b
     Example: citynerve-sim device city.camera --fault frozen:device
 
     \b
@@ -57,7 +77,10 @@ def device(
             opcua_pki=opcua_pki, opcua_auth=opcua_auth,
         )  # fmt: skip
         params = dict(_pair(text) for text in param or ())
-        world = SoloWorld(find_profile(profile), port=port, params=params, seed=seed, start_us=now_us())
+        line = {"transport": transport, "device": tty, "registration": registration, "tls_folder": tls_folder}
+        world = SoloWorld(
+            find_profile(profile), port=port, params=params, settings=line, seed=seed, start_us=now_us()
+        )
         return world, chosen
 
     serve(build, for_s=for_s, as_json=as_json)

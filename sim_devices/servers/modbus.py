@@ -1,13 +1,8 @@
-"""Modbus TCP server, written from the specification (Messaging on TCP/IP v1.0b, Application Protocol v1.1b3).
-
-    MBAP header                                   PDU
-    transaction | protocol = 0 | length | unit  | function | data…
-    2 bytes     | 2            | 2      | 1     | 1        | ≤ 252        all big-endian
-                                 └─ bytes that follow it: unit + PDU, 2 … 254
+"""Modbus server, written from the specification (Application Protocol v1.1b3); ways in are `modbus_doors`.
 
 Functions 1, 2, 3, 4, 5, 6, 15, 16, 22 and 43/14; an exception answer is function | 80h and a code.
 Requests of one connection may be pipelined; answers of slow units overtake nothing but themselves.
-It shares no code with pymodbus, which the gateway's driver uses: an error in one shows in the other.
+It shares no code with the gateway's driver: an error in one shows in the other.
 """
 
 from __future__ import annotations
@@ -19,7 +14,9 @@ from typing import Literal
 
 from protocols.model.clock import Clock, now_us
 from sim_devices.faults import FaultBoard
-from sim_devices.servers.base import DeviceView, SimServer, listen
+from sim_devices.servers.base import DeviceView, SimServer
+from sim_devices.servers.modbus_doors import Send, door
+from sim_devices.servers.modbus_frames import Asked, Frames
 from sim_devices.servers.modbus_unit import (
     DEVICE_FAILURE,
     ILLEGAL_ADDRESS,
@@ -31,13 +28,12 @@ from sim_devices.servers.modbus_unit import (
 )
 from sim_devices.world import Endpoint, World
 
-_MBAP = struct.Struct(">HHHB")
 _TWO = struct.Struct(">HH")
 _THREE = struct.Struct(">HHH")
 
 
 class ModbusServer(SimServer):
-    """Many units behind one TCP port, as behind a serial gateway."""
+    """Many units behind one door, as behind a serial gateway; `Endpoint.settings` says which door."""
 
     def __init__(
         self,
@@ -63,20 +59,19 @@ class ModbusServer(SimServer):
             self.units[unit] = ModbusUnit(view)
         self.tick_number = 0
         self.requests = 0
-        self._server: asyncio.Server | None = None
-        self._connections: set[_Connection] = set()
+        self._door = door(
+            endpoint.settings, self.serve, lambda: not self.refuses(), host, endpoint.port,
+            f"Modbus server {endpoint.key}",
+        )  # fmt: skip
 
     @property
     def url(self) -> str:
         """Where a client connects."""
-        return f"modbus://{self.host}:{self.port}"
+        return self._door.url
 
     async def start(self) -> None:
-        """Listen; raises PortBusyError."""
-        sock = listen(self.host, self.endpoint.port, f"Modbus server {self.endpoint.key}")
-        self.port = sock.getsockname()[1]
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Connection(self, self._connections), sock=sock)
+        """Open the door; raises PortBusyError."""
+        self.port = await self._door.open()
 
     async def tick(self) -> None:
         """Let every unit refresh at its next request."""
@@ -84,18 +79,29 @@ class ModbusServer(SimServer):
 
     def cut_connections(self) -> None:
         """Reset what is connected now."""
-        for connection in tuple(self._connections):
-            connection.abort()
+        self._door.cut()
 
     async def stop(self) -> None:
-        """Close the port and every connection."""
+        """Close the door and every connection."""
         await self.stop_cutting()
-        if self._server is None:
+        await self._door.close()
+
+    def serve(self, frames: Frames, asked: Asked, send: Send) -> None:
+        """Answer a request, late where its unit is slow."""
+        target = self.units.get(asked.unit)
+        delay_s = self.faults.delay_s(target.view.key) if target else 0.0
+        if delay_s:
+            asyncio.get_running_loop().call_later(delay_s, self._answer, frames, asked, send)
+        else:
+            self._answer(frames, asked, send)
+
+    def _answer(self, frames: Frames, asked: Asked, send: Send) -> None:
+        if frames.silent_to_strangers and asked.unit not in self.units:
+            self.requests += 1
             return
-        self._server.close()
-        self.cut_connections()
-        await self._server.wait_closed()
-        self._server = None
+        answer = self.answer(asked.unit, asked.pdu)
+        if answer is not None:
+            send(frames.answer(asked, answer))
 
     def answer(self, unit_id: int, pdu: bytes) -> bytes | None:
         """Return the answering PDU, or None for silence."""
@@ -116,60 +122,6 @@ class ModbusServer(SimServer):
             return handler(unit, pdu)
         except ModbusException as refused:
             return bytes((pdu[0] | 0x80, refused.code))
-
-
-class _Connection(asyncio.Protocol):
-    """One client. Frames may arrive in pieces or several at once."""
-
-    def __init__(self, server: ModbusServer, connections: set[_Connection]) -> None:
-        self._server = server
-        self._connections = connections
-        self._transport: asyncio.Transport | None = None
-        self._buffer = bytearray()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - create_server gives nothing else
-        self._transport = transport
-        self._connections.add(self)
-        if self._server.refuses():
-            self.abort()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._connections.discard(self)
-        self._transport = None
-
-    def abort(self) -> None:
-        if self._transport is not None:
-            self._transport.abort()
-
-    def data_received(self, data: bytes) -> None:
-        buffer = self._buffer
-        buffer += data
-        at = 0
-        while len(buffer) - at >= 8:
-            transaction, protocol, length, unit = _MBAP.unpack_from(buffer, at)
-            if protocol != 0 or not 2 <= length <= 254:
-                self.abort()
-                return
-            end = at + 6 + length
-            if len(buffer) < end:
-                break
-            self._serve(transaction, unit, bytes(buffer[at + 7 : end]))
-            at = end
-        del buffer[:at]
-
-    def _serve(self, transaction: int, unit: int, pdu: bytes) -> None:
-        target = self._server.units.get(unit)
-        delay_s = self._server.faults.delay_s(target.view.key) if target else 0.0
-        if delay_s:
-            asyncio.get_running_loop().call_later(delay_s, self._answer, transaction, unit, pdu)
-        else:
-            self._answer(transaction, unit, pdu)
-
-    def _answer(self, transaction: int, unit: int, pdu: bytes) -> None:
-        answer = self._server.answer(unit, pdu)
-        if answer is not None and self._transport is not None:
-            self._transport.write(_MBAP.pack(transaction, 0, len(answer) + 1, unit) + answer)
 
 
 def _unit_id(view: DeviceView) -> int:

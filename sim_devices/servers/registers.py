@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from protocols.model.device import REGISTERS, DataType, PointProfile, WordOrder
 
@@ -56,6 +57,15 @@ def encode(type_: DataType, raw: float | str, order: WordOrder = "ABCD", length:
         if type_ == "f32" and math.isfinite(number):
             number = max(-_F32_MAX, min(_F32_MAX, number))
         return reorder(struct.pack(_FLOATS[type_], number), order)
+    if type_ in ("sm16", "sm32"):
+        bits = 16 * REGISTERS[type_]
+        whole = max(1 - 2 ** (bits - 1), min(2 ** (bits - 1) - 1, round(number)))
+        return reorder((abs(whole) | (whole < 0) << bits - 1).to_bytes(bits // 8), order)
+    if type_ in ("date6", "date3"):
+        return reorder(_date(type_, number), order)
+    if type_ in ("unix32", "unix64"):
+        whole = max(0, round(number * (1000 if type_ == "unix64" else 1)))
+        return reorder(whole.to_bytes(2 * REGISTERS[type_]), order)
     if type_ in ("bcd16", "bcd32"):
         digits = 4 * REGISTERS[type_]
         whole = max(0, min(10**digits - 1, round(number)))
@@ -71,6 +81,18 @@ def decode(type_: DataType, data: bytes, order: WordOrder = "ABCD") -> float | s
         text = reorder(data, "BADC" if order in ("BADC", "DCBA") else "ABCD")
         return text.split(b"\0", 1)[0].decode("ascii", "replace").rstrip()
     data = reorder(data, order)
+    if type_ in ("sm16", "sm32"):
+        size = int.from_bytes(data)
+        sign = 1 << (8 * len(data) - 1)
+        return float(sign - size if size >= sign else size)
+    if type_ == "date6":
+        year, month, day, hour, minute, second = struct.unpack(">6H", data)
+        return datetime(year, month, day, hour, minute, second, tzinfo=UTC).timestamp()
+    if type_ == "date3":
+        minute, second, day, hour, year, month = data
+        return datetime(2000 + year, month, day, hour, minute, second, tzinfo=UTC).timestamp()
+    if type_ in ("unix32", "unix64"):
+        return int.from_bytes(data) / (1000 if type_ == "unix64" else 1)
     if type_ in _FLOATS:
         return float(struct.unpack(_FLOATS[type_], data)[0])
     if type_ in ("bcd16", "bcd32"):
@@ -79,6 +101,14 @@ def decode(type_: DataType, data: bytes, order: WordOrder = "ABCD") -> float | s
         return float(int(data.hex()))
     number: int = struct.unpack(_INTEGERS[type_][0], data)[0]
     return number
+
+
+def _date(type_: DataType, seconds: float) -> bytes:
+    """Return a date-time as devices pack it: six registers, or two fields in each of three."""
+    at = datetime.fromtimestamp(max(946_684_800.0, min(4_102_444_799.0, seconds)), UTC)
+    if type_ == "date6":
+        return struct.pack(">6H", at.year, at.month, at.day, at.hour, at.minute, at.second)
+    return bytes((at.minute, at.second, at.day, at.hour, at.year - 2000, at.month))
 
 
 def to_raw(point: PointProfile, value: float | str | None) -> float | str:
@@ -105,7 +135,7 @@ def sentinel(point: PointProfile) -> float | str:
         return ""
     if point.type in _FLOATS:
         return math.nan
-    if point.type in ("bcd16", "bcd32", "bool"):
+    if point.type not in _INTEGERS or point.type == "bool":
         return 0
     low, high = _INTEGERS[point.type][1:]
     return low if point.type.startswith("i") else high

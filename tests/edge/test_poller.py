@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from edge.poller import SOON_S, Schedule, Turns
@@ -121,3 +123,24 @@ def test_an_open_breaker_says_when_it_is_tried() -> None:
     assert breaker.retry_in_s(12.0) == PAUSES_S[0] - 2.0
     breaker.succeeded()
     assert breaker.retry_in_s(12.0) == 0.0
+
+
+def test_fast_points_keep_their_pace_while_slow_ones_share_the_rest() -> None:
+    """A hundred slow tasks come due at once on a line that needs 0.3 s for each."""
+    tasks = [task("f"), *(task(f"s{i}", "slow") for i in range(100))]
+    turns: Turns = {(f"s{i}", "slow", 0): 10.0 for i in range(100)} | {("f", "fast", 0): 0.0}
+    schedule = Schedule(tasks, PERIODS, 0.0, turns)
+    for _ in range(101):  # everything once, as after a start
+        schedule.take(schedule.due() or 0.0)
+    now, taken, fast = 10.0, 0, []
+    while now < 60.0:
+        due = schedule.due()
+        assert due is not None
+        now = max(now, due)
+        place = schedule.take(now)
+        fast += [now] if place == 0 else []
+        taken += place != 0
+        now += 0.3
+    waits = [after - before for before, after in pairwise(fast)]
+    assert max(waits) <= 1.0 + 0.3 + 1e-9, "at most one request late"
+    assert taken >= 100, "and the slow ones have all had their turn"

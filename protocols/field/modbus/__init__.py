@@ -1,5 +1,6 @@
-"""Modbus TCP: planner (which requests), decode (columns from an answer), driver (the connection)."""
+"""Modbus: planner (which requests), decode (columns), driver (the devices), line (order), frames, wires."""
 
-from protocols.field.modbus.driver import ModbusDriver, ModbusParams, ModbusSettings
+from protocols.field.modbus.driver import ModbusDriver
+from protocols.field.modbus.settings import ModbusParams, ModbusSettings
 
 __all__ = ["ModbusDriver", "ModbusParams", "ModbusSettings"]

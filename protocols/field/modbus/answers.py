@@ -1,63 +1,18 @@
-"""What a Modbus device answers: raw bytes instead of a list per answer, and what its exceptions mean.
-
-pymodbus unpacks every register and every bit with its own Python call; these classes keep the bytes
-as they came, because numpy decodes a whole block at once.
-"""
+"""What the exceptions of a Modbus device mean, and the quality that they leave."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from pymodbus.pdu import ModbusPDU
-
 from protocols.model.quality import Quality
-
-
-class _RawAnswer(ModbusPDU):
-    """Layout of `data`: `[ byte count ][ payload ]`, as after the function code on the wire."""
-
-    rtu_byte_count_pos = 2
-    data: bytes = b""
-
-    def decode(self, data: bytes) -> None:
-        """Keep the bytes; the driver checks them against its question."""
-        self.data = data
-
-    def __str__(self) -> str:
-        return f"{type(self).__name__}({len(self.data)} bytes)"
-
-
-class CoilsAnswer(_RawAnswer):
-    """Answer to function code 1."""
-
-    function_code = 1
-
-
-class DiscreteInputsAnswer(_RawAnswer):
-    """Answer to function code 2."""
-
-    function_code = 2
-
-
-class HoldingRegistersAnswer(_RawAnswer):
-    """Answer to function code 3."""
-
-    function_code = 3
-
-
-class InputRegistersAnswer(_RawAnswer):
-    """Answer to function code 4."""
-
-    function_code = 4
-
-
-ANSWERS: Final = (CoilsAnswer, DiscreteInputsAnswer, HoldingRegistersAnswer, InputRegistersAnswer)
 
 ILLEGAL_FUNCTION: Final = 1
 BUSY: Final = frozenset({5, 6})
 """Acknowledge (a long job is under way) and device busy: asked again later, the last value stays."""
 HOLE: Final = frozenset({2, 3})
 """Illegal address and illegal quantity: on a merged block, some part of it does not exist."""
+NOBODY: Final = frozenset({0x0A, 0x0B})
+"""What a serial gateway says in a silent unit's place."""
 NOBODY_KNOWS: Final = frozenset({5, 0x0B})
 """After a write: still under way, or the gateway did not hear its device. Neither done nor refused."""
 

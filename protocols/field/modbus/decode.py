@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from protocols.field.modbus.dates import DATES, seconds_of
 from protocols.field.modbus.planner import Block, Span, is_bits
 from protocols.model.device import WordOrder
 from protocols.model.quality import Quality
@@ -21,11 +22,15 @@ from protocols.model.reading import PointIndexes, Qualities, Readings, Values
 Bytes = NDArray[np.uint8]
 
 # Wide values first, so that every view is aligned; floats together, so that one test finds their NaN.
-_GROUPS = ("i64", "u64", "f64", "f32", "i32", "u32", "bcd32", "i16", "u16", "bcd16", "bit", "bool", "ascii")
+_GROUPS = (
+    "i64", "u64", "unix64", "f64", "f32", "i32", "u32", "unix32", "sm32", "bcd32",
+    "i16", "u16", "sm16", "bcd16", "bit", "bool", "date6", "date3", "ascii",
+)  # fmt: skip
 _FLOATS = ("f64", "f32")
 _NUMPY = {
     "i64": "<i8", "u64": "<u8", "f64": "<f8", "f32": "<f4", "i32": "<i4", "u32": "<u4", "bcd32": "<u4",
     "i16": "<i2", "u16": "<u2", "bcd16": "<u2", "bit": "<u2", "bool": "<u2",
+    "sm16": "<u2", "sm32": "<u4", "unix32": "<u4", "unix64": "<u8",
 }  # fmt: skip
 
 
@@ -54,9 +59,14 @@ class BlockDecoder:
         self._bits = is_bits(block.fc)
         spans = sorted(block.spans, key=lambda span: _GROUPS.index(_kind(span)))
         self.points: PointIndexes = np.array([span.point.index for span in spans], np.int32)
+        self.counters: NDArray[np.intp] = np.array(
+            [row for row, span in enumerate(spans) if span.address.counter], np.intp
+        )
+        """Rows that only count up: a jump in them is looked at twice."""
         self.payload_bytes = (block.count + 7) // 8 if self._bits else 2 * block.count
         self._groups: list[_Group] = []
         self._texts: list[tuple[int, list[int]]] = []
+        self._dates: list[tuple[int, str, list[int]]] = []
         self._floats: slice | None = None
         self.decode: Callable[[Bytes, int], Readings]
         if self._bits:
@@ -78,11 +88,13 @@ class BlockDecoder:
                 wire = wire_positions(2 * (span.start - origin), span.count, span.address.order)
                 if kind == "ascii":
                     self._texts.append((at, wire))
+                elif kind in DATES:
+                    self._dates.append((at, kind, wire))
                 else:
                     gather.extend(reversed(wire))
             rows = slice(row, row + len(members))
             row = rows.stop
-            if kind == "ascii":
+            if kind == "ascii" or kind in DATES:
                 continue
             shifts = np.array([span.address.bit or 0 for span in members], np.uint16)
             self._groups.append(_Group(kind, np.dtype(_NUMPY[kind]), slice(first, len(gather)), rows, shifts))
@@ -104,6 +116,12 @@ class BlockDecoder:
             if group.kind in ("bcd16", "bcd32"):
                 values[group.target], broken = _from_bcd(raw)
                 _mark(quality, values, group.target, broken, Quality.BAD_DECODING_ERROR)
+            elif group.kind in ("sm16", "sm32"):
+                number = raw.astype(np.int64)
+                sign = 1 << (8 * group.dtype.itemsize - 1)
+                values[group.target] = np.where(number >= sign, sign - number, number)
+            elif group.kind == "unix64":
+                values[group.target] = raw / 1000
             elif group.kind == "bit":
                 values[group.target] = (raw >> group.shifts) & 1
             elif group.kind == "bool":
@@ -118,6 +136,10 @@ class BlockDecoder:
             finite = np.isfinite(values[self._floats])
             if not np.logical_and.reduce(finite):
                 _mark(quality, values, self._floats, ~finite, Quality.BAD_SENSOR_FAILURE)
+        for row, kind, wire in self._dates:
+            seconds = seconds_of(kind, payload[wire].tobytes())
+            values[row] = np.nan if seconds is None else seconds
+            quality[row] = Quality.BAD_DECODING_ERROR if seconds is None else Quality.GOOD
         text: dict[int, str] = {}
         for row, wire in self._texts:
             values[row] = np.nan

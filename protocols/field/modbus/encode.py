@@ -6,6 +6,7 @@ import struct
 
 from protocols.errors import DeviceRefused
 from protocols.field.base import BoundPoint
+from protocols.field.modbus.dates import DATES, registers_of
 from protocols.field.modbus.decode import wire_positions
 from protocols.field.modbus.planner import address_of, span_of
 from protocols.model.quality import Quality
@@ -14,8 +15,11 @@ _INTEGERS = {
     "i16": (-(2**15), 2**15 - 1, ">h"), "u16": (0, 2**16 - 1, ">H"),
     "i32": (-(2**31), 2**31 - 1, ">i"), "u32": (0, 2**32 - 1, ">I"),
     "i64": (-(2**63), 2**63 - 1, ">q"), "u64": (0, 2**64 - 1, ">Q"),
+    "unix32": (0, 2**32 - 1, ">I"),
 }  # fmt: skip
 _BCD_DIGITS = {"bcd16": 4, "bcd32": 8}
+_SIGNED = {"sm16": 16, "sm32": 32}
+"""Sign and magnitude: the top bit says minus."""
 _ROUNDING = 1e-6
 """A value that was unscaled (2.3 / 0.1) is off an integer by floating-point noise, never by more."""
 
@@ -57,6 +61,15 @@ def _big_endian(point: BoundPoint, value: float | str, size: int) -> bytes:
         if not packed or value - value != 0:
             raise _refused(point, value, f"a finite number that fits {kind}", Quality.BAD_OUT_OF_RANGE)
         return packed
+    if kind in DATES:
+        try:
+            return registers_of(kind, value)
+        except (ValueError, OverflowError, OSError):
+            raise _refused(point, value, "seconds since 1970", Quality.BAD_OUT_OF_RANGE) from None
+    if kind == "unix64":
+        if not 0 <= value < 2**43:
+            raise _refused(point, value, "seconds since 1970", Quality.BAD_OUT_OF_RANGE)
+        return round(value * 1000).to_bytes(8, "big")
     return _integer(point, value, kind)
 
 
@@ -69,6 +82,12 @@ def _integer(point: BoundPoint, value: float, kind: str) -> bytes:
         if not 0 <= whole < 10**digits:
             raise _refused(point, value, f"0 to {10**digits - 1}", Quality.BAD_OUT_OF_RANGE)
         return bytes.fromhex(f"{whole:0{digits}d}")
+    if kind in _SIGNED:
+        bits = _SIGNED[kind]
+        most = 2 ** (bits - 1) - 1
+        if abs(whole) > most:
+            raise _refused(point, value, f"{-most} to {most}", Quality.BAD_OUT_OF_RANGE)
+        return (abs(whole) | (whole < 0) << bits - 1).to_bytes(bits // 8, "big")
     low, high, layout = _INTEGERS[kind]
     if not low <= whole <= high:
         raise _refused(point, value, f"{low} to {high}", Quality.BAD_OUT_OF_RANGE)

@@ -13,6 +13,7 @@ from itertools import groupby
 
 from protocols.errors import ConfigError, Mistake
 from protocols.field.base import BoundDevice, BoundPoint
+from protocols.field.modbus.learning import Learnt, crosses
 from protocols.model.device import REGISTERS, Limits, ModbusAddress, PeriodClass
 
 MAX_BITS = 2000
@@ -70,21 +71,27 @@ def is_bits(fc: int) -> bool:
     return fc <= 2
 
 
-def capacity(fc: int, limits: Limits) -> int:
-    """Return how many registers or bits one request may ask of this device."""
-    return min(MAX_BITS, limits.max_registers * BITS_PER_REGISTER) if is_bits(fc) else limits.max_registers
+def capacity(fc: int, limits: Limits, learnt: int | None = None) -> int:
+    """Return how many registers or bits one request may ask of this device; `learnt`: what it bore."""
+    given = min(MAX_BITS, limits.max_registers * BITS_PER_REGISTER) if is_bits(fc) else limits.max_registers
+    return given if learnt is None else min(given, learnt)
 
 
-def merge(fc: int, spans: Iterable[Span], limits: Limits) -> list[Block]:
-    """Lay blocks over the spans of one function code; each span lies whole in exactly one block."""
-    most = capacity(fc, limits)
+def merge(fc: int, spans: Iterable[Span], limits: Limits, learnt: Learnt | None = None) -> list[Block]:
+    """Lay blocks over the spans of one function code; each span lies whole in exactly one block.
+
+    No block reaches over a hole that was learnt, or is longer than the device bore.
+    """
+    most = capacity(fc, limits, learnt.most(fc) if learnt else None)
+    holes = learnt.holes_of(fc) if learnt else []
     gap = limits.max_gap * (BITS_PER_REGISTER if is_bits(fc) else 1)
     blocks: list[Block] = []
     members: list[Span] = []
     start = end = 0
     for span in sorted(spans, key=lambda span: (span.start, span.end, span.point.index)):
         reach = max(end, span.end)
-        if members and span.start - end <= gap and reach - start <= most:
+        near = span.start - end <= gap and not (holes and crosses(holes, end, span.start))
+        if members and near and reach - start <= most:
             members.append(span)
             end = reach
             continue
@@ -114,10 +121,28 @@ def split(block: Block) -> tuple[Block, Block] | None:
     return _cover(block.fc, block.spans[:cut]), _cover(block.fc, block.spans[cut:])
 
 
-def plan_device(device: BoundDevice) -> list[tuple[PeriodClass, Block]]:
-    """Return the requests of one device. Raises ConfigError with every mistake of its points."""
-    limits = device.profile.limits
-    mistakes = [mistake for point in device.points for mistake in check(point, limits)]
+def lay(spans: Sequence[Span], limits: Limits, learnt: Learnt) -> tuple[list[Block], list[tuple[Block, int]]]:
+    """Return the requests for spans of one function code, and the values that are not asked, with the reason.
+
+    A value is not asked where the device has refused it alone; the reason is its exception code.
+    """
+    fc = spans[0].address.fc
+    missing = {(hole.start, hole.count): hole.code for hole in learnt.holes_of(fc) if hole.whole}
+    alive = [span for span in spans if (span.start, span.count) not in missing]
+    refused: dict[tuple[int, int], list[Span]] = {}
+    for span in spans:
+        if (span.start, span.count) in missing:
+            refused.setdefault((span.start, span.count), []).append(span)
+    gone = [(_cover(fc, own), missing[place]) for place, own in refused.items()]
+    return merge(fc, alive, limits, learnt), gone
+
+
+def lanes(device: BoundDevice) -> list[tuple[PeriodClass, tuple[Span, ...]]]:
+    """Return what may share requests: values of one function code and period.
+
+    Raises ConfigError with every mistake of the device's points.
+    """
+    mistakes = [mistake for point in device.points for mistake in check(point, device.profile.limits)]
     if mistakes:
         raise ConfigError(mistakes)
 
@@ -125,10 +150,15 @@ def plan_device(device: BoundDevice) -> list[tuple[PeriodClass, Block]]:
         return span.address.fc, span.point.profile.period
 
     spans = sorted((span_of(point) for point in device.points if point.profile.readable), key=lane)
+    return [(period, tuple(members)) for (_, period), members in groupby(spans, key=lane)]
+
+
+def plan_device(device: BoundDevice) -> list[tuple[PeriodClass, Block]]:
+    """Return the requests of a device of which nothing is known yet. Raises ConfigError as `lanes`."""
     return [
         (period, block)
-        for (fc, period), members in groupby(spans, key=lane)
-        for block in merge(fc, members, limits)
+        for period, spans in lanes(device)
+        for block in merge(spans[0].address.fc, spans, device.profile.limits)
     ]
 
 

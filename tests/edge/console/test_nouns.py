@@ -56,6 +56,29 @@ async def test_a_device_that_answers_is_online_and_one_that_is_silent_says_what_
     assert devices["pump1"]["state"] == "online"
 
 
+async def test_what_was_learnt_of_a_device_is_shown_and_forgotten(house: Doors) -> None:
+    page = await house.sign_in()
+    session = house.gateway.house.sessions["line1"]
+    record = {
+        "version": 1, "profile": "test.pump 1", "max_registers": 60, "max_bits": None, "pause_ms": 20,
+        "holes": [{"fc": 3, "address": 7, "count": 2, "exception": 2, "value": False}], "learnt_us": 1,
+    }  # fmt: skip
+    assert await get(page, "/api/learnt") == {}
+    session.notes.put("pump1", record)
+    shown = {key: value for key, value in record.items() if key != "version"}
+    assert await get(page, "/api/learnt") == {"pump1": shown}
+    devices = {device["key"]: device["learnt"] for device in await get(page, "/api/devices")}
+    assert devices == {"pump1": shown, "pump2": None}
+    before = session.losses
+    local = house.local
+    gone = await local.delete("/api/learnt/pump1")
+    assert gone.status_code == 204
+    assert await get(page, "/api/learnt") == {}
+    assert (await local.delete("/api/learnt/nobody")).status_code == 404
+    await until(lambda: session.state == "online")
+    assert session.losses == before, "opened anew, not lost"
+
+
 async def test_a_line_that_cannot_be_opened_is_told_in_words(tmp_path: Path) -> None:
     async with ModbusField() as gone:
         port = gone.port

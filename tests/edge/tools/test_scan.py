@@ -77,7 +77,7 @@ async def test_without_an_identity_the_registers_tell_the_meter() -> None:
         honest = through(take)
 
         async def ask(request: Any) -> Any:
-            return None if request.function_code == 43 else await honest(request)
+            return None if request.fc == 43 else await honest(request)
 
         found, _ = await told(scan_modbus("", units=[1], profiles=PROFILES, ask=ask))
         await driver.close()

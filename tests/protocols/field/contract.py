@@ -42,7 +42,8 @@ class Harness(ABC):
     refused: ClassVar[tuple[tuple[str, float | str], ...]]
     """Writes that must be refused: read-only, out of range, of the wrong type."""
 
-    proxy: Proxy
+    proxy: Any
+    """A `Proxy`, or another way to cut the line and mend it: `port`, `start()`, `cut()`."""
 
     @abstractmethod
     async def start(self) -> int:
@@ -60,6 +61,10 @@ class Harness(ABC):
     def settings(self, port: int) -> dict[str, Any]:
         """Return the driver's settings for a port on 127.0.0.1."""
 
+    def place(self, port: int) -> str:
+        """Return how an error names what cannot be reached, as a pattern."""
+        return rf"127\.0\.0\.1:{port}"
+
     async def speak(self, *, retained: bool) -> None:  # noqa: B027 - most servers speak by themselves
         """Let the devices send what they have to say, to be kept for whoever comes, or now."""
 
@@ -73,12 +78,16 @@ class Harness(ABC):
         """Return the points by key."""
         return {point.profile.key: point for device in self.devices() for point in device.points}
 
+    def line(self, port: int) -> Any:
+        """Return what lies between driver and server, not started."""
+        return Proxy(port)
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Harness]:
         """Run server and proxy."""
         port = await self.start()
         try:
-            self.proxy = Proxy(port)
+            self.proxy = self.line(port)
             await self.proxy.start()
             try:
                 yield self
@@ -143,7 +152,7 @@ class DriverContract:
         port = await free_port()
         driver = harness.driver(port)
         if harness.connects:
-            with pytest.raises(ConnectionLost, match=rf"127\.0\.0\.1:{port}") as caught:
+            with pytest.raises(ConnectionLost, match=harness.place(port)) as caught:
                 await driver.open()
             assert quality_class(caught.value.quality) == "bad"
         else:

@@ -9,15 +9,16 @@ import pytest
 from tests.protocols.field.camera.harness import CameraHarness
 from tests.protocols.field.contract import DriverContract, Harness
 from tests.protocols.field.modbus.harness import ModbusHarness
+from tests.protocols.field.modbus.transports import TRANSPORTS
 from tests.protocols.field.mqtt.harness import MqttHarness
 from tests.protocols.field.opcua.harness import OpcUaHarness, OpcUaServer
 from tests.protocols.field.sparkplug.harness import SparkplugHarness
 
 
 class TestModbus(DriverContract):
-    @pytest.fixture
-    async def harness(self) -> AsyncIterator[Harness]:
-        async with ModbusHarness().running() as harness:
+    @pytest.fixture(params=[ModbusHarness, *TRANSPORTS], ids=lambda made: made.__name__)
+    async def harness(self, request: pytest.FixtureRequest) -> AsyncIterator[Harness]:
+        async with request.param().running() as harness:
             yield harness
 
 

@@ -31,8 +31,10 @@ class ModbusHarness(Harness):
         ("level", "high"), ("level", float("nan")), ("level", 1e39), ("fixed", 1.0),
     )  # fmt: skip
 
+    limits: ClassVar[dict[str, int]] = {}
+
     def __init__(self) -> None:
-        self._server: ModbusTcpServer | None = None
+        self._server: Any = None
 
     async def start(self) -> int:
         coils = [SimData(0, values=[True, False, True], datatype=DataType.BITS)]
@@ -46,18 +48,21 @@ class ModbusHarness(Harness):
         unit2 = [SimData(0, values=[7.25], datatype=DataType.FLOAT32)]
         inputs = [SimData(0, values=[9], datatype=DataType.REGISTERS)]
         blank = [SimData(0, values=[False] * 8, datatype=DataType.BITS)]
-        self._server = ModbusTcpServer(
-            [SimDevice(1, (coils, blank, unit1, inputs)), SimDevice(2, (blank, blank, unit2, inputs))],
-            address=("127.0.0.1", 0),
-        )
+        units = [SimDevice(1, (coils, blank, unit1, inputs)), SimDevice(2, (blank, blank, unit2, inputs))]
+        self._server = self.server(units)
         await self._server.serve_forever(background=True)
         transport: Any = self._server.transport
-        port: int = transport.sockets[0].getsockname()[1]
+        sock = transport.sockets[0] if hasattr(transport, "sockets") else transport.get_extra_info("socket")
+        port: int = sock.getsockname()[1]
         return port
+
+    def server(self, units: list[SimDevice]) -> Any:
+        """Return pymodbus's server for the transport, on a free port."""
+        return ModbusTcpServer(units, address=("127.0.0.1", 0))
 
     async def stop(self) -> None:
         if self._server is not None:
-            await self._server.shutdown()  # type: ignore[no-untyped-call]
+            await self._server.shutdown()
             await asyncio.sleep(0)
         self._server = None
 
@@ -77,8 +82,13 @@ class ModbusHarness(Harness):
                 {"key": "running", "type": "bool", "writable": True, "modbus": {"fc": 1, "address": 2}},
                 {"key": "fixed", "type": "u16", "modbus": {"fc": 4, "address": 0}},
             ],
+            limits=self.limits,
         )  # fmt: skip
-        second = profile("modbus", [{"key": "level2", "type": "f32", "modbus": {"fc": 3, "address": 0}}])
+        second = profile(
+            "modbus",
+            [{"key": "level2", "type": "f32", "modbus": {"fc": 3, "address": 0}}],
+            limits=self.limits,
+        )
         return bind(pump, {"unit": 1}), bind(second, {"unit": 2}, "device2", len(pump.points))
 
     def settings(self, port: int) -> dict[str, Any]:

@@ -98,6 +98,8 @@ def memory(registers: dict[int, int]) -> Script:
         if request.fc == 6:
             registers[address] = count
             return request.echo()
+        if request.fc == 22:
+            return request.exception(1)
         wanted = range(address, address + count)
         if request.fc != 3 or any(at not in registers for at in wanted):
             return request.exception(2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,25 @@ def reference(raw: bytes, kind: str, order: str, bit: int | None) -> tuple[float
     if kind in ("bcd16", "bcd32"):
         digits = big.hex()
         return (float(digits), Quality.GOOD) if digits.isdigit() else (math.nan, Quality.BAD_DECODING_ERROR)
-    value = float(struct.unpack(LAYOUTS[kind], big)[0])
+    if kind in ("date6", "date3"):
+        if kind == "date6":
+            fields = list(struct.unpack(">6H", big))
+        else:
+            minute, second, day, hour, year, month = big
+            fields = [year, month, day, hour, minute, second]
+        year, month, day, hour, minute, second = fields
+        try:
+            at = datetime(year + (2000 if year < 100 else 0), month, day, hour, minute, second, tzinfo=UTC)
+        except ValueError:
+            return math.nan, Quality.BAD_DECODING_ERROR
+        return at.timestamp(), Quality.GOOD
+    if kind in ("sm16", "sm32"):
+        number = int.from_bytes(big, "big")
+        sign = 1 << (8 * len(big) - 1)
+        return float(number & sign - 1) * (-1 if number & sign else 1), Quality.GOOD
+    if kind == "unix64":
+        return float(int.from_bytes(big, "big")) / 1000, Quality.GOOD
+    value = float(struct.unpack(LAYOUTS.get(kind, ">I"), big)[0])
     return (value, Quality.GOOD) if math.isfinite(value) else (math.nan, Quality.BAD_SENSOR_FAILURE)
 
 
@@ -100,7 +119,24 @@ def test_columns_agree_with_struct(points: list[dict[str, Any]], memory: bytes) 
 
 
 @given(
-    st.sampled_from(["i16", "u16", "i32", "u32", "f32", "f64", "bcd16", "bcd32", "bool"]),
+    st.sampled_from(
+        [
+            "i16",
+            "u16",
+            "i32",
+            "u32",
+            "i64",
+            "u64",
+            "f32",
+            "f64",
+            "sm16",
+            "sm32",
+            "bcd16",
+            "bcd32",
+            "bool",
+            "unix32",
+        ]
+    ),
     st.sampled_from(ORDERS),
     st.floats(allow_nan=True) | st.integers(-(2**40), 2**40).map(float),
 )
@@ -148,6 +184,11 @@ def test_coils_are_packed_lowest_first(payload: bytes, addresses: set[int]) -> N
         ("u64", "CDAB", "0708050603040102", float(0x0102030405060708)),
         ("u64", "BADC", "0201040306050807", float(0x0102030405060708)),
         ("u64", "DCBA", "0807060504030201", float(0x0102030405060708)),
+        ("sm16", "ABCD", "80CD", -205.0), ("sm16", "ABCD", "00CD", 205.0),
+        ("sm32", "CDAB", "86A08001", -100000.0),
+        ("date6", "ABCD", "07EA000B001600150020001E", 1795383150.0),
+        ("date3", "ABCD", "201E16151A0B", 1795383150.0),
+        ("unix32", "CDAB", "4F5E6B03", 1795378014.0), ("unix64", "ABCD", "00000000000003E9", 1.001),
         ("bcd16", "ABCD", "1234", 1234.0), ("bcd32", "CDAB", "56781234", 12345678.0),
     ],
 )  # fmt: skip
@@ -174,3 +215,23 @@ def test_what_is_no_finite_number_is_a_sensor_failure(kind: str, wire: str) -> N
     assert math.isnan(got.value[0])
     assert got.quality.tolist() == [Quality.BAD_SENSOR_FAILURE, Quality.GOOD]
     assert got.value[1] == 7
+
+
+@given(st.sampled_from(["date6", "date3"]), st.integers(946_684_800, 4_102_444_799))
+def test_date_times_read_back(kind: str, seconds: int) -> None:
+    modbus = {"fc": 3, "address": 0}
+    device = bind(profile("modbus", [{"key": "p", "type": kind, "modbus": modbus}]), {"unit": 1})
+    registers = encode(device.points[0], float(seconds))
+    memory = struct.pack(f">{len(registers)}H", *registers)
+    assert decode([{"key": "p", "type": kind, "modbus": modbus}], memory).value[0] == seconds
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [("date6", math.nan), ("date3", 9e9), ("sm16", 32768.0), ("unix32", -1.0), ("unix64", 1e15)],
+)
+def test_what_has_no_registers_is_refused(kind: str, value: float) -> None:
+    point = {"key": "p", "type": kind, "modbus": {"fc": 3, "address": 0}}
+    device = bind(profile("modbus", [point]), {"unit": 1})
+    with pytest.raises(DeviceRefused):
+        encode(device.points[0], value)

@@ -200,13 +200,13 @@ async def test_a_hole_is_found_remembered_and_tried_again_later() -> None:
         assert len(server.seen) - before == 1, "without a hole it is one request again"
 
 
-async def test_a_gap_that_does_not_exist_costs_one_cut() -> None:
+async def test_a_gap_that_does_not_exist_costs_one_cut_and_a_look() -> None:
     registers = {at: at for at in (0, 1, 2, 20, 21)}
     async with line(memory(registers), unit(words(0, 1, 2, 20, 21))) as (server, made, [task]):
         assert rows(await made.read(task)) == {row: (float(at), 0) for row, at in enumerate(registers)}
-        assert [request.words for request in server.seen] == [(0, 22), (0, 3), (20, 2)]
+        assert [request.words for request in server.seen] == [(0, 22), (0, 3), (20, 2), (0, 20)]
         await made.read(task)
-        assert len(server.seen) == 5
+        assert [request.words for request in server.seen[4:]] == [(0, 3), (20, 2)]
 
 
 async def test_silence_while_learning_asks_nothing_more_and_learns_nothing() -> None:
@@ -339,15 +339,15 @@ async def test_a_bit_is_written_without_touching_its_neighbours(order: str, mask
 
 
 async def test_a_bit_whose_register_cannot_be_read_is_refused_not_unknown() -> None:
-    async def script(_request: Request) -> bytes | None:
-        return None
+    async def script(request: Request) -> bytes | None:
+        return request.exception(1) if request.fc == 22 else None
 
     modbus = {"fc": 3, "address": 7, "bit": 3}
     device = unit([{"key": "b", "type": "bool", "writable": True, "modbus": modbus}])
     async with line(script, device) as (server, made, _):
         with pytest.raises(DeviceRefused, match="nothing was written"):
             await made.write(device.points[0], 1)
-        assert {request.fc for request in server.seen} == {3}
+        assert {request.fc for request in server.seen} == {22, 3}
 
 
 async def test_a_write_that_cannot_be_read_back_is_still_a_write() -> None:
@@ -385,3 +385,50 @@ async def test_requests_on_the_wire_are_those_of_the_reference() -> None:
     assert sent == [bytes.fromhex(text) for text in ("010400010001", "020400000002", "090300040001")]
     assert results[1][1][0] == pytest.approx(230.2)
     assert results[2][2][1] == Quality.BAD_CONFIGURATION_ERROR
+
+
+async def test_a_bit_is_written_by_one_mask_write_where_the_unit_knows_it() -> None:
+    registers = {7: 0b1010_0000}
+
+    async def script(request: Request) -> bytes | None:
+        if request.fc != 22:
+            return await memory(registers)(request)
+        address, keep, change = struct.unpack(">HHH", request.data)
+        registers[address] = (registers[address] & keep) | (change & ~keep & 0xFFFF)
+        return request.frame(bytes([22]) + request.data)
+
+    modbus = {"fc": 3, "address": 7, "bit": 3}
+    device = unit([{"key": "b", "type": "bool", "writable": True, "modbus": modbus}])
+    async with line(script, device) as (server, made, _):
+        held = []
+        for value in (1, 0):
+            assert await made.write(device.points[0], value) == value
+            held.append(registers[7])
+        assert held == [0b1010_1000, 0b1010_0000]
+        assert [request.fc for request in server.seen] == [22, 3, 22, 3], "written, then read back"
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        ([0x0001_FFFF, 0x0002_FFFF, 0x0002_0000], (0x0002_0000, Quality.GOOD)),
+        ([0x0001_FFFF, 0x0001_0000, 0x0002_0001], (0x0002_0001, Quality.GOOD)),
+        ([0x0001_FFFF, 5, 6], (6, Quality.GOOD)),
+        ([0x0001_FFFF, 0x00F1_0000, 0x00F1_0002], (0x00F1_0002, Quality.GOOD)),
+        ([0x0001_FFFF, 0x00F1_0000, 7], (7, Quality.UNCERTAIN_SUB_NORMAL)),
+    ],
+    ids=["high word early", "low word early", "reset", "a true jump", "no two agree"],
+)
+async def test_a_counter_that_jumped_is_looked_at_twice(
+    answers: list[int], expected: tuple[int, int]
+) -> None:
+    async def script(request: Request) -> bytes | None:
+        value = answers[request.number]
+        return request.registers(value >> 16, value & 0xFFFF)
+
+    modbus = {"fc": 3, "address": 0, "counter": True}
+    device = unit([{"key": "c", "type": "u32", "modbus": modbus}])
+    async with line(script, device) as (server, made, [task]):
+        seen = [rows(await made.read(task))[0] for _ in range(2)]
+        assert list(seen[1]) == list(expected)
+        assert len(server.seen) == 3

@@ -61,7 +61,7 @@ async def line() -> AsyncIterator[OwnLine]:
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     try:
-        yield OwnLine("127.0.0.1", port, timeout_s=0.15, pause_s=0.0)
+        yield OwnLine({"host": "127.0.0.1", "port": port}, timeout_s=0.15, pause_s=0.0)
     finally:
         server.close()
         await asyncio.sleep(0.01)  # the other side of each connection ends in the loop's next rounds

@@ -78,6 +78,15 @@ export interface Device {
   points: number
   bad_points: number
   manual: boolean
+  learnt: Learnt | null
+}
+export interface Learnt {
+  profile: string
+  holes: { fc: number; address: number; count: number; exception: number; value: boolean }[]
+  max_registers: number | null
+  max_bits: number | null
+  pause_ms: number
+  learnt_us: number
 }
 
 export interface Quality {
