@@ -191,33 +191,36 @@ class SparkplugDriver(Driver):
 
     async def _hear(self, client: aiomqtt.Client, sink: Sink) -> str:
         """Listen until the connection ends; return why it did."""
-        loop, host = asyncio.get_running_loop(), self._own.host_id
-        ticking = None
+        host, reason = self._own.host_id, "the connection was closed"
+        filters = {node_filter(group, node): 1 for group, node in self.nodes}
+        if host is not None:
+            filters = {state_topic(host): 1, **filters}
         try:
-            filters = {node_filter(group, node): 1 for group, node in self.nodes}
-            if host is not None:
-                filters = {state_topic(host): 1, **filters}
             await subscribe(client, self._where, filters)
             self._listening = True
             if host is not None:
                 await client.publish(state_topic(host), self._state(online=True), qos=1, retain=True)
-            first = loop.time() + self._own.reorder_s
-            self._asking = {place: _Asking(self._own.rebirth_s, first) for place in self.nodes}
-            ticking = loop.create_task(self._tick(client, sink), name=f"sparkplug:{self._own.host}")
-            messages = client.messages
-            async for message in messages:
-                await self._take(client, message)
-                for _ in range(min(len(messages), _BATCH)):
-                    await self._take(client, await anext(messages))
-                self._draw(sink)
         except aiomqtt.MqttError as error:
             return ended(self._own, error)
+        first = asyncio.get_running_loop().time() + self._own.reorder_s
+        self._asking = {place: _Asking(self._own.rebirth_s, first) for place in self.nodes}
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._tick(client, sink), name=f"sparkplug:{self._own.host}")
+                await self._receive(client, sink)
+        except* aiomqtt.MqttError as errors:
+            reason = ended(self._own, errors.exceptions[0])
         finally:
             self._listening = False
-            if ticking is not None:
-                ticking.cancel()
-                await asyncio.gather(ticking, return_exceptions=True)
-        return "the connection was closed"
+        return reason
+
+    async def _receive(self, client: aiomqtt.Client, sink: Sink) -> None:
+        messages = client.messages
+        async for message in messages:
+            await self._take(client, message)
+            for _ in range(min(len(messages), _BATCH)):
+                await self._take(client, await anext(messages))
+            self._draw(sink)
 
     def _lost(self, sink: Sink) -> None:
         for node in self.nodes.values():

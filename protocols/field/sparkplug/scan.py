@@ -16,8 +16,7 @@ import aiomqtt
 from google.protobuf.message import DecodeError
 
 from protocols.errors import ConnectionLost
-from protocols.field.mqtt.broker import BrokerSettings, connect, disconnect, subscribe, where
-from protocols.field.mqtt.reasons import explain
+from protocols.field.mqtt.broker import BrokerSettings, connect, disconnect, ended, subscribe, where
 from protocols.field.scanning import Found, Progress
 from protocols.field.sparkplug.driver import rebirth_request
 from protocols.field.sparkplug.topics import Place, command_topic, parse
@@ -77,7 +76,7 @@ async def listen(
             await asyncio.gather(collecting, return_exceptions=True)
     except aiomqtt.MqttError as error:
         raise ConnectionLost(
-            f"{where(settings)}: {explain(error)[0]}", Quality.BAD_NO_COMMUNICATION
+            f"{where(settings)}: {ended(settings, error)}", Quality.BAD_NO_COMMUNICATION
         ) from error
     finally:
         await disconnect(client)
