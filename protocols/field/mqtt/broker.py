@@ -26,6 +26,8 @@ ANSWER_S: Final = 5.0
 """A broker that does not answer a connect, subscribe or publish for so long counts as gone."""
 QUEUE: Final = 20_000
 """Messages that wait for the gateway; more than that are dropped, the newest first, with a log line."""
+MOST_BYTES: Final = 4 * 1024 * 1024
+"""A larger message is no telegram of a device: it is not looked into, and with MQTT 5 not sent to us."""
 _PORT: Final = 1883
 _TLS_PORT: Final = 8883
 
@@ -141,6 +143,7 @@ async def connect(
     if five:
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = session_s
+        properties.MaximumPacketSize = MOST_BYTES + 65_536
     client = aiomqtt.Client(
         settings.host,
         settings.port,

@@ -12,6 +12,7 @@ import numpy as np
 
 from protocols.errors import ConfigError, Mistake
 from protocols.field.base import BoundPoint
+from protocols.field.mqtt.broker import MOST_BYTES
 from protocols.field.mqtt.formats import Reader, reader, unpack
 from protocols.field.mqtt.payload import (
     MISSING,
@@ -150,6 +151,10 @@ class Routes:
         rows: list[tuple[Route, Value]] = []
         for route in routes:
             document = MISSING
+            if len(payload) > MOST_BYTES:
+                documents[route.form] = MISSING
+                rows.append((route, UNREADABLE))
+                continue
             if route.path or route.time_path or route.id_path:
                 if route.form not in documents:
                     documents[route.form] = route.read(payload)

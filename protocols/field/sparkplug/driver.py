@@ -22,7 +22,16 @@ from pydantic import Field
 
 from protocols.errors import ConfigError, ConnectionLost, DeviceRefused, DeviceTimeout, Mistake
 from protocols.field.base import BoundDevice, BoundPoint, Driver, Sink
-from protocols.field.mqtt.broker import FILES, BrokerSettings, connect, disconnect, ended, subscribe, where
+from protocols.field.mqtt.broker import (
+    FILES,
+    MOST_BYTES,
+    BrokerSettings,
+    connect,
+    disconnect,
+    ended,
+    subscribe,
+    where,
+)
 from protocols.field.mqtt.payload import compile_path
 from protocols.field.mqtt.routes import differs
 from protocols.field.sparkplug.latest import Latest
@@ -283,6 +292,9 @@ class SparkplugDriver(Driver):
         node = self.nodes.get((place.group, place.node))
         if node is None or message.retain:
             return  # births and data are never retained; a kept one tells of a time nobody knows
+        if len(raw) > MOST_BYTES:
+            node.garbled(f"{place.verb} is larger than {MOST_BYTES} bytes")
+            return
         try:
             payload = Payload.FromString(raw)
         except DecodeError:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from protocols.field.mqtt.broker import MOST_BYTES
 from protocols.field.mqtt.commands import Asked, command_of
 from protocols.field.mqtt.formats import big_endian, row, unpack
 from protocols.field.mqtt.payload import MISSING, source_time
@@ -100,6 +101,13 @@ def test_no_payload_harms_and_none_is_a_wrong_number(payload: bytes, form: str, 
     good = said.quality < Quality.UNCERTAIN
     assert all(math.isfinite(value) for value in said.value[good].tolist())
     assert not (retained and good.any())
+
+
+def test_a_message_as_large_as_no_device_sends_is_not_looked_into() -> None:
+    made = routes(x={"topic": "t", "json_path": "v"}, y={"topic": "t", "type": "text"})
+    huge = b'{"v": 1, "junk": "' + b"x" * MOST_BYTES + b'"}'
+    said = made.readings("t", huge, False, 99)
+    assert [code for _, code in rows(said).values()] == [Quality.BAD_DECODING_ERROR] * 2
 
 
 def test_a_message_that_came_already_is_ignored() -> None:
