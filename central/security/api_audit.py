@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
+from pydantic import Field
 
 from central.kernel.shapes import Cursor, Limit, problems
 from central.security import schemas
@@ -24,9 +25,13 @@ def _filter(
     what: Annotated[
         str, Query(max_length=100, pattern=_TEXT, description="part of the path, the operation or the change")
     ] = "",
+    alike: Annotated[
+        list[Annotated[str, Field(max_length=64, pattern=_TEXT)]] | None,
+        Query(max_length=200, description="operations that `what` stands for too, by their ids"),
+    ] = None,
     refused: Annotated[bool | None, Query(description="only what was refused, or only what was not")] = None,
 ) -> AuditFilter:
-    return AuditFilter(_aware(start), _aware(end), actor, what, refused)
+    return AuditFilter(_aware(start), _aware(end), actor, what, tuple(alike or ()), refused)
 
 
 Wanted = Annotated[AuditFilter, Depends(_filter)]

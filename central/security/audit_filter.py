@@ -15,13 +15,15 @@ from central.security.models import AuditEntry
 class AuditFilter:
     """What all wanted entries have; None and empty: whatever. start inclusive, end exclusive.
 
-    what is looked for, as it is, in the path, the operation and the things that were changed.
+    what is looked for, as it is, in the path, the operation and the things that were changed. alike are
+    operations that are meant by it too: screens call them by words of their own.
     """
 
     start: datetime | None = None
     end: datetime | None = None
     actor: str | None = None
     what: str = ""
+    alike: tuple[str, ...] = ()
     refused: bool | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
@@ -38,6 +40,8 @@ class AuditFilter:
             first, *rest = (column.icontains(self.what, autoescape=True) for column in columns)
             for condition in rest:
                 first |= condition
+            if self.alike:
+                first |= AuditEntry.operation.in_(self.alike)
             found.append(first)
         if self.refused is not None:
             found.append(AuditEntry.status >= 400 if self.refused else AuditEntry.status < 400)

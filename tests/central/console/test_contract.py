@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from central.app import create_app
 from central.config import Config
+from central.security.origin import SAFE_METHODS
 from tests.central.security.test_routes_closed import OPEN
 
 WEB = Path(__file__).parents[3] / "central" / "console" / "web"
@@ -33,3 +35,20 @@ def test_every_operation_has_a_name_a_tag_and_documented_refusals() -> None:
                     assert list(response["content"]) == ["application/problem+json"], (method, path)
     assert len(names) == len(set(names))
     assert all(name.isidentifier() and name[0].islower() for name in names)
+
+
+def test_every_deed_of_the_audit_trail_has_words_in_both_languages() -> None:
+    described = json.loads((WEB / "openapi.json").read_text("utf-8"))
+    audited = {"finishOidc", "addUser", "setRetention", "backup", "restore"} | {
+        operation["operationId"]
+        for operations in described["paths"].values()
+        for method, operation in operations.items()
+        if method.upper() not in SAFE_METHODS
+    }
+    told = (WEB / "src" / "i18n" / "parts" / "audit.ts").read_text("utf-8")
+    tables = re.findall(r"deed: \{(.*?)\n    \}", told, re.DOTALL)
+    assert len(tables) == 2
+    for table in tables:
+        words = dict(re.findall(r"(\w+): '([^']+)'", table))
+        assert words.keys() == audited
+        assert len(set(words.values())) == len(words), "two deeds that read alike cannot be told apart"

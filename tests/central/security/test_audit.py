@@ -90,6 +90,7 @@ async def test_the_filter_finds_what_was_changed(trail: AuditTrail) -> None:
     await trail.write(deed(7, changes=({"what": "user 100%", "before": None, "after": {}},)))
     assert [item.number for item in (await trail.list(AuditFilter(what="user 100%"))).items] == [6]
     assert (await trail.list(AuditFilter(what="1000"))).items == []
+    assert len((await trail.list(AuditFilter(what="确认", alike=("ackAlarm",)))).items) == 6
     assert (await trail.list(AuditFilter(refused=True))).items == []
     assert len((await trail.list(AuditFilter(actor="wang"))).items) == 6
 
