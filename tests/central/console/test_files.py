@@ -32,7 +32,8 @@ async def test_an_address_of_the_console_is_its_page(browser: httpx2.AsyncClient
     answer = await browser.get(path)
     assert answer.status_code == 200
     assert "the page" in answer.text
-    assert "script-src 'self'" in answer.headers["content-security-policy"]
+    assert "script-src 'self';" in answer.headers["content-security-policy"]
+    assert "unsafe" not in answer.headers["content-security-policy"]
     assert answer.headers["cache-control"] == "no-cache"
 
 
