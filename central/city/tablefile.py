@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NoReturn
 
 from central.city import cells
 from central.city.fields import FIELDS, HAVE_LIFE, Fault, Kind
 from central.city.layers import State
+from protocols.errors import Rejected
 
 Format = Literal["csv", "geojson"]
 MOST_BYTES: Final = 32 * 1024 * 1024
@@ -60,9 +61,19 @@ class Unreadable(Exception):
         super().__init__(en)
 
 
-def columns(kind: Kind) -> list[str]:
-    """Return the columns of a kind's file, in their order."""
-    return ["id", *(item.name for item in FIELDS[kind]), *(["lifecycle"] if kind in HAVE_LIFE else [])]
+def columns(kind: Kind, chosen: Sequence[str] | None = None) -> list[str]:
+    """Return the columns of a kind's file, in their order; chosen: these only, after the id.
+
+    Rejected(`bad-field`) for one that there is not.
+    """
+    known = ["id", *(item.name for item in FIELDS[kind]), *(["lifecycle"] if kind in HAVE_LIFE else [])]
+    if chosen is None:
+        return known
+    if unknown := sorted(set(chosen) - set(known)):
+        raise Rejected(
+            "bad-field", f"{', '.join(unknown)}: no such column of a {kind}; there are {', '.join(known)}"
+        )
+    return ["id", *(name for name in dict.fromkeys(chosen) if name != "id")]
 
 
 def read(kind: Kind, shape: Format, data: bytes) -> Read:
@@ -78,15 +89,20 @@ def read(kind: Kind, shape: Format, data: bytes) -> Read:
         return Read(mistakes=[error.mistake])
 
 
-def write_csv(kind: Kind, states: Iterable[State]) -> Iterator[str]:
-    """Yield the lines of a CSV file with a byte order mark, which Excel needs to see UTF-8."""
+def write_csv(kind: Kind, states: Iterable[State], chosen: Sequence[str] | None = None) -> Iterator[str]:
+    """Yield the lines of a CSV file with a byte order mark, which Excel needs to see UTF-8.
+
+    chosen: `columns`, of which it has these only; so has the next.
+    """
+    names, fields = columns(kind, chosen), {item.name: item for item in FIELDS[kind]}
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer)
     buffer.write("\ufeff")
-    writer.writerow(columns(kind))
+    writer.writerow(names)
     for state in states:
-        shown = [cells.show(item, state[item.name]) for item in FIELDS[kind]]
-        writer.writerow([state["id"], *shown, *([state["lifecycle"]] if kind in HAVE_LIFE else [])])
+        writer.writerow(
+            [cells.show(fields[name], state[name]) if name in fields else state[name] for name in names]
+        )
         if buffer.tell() > 65_536:
             yield buffer.getvalue()
             buffer.seek(0)
@@ -95,18 +111,19 @@ def write_csv(kind: Kind, states: Iterable[State]) -> Iterator[str]:
 
 
 def write_geojson(
-    kind: Kind, states: Iterable[State], places: Mapping[str, tuple[float, float]]
+    kind: Kind,
+    states: Iterable[State],
+    places: Mapping[str, tuple[float, float]],
+    chosen: Sequence[str] | None = None,
 ) -> Iterator[str]:
     """Yield a FeatureCollection. places: where sites stand, for what has no place of its own."""
+    names = [name for name in columns(kind, chosen) if name not in {"lon", "lat"}]
     yield '{"type":"FeatureCollection","features":['
     between = ""
     for state in states:
         own = state["lon"] is not None
         place = (state["lon"], state["lat"]) if own else places.get(state.get("site") or "")
-        properties = {"id": state["id"]} | {
-            item.name: state[item.name] for item in FIELDS[kind] if item.name not in {"lon", "lat"}
-        }
-        properties |= {"lifecycle": state["lifecycle"], "own_place": own}
+        properties = {name: state[name] for name in names} | {"own_place": own}
         feature = {
             "type": "Feature",
             "id": state["id"],

@@ -17,6 +17,7 @@ from central.city.tablefile import Format
 from central.city.transfer import Plan, plan
 from central.cli.settings import Data, settings
 from central.config import Config
+from central.kernel.shapes import names
 from central.store.open import open_database
 from protocols.errors import Rejected
 from protocols.model.clock import now_us
@@ -33,16 +34,21 @@ def export_(
     kind: What,
     file: Annotated[Path | None, typer.Argument(help="File to write; left out: standard output.")] = None,
     shape: Shape = None,
+    fields: Annotated[
+        str | None, typer.Option(help="Columns after the id, comma separated; left out: all.")
+    ] = None,
     data: Data = None,
 ) -> None:
     """Write everything of a kind as CSV or GeoJSON. Imported again, the file changes nothing.
 
-    Example: citynerve registry export sites sites.csv
+    Example: citynerve registry export sites sites.csv --fields name_zh,district,lon,lat
     """
     wanted, form = _kind(kind), _format(shape, file)
     if wanted == "point" and form == "geojson":
         raise Rejected("no-place", "points stand at their device; export them as csv")
-    text = asyncio.run(_export(settings(data), wanted, form))
+    chosen = None if fields is None else names(fields)
+    tablefile.columns(wanted, chosen)
+    text = asyncio.run(_export(settings(data), wanted, form, chosen))
     if file is None:
         sys.stdout.write(text)
     else:
@@ -101,16 +107,16 @@ def _format(asked: str | None, file: Path | None) -> Format:
     raise Rejected("format", f"{asked!r} is no format; use csv or geojson")
 
 
-async def _export(config: Config, kind: Kind, form: Format) -> str:
+async def _export(config: Config, kind: Kind, form: Format, chosen: list[str] | None) -> str:
     async with open_database(config, attach=True) as database:
         book = Book(database, now_us)
         states = await book.states(kind)
         ordered = [states[key] for key in sorted(states)]
         if form == "csv":
-            return "".join(tablefile.write_csv(kind, ordered))
+            return "".join(tablefile.write_csv(kind, ordered, chosen))
         sites = await book.states("site")
         places = {key: (site["lon"], site["lat"]) for key, site in sites.items()}
-        return "".join(tablefile.write_geojson(kind, ordered, places))
+        return "".join(tablefile.write_geojson(kind, ordered, places, chosen))
 
 
 async def _import(

@@ -132,6 +132,11 @@ Limit = Annotated[int, Query(ge=1, le=1000, description="how many items at most"
 Cursor = Annotated[str | None, Query(max_length=512, description="`next_cursor` of the page before")]
 
 
+def names(text: str) -> list[str]:
+    """Return the names in a comma separated list, each once, in their order."""
+    return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
 def encode_cursor(*key: str | int) -> str:
     """Return the sort key of the last item as an opaque cursor."""
     return base64.urlsafe_b64encode(json.dumps(key, separators=(",", ":")).encode()).rstrip(b"=").decode()

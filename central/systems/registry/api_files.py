@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 
 from central.city import attachments, tablefile
 from central.kernel.problem import Problem
-from central.kernel.shapes import problems
+from central.kernel.shapes import names, problems
 from central.security.permissions import MayEditRegistry, MayExport, MayRead
 from central.systems.registry import schemas
 from central.systems.registry.api import KIND_OF
@@ -44,10 +44,16 @@ Shape = Annotated[tablefile.Format, Query(alias="format", description="csv or ge
     responses={**_files(*_MEDIA.values()), **problems(401, 403, 422, 503)},
 )
 async def export_registry(
-    kind: schemas.Plural, who: MayExport, desk: Desk, shape: Shape = "csv"
+    kind: schemas.Plural,
+    who: MayExport,
+    desk: Desk,
+    shape: Shape = "csv",
+    fields: Annotated[
+        str | None, Query(max_length=500, description="comma separated columns after `id`; left out: all")
+    ] = None,
 ) -> StreamingResponse:
     """Return a file of all things of a kind within sight; imported again it changes nothing."""
-    lines = await desk.export(who.sight, KIND_OF[kind], shape)
+    lines = await desk.export(who.sight, KIND_OF[kind], shape, None if fields is None else names(fields))
     return StreamingResponse(
         lines,
         media_type=_MEDIA[shape],

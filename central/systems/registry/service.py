@@ -28,6 +28,7 @@ from central.store.reach import at_sites
 from central.store.registry import Attachment
 from central.systems.registry import schemas, views
 from central.systems.registry.views import Record
+from protocols.errors import Rejected
 from protocols.model.clock import Clock, to_datetime
 
 Tell = Callable[[Change], None]
@@ -215,17 +216,26 @@ class RegistryDesk:
         await self._attachments.remove(found, who.username)
         tell(told(found, attached=False))
 
-    async def export(self, sight: Sight, kind: Kind, shape: tablefile.Format) -> Iterator[str]:
-        """Return a file of everything of a kind within sight. Problem 422 `no-place` for points."""
+    async def export(
+        self, sight: Sight, kind: Kind, shape: tablefile.Format, fields: list[str] | None
+    ) -> Iterator[str]:
+        """Return a file of everything of a kind within sight; fields: of these columns only, None: all.
+
+        Problem 422 `no-place` for points, `bad-field`.
+        """
+        try:
+            tablefile.columns(kind, fields)
+        except Rejected as error:
+            raise Problem(422, error.reason, "Unknown column", str(error)) from error
         if kind == "point" and shape == "geojson":
             raise Problem(422, "no-place", "Points have no place", "Points stand at their device; use CSV.")
         city = await self._registry.city(sight.sites)
         states = await self._reached(sight, kind, city)
         ordered = [states[key] for key in sorted(states)]
         if shape == "csv":
-            return tablefile.write_csv(kind, ordered)
+            return tablefile.write_csv(kind, ordered, fields)
         places = {site.id: (site.lon, site.lat) for site in city.sites.values() if sight.sees(site.id)}
-        return tablefile.write_geojson(kind, ordered, places)
+        return tablefile.write_geojson(kind, ordered, places, fields)
 
     async def import_(
         self,

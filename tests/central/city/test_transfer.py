@@ -13,6 +13,7 @@ from central.city import cells, tablefile
 from central.city.fields import FIELDS, Fault, Kind, Known
 from central.city.layers import State, blank
 from central.city.transfer import Plan, plan
+from protocols.errors import Rejected
 
 KNOWN = Known(frozenset({"ps-1", "ps-2"}), frozenset({"water", "roads"}))
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), max_size=30).map(str.strip)
@@ -79,6 +80,20 @@ def test_what_is_exported_changes_nothing(kind: Kind, shape: tablefile.Format, d
 def test_what_is_exported_of_points_changes_nothing(state: State) -> None:
     made = come_back("point", state, "csv")
     assert (made.mistakes, made.steps, made.unchanged) == ([], [], 1)
+
+
+@given(states("site"))
+@settings(max_examples=5)
+def test_a_file_of_some_columns_changes_nothing_either(state: State) -> None:
+    chosen = ["district", "id", "tags"]
+    text = "".join(tablefile.write_csv("site", [state], chosen))
+    assert text.splitlines()[0] == "\ufeffid,district,tags"
+    made = plan("site", tablefile.read("site", "csv", text.encode()), {state["id"]: state}, KNOWN)
+    assert (made.mistakes, made.steps, made.unchanged) == ([], [], 1)
+    (feature,) = json.loads("".join(tablefile.write_geojson("site", [state], {}, chosen)))["features"]
+    assert [*feature["properties"]] == ["id", "district", "tags", "own_place"]
+    with pytest.raises(Rejected, match="owner: no such column of a site; there are id, name_zh"):
+        tablefile.columns("site", ["owner"])
 
 
 @given(st.text())

@@ -36,6 +36,7 @@ def test_a_file_goes_out_is_edited_and_comes_back(url: str, tmp_path: Path) -> N
     table = tmp_path / "sites.csv"
     exported = run("export", "sites")
     assert "滨江排涝站" in exported.output
+    assert run("export", "sites", "--fields", "district").output.splitlines()[0] == "\ufeffid,district"
     table.write_text(f"id,lon\n{SITE},200\n", "utf-8")
     wrong = run("import", "sites", str(table), "--apply")
     assert (wrong.exit_code, "sites.csv: line 2, lon: '200' is not expected" in wrong.output) == (1, True)

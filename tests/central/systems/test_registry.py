@@ -184,6 +184,11 @@ async def test_a_file_is_tried_applied_and_comes_back_unchanged(
         same = await send(city, "POST", f"/registry/import/{kind}", params=query, content=exported)
         assert (same["changed"], same["added"], same["mistake_count"]) == (0, 0, 0), kind
         assert same["unchanged"] > 0
+    few = await send(city, "GET", "/registry/export/sites", params={**query, "fields": "name_en,district"})
+    assert SITE.encode() in few
+    assert "滨江".encode() not in few
+    wrong = await send(city, "GET", "/registry/export/sites", expect=422, params={"fields": "owner"})
+    assert wrong["type"] == "/problems/bad-field"
 
 
 async def test_an_import_with_one_mistake_changes_nothing(city: Running, gateway: FieldGateway) -> None:
