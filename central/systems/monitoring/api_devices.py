@@ -32,7 +32,9 @@ async def get_story(
     series = {
         point.series: point.period_s for point in city.points_of.get(device_id, []) if not point.retired
     }
-    found, following = await story(room.database, room.clock, device_id, series, limit, cursor)
+    found, following = await story(
+        room.database, room.clock, device_id, series, sight=who.sight, limit=limit, cursor=cursor
+    )
     return Story(items=[DeviceMoment.of(one) for one in found], next_cursor=following)
 
 

@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime
 
 from central.kernel.packed import packed
-from central.kernel.shapes import problems
+from central.kernel.shapes import names, problems
 from central.security.permissions import MayExport, MayRead
 from central.security.principal import Principal
 from central.store.history import Resolution
@@ -68,7 +68,7 @@ async def get_history_columns(
 ) -> Response:
     """Return the same in a third of the bytes: times as steps, quality as runs, columns as asked for."""
     found = await _load(room, who, point, (from_, to), resolution, limit)
-    wanted = None if fields is None else past.known_columns(_names(fields))
+    wanted = None if fields is None else past.known_columns(names(fields))
     now_us = room.clock()
     return await asyncio.to_thread(lambda: packed(past.compact(found, now_us, wanted), request))
 
@@ -109,7 +109,7 @@ async def export_readings(
         points,
         span=(max(from_us, 0), min(to_us, LATEST_US)),
         resolution=resolution,
-        fields=None if fields is None else _names(fields),
+        fields=None if fields is None else names(fields),
     )
     headers = {
         "Content-Disposition": f'attachment; filename="readings.{format}"',
@@ -127,7 +127,8 @@ async def list_history_marks(
     from_us, to_us = _span(room, from_, to)
     past.check_span(from_us, to_us)
     points = [await room.monitoring.find_point(item, who.sight) for item in point]
-    return await trend_marks.marks(room.database, points, max(from_us, 0), min(to_us, LATEST_US))
+    span = (max(from_us, 0), min(to_us, LATEST_US))
+    return await trend_marks.marks(room.database, points, span, who.sight)
 
 
 @router.get("/trend-views", operation_id="listTrendViews", responses=problems(401, 403, 503))
@@ -171,7 +172,3 @@ async def _load(
 def _span(room: Room, from_: AwareDatetime | None, to: AwareDatetime | None) -> tuple[int, int]:
     to_us = room.clock() if to is None else from_datetime(to)
     return to_us - DEFAULT_SPAN_US if from_ is None else from_datetime(from_), to_us
-
-
-def _names(fields: str) -> list[str]:
-    return list(dict.fromkeys(name.strip() for name in fields.split(",") if name.strip()))

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 from central.kernel.shapes import decode_cursor, encode_cursor
 from central.live.latest import STALE_PERIODS
+from central.security.sight import Sight
 from central.store.base import Database
 from protocols.model.clock import Clock, from_datetime, to_datetime
 
@@ -28,7 +29,8 @@ SELECT at, key, kind, body FROM (
         'alarm', a.id, 'zh', a.name_zh, 'en', a.name_en, 'priority', a.priority, 'event', j.event,
         'from', j.from_state, 'to', j.to_state, 'actor', j.actor, 'comment', j.comment) AS body
     FROM alarm_journal j JOIN alarms a ON a.id = j.alarm
-    WHERE a.device = %(device)s AND (j.at, 'j' || lpad(j.id::text, 19, '0')) < (%(at)s, %(key)s)
+    WHERE a.device = %(device)s AND (%(sites)s::text[] IS NULL OR a.site = ANY(%(sites)s::text[]))
+        AND (j.at, 'j' || lpad(j.id::text, 19, '0')) < (%(at)s, %(key)s)
     ORDER BY 1 DESC, 2 DESC LIMIT %(limit)s)
     UNION ALL
     (SELECT c.issued_at, 'c' || c.id, 'command', jsonb_build_object(
@@ -65,15 +67,24 @@ class Moment:
 
 
 async def story(
-    database: Database, clock: Clock, device: str, series: dict[int, float], limit: int, cursor: str | None
+    database: Database,
+    clock: Clock,
+    device: str,
+    series: dict[int, float],
+    *,
+    sight: Sight,
+    limit: int,
+    cursor: str | None,
 ) -> tuple[list[Moment], str | None]:
     """Return a page of moments, newest first, and the cursor of the next; series: -> period, seconds.
 
-    The caller has checked that the device is in sight. Problem 400 for a cursor that was not made here.
+    The caller has checked that the device is in sight; an alarm is told where the site is at which it was
+    raised. Problem 400 for a cursor that was not made here.
     """
     now = to_datetime(clock())
     before = (now + timedelta(days=3650), "~") if cursor is None else decoded(cursor)
-    asked = {"device": device, "at": before[0], "key": before[1], "limit": limit + 1}
+    asked: dict[str, Any] = {"device": device, "at": before[0], "key": before[1], "limit": limit + 1}
+    asked["sites"] = None if sight.sites is None else sorted(sight.sites)
     since = now - timedelta(seconds=SEEN_S)
     async with database.pool.connection() as connection:
         rows: list[Any] = await (await connection.execute(STORY, asked)).fetchall()

@@ -16,6 +16,7 @@ from typing import Final, Literal, Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
@@ -44,6 +45,10 @@ _ROLLED: Final = {
     "unit": pa.string(),
 }  # fmt: skip
 _MEASURED: Final = frozenset({"value", "min", "avg", "max", "last"})
+_SAID: Final = frozenset({"unit", "text"})
+"""Columns that hold what a gateway wrote."""
+_ACTS: Final = r"(?s)^[=+\-@\t\r]."
+"""How a formula begins (CSV injection, OWASP); a unit `-` is none."""
 
 
 class Encoder(Protocol):
@@ -149,7 +154,10 @@ class Export:
 
 
 class Csv:
-    """RFC 4180 with a header; times ISO 8601 UTC; no number is an empty cell; `value [m]` where one unit."""
+    """RFC 4180 with a header; times ISO 8601 UTC; no number is an empty cell; `value [m]` where one unit.
+
+    A device may say anything: a text that a spreadsheet would take for a formula has an apostrophe before it.
+    """
 
     def __init__(self, schema: pa.Schema, *, bom: bool) -> None:
         self._schema = schema
@@ -169,6 +177,10 @@ class Csv:
             fine = (times.astype(np.int64) % 1000).any()
             words = np.datetime_as_string(times, unit="us" if fine else "ms", timezone="UTC")
             batch = batch.set_column(place, "time", pa.array(words.astype(object), pa.string()))
+        for place, name in enumerate(batch.schema.names):
+            if name in _SAID:
+                harmless = pc.replace_substring_regex(batch.column(place), _ACTS, r"'\0")
+                batch = batch.set_column(place, name, harmless)
         sink = io.BytesIO()
         pa_csv.write_csv(batch, sink, pa_csv.WriteOptions(include_header=False, quoting_style="needed"))
         return sink.getvalue()

@@ -10,21 +10,30 @@ from sqlalchemy import or_, select
 from central.city.registry import PointRecord
 from central.link.command_rows import CommandRow
 from central.live.alarms import AlarmRow
+from central.security.sight import Sight
 from central.store.base import Database
+from central.store.reach import at_sites
 from central.systems.monitoring.schemas_past import AlarmMark, CommandMark, Marks
 from protocols.model.clock import to_datetime
 
 MOST: Final = 300
 
 
-async def marks(database: Database, points: Sequence[PointRecord], from_us: int, to_us: int) -> Marks:
-    """Return the marks of points in `[from_us, to_us)`; the caller has checked that they are in sight."""
+async def marks(
+    database: Database, points: Sequence[PointRecord], span: tuple[int, int], sight: Sight
+) -> Marks:
+    """Return the marks of points in `[from, to)`, µs; the caller has checked that the points are in sight.
+
+    An alarm is where its device stood then: one of another site is not told to who does not see that.
+    """
+    from_us, to_us = span
     ids = [point.id for point in points]
     devices = sorted({point.device for point in points})
     start, end = to_datetime(from_us), to_datetime(to_us)
     alarms = (
         select(AlarmRow)
         .where(AlarmRow.device.in_(devices), AlarmRow.point.in_(ids), AlarmRow.raised_at < end)
+        .where(*at_sites(AlarmRow.site, sight.sites))
         .where(or_(AlarmRow.cleared_at.is_(None), AlarmRow.cleared_at >= start))
         .where(or_(AlarmRow.closed_at.is_(None), AlarmRow.closed_at >= start))
         .order_by(AlarmRow.raised_at.desc(), AlarmRow.id.desc())

@@ -11,9 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from central.live.alarm_rows import AlarmRow
 from central.security.roles import Role
 from central.store.rollups import MINUTE_US
 from central.systems.monitoring import export
+from protocols.model.alarm import AlarmEvent
 from protocols.model.clock import SECOND_US
 from protocols.model.quality import Quality
 from tests.central.systems.field import LEVEL, PM25, FieldGateway
@@ -99,6 +101,37 @@ async def test_a_csv_has_units_times_and_a_mark_for_excel(city: Running, gateway
     assert rows[11][2:6] == ["", "m", str(int(Quality.BAD_TIMEOUT)), "BadTimeout"]
     status, body = await exported(city, point=[LEVEL, PM25], fields="value,time", **span)
     assert body.decode().splitlines()[0] == "value,time"
+
+
+async def test_what_a_device_says_is_no_formula_in_a_spreadsheet(
+    city: Running, gateway: FieldGateway
+) -> None:
+    start = city.clock() - 10 * SECOND_US
+    said = {0: '=HYPERLINK("http://x","自检")', 1: "-", 2: "ok"}
+    await gateway.readings(4, [start + n for n in range(3)], [float("nan")] * 3, text=said)
+    _, body = await exported(city, point="gw-north.air.status", fields="text")
+    assert [row[0] for row in csv.reader(io.StringIO(body.decode()))] == ["text", f"'{said[0]}", "-", "ok"]
+    _, body = await exported(city, point="gw-north.air.status", fields="text", format="parquet")
+    assert pq.read_table(io.BytesIO(body)).column("text").to_pylist() == [*said.values()]
+
+
+async def test_marks_and_story_leave_out_an_alarm_of_another_site(
+    city: Running, gateway: FieldGateway
+) -> None:
+    """A device that stood elsewhere brings its readings along, but not what was raised there."""
+    await gateway.alarm("now", 1, AlarmEvent.ACT, at_us=city.clock.now, value=3.4)
+    async with city.centre.database.session() as session:
+        row = await session.get(AlarmRow, "now")
+        assert row is not None
+        row.site = "air-park"
+    city.clock.move(10)
+    marks, story = {"point": LEVEL}, "/devices/gw-north.well/story"
+    assert [one["id"] for one in (await city.get("/history/marks", **marks))["alarms"]] == ["now"]
+    assert "alarm" in {one["kind"] for one in (await city.get(story))["items"]}
+    async with city.client(await city.person("of-north", areas=["north"])) as client:
+        assert (await client.get(f"{API}/history/marks", params=marks)).json()["alarms"] == []
+        told = (await client.get(API + story)).json()["items"]
+        assert "alarm" not in {one["kind"] for one in told}
 
 
 async def test_arrow_and_parquet_hold_every_row_although_pieces_are_small(
