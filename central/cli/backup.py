@@ -6,7 +6,6 @@ Exit codes: 0 done, 1 refused with a sentence and nothing changed, 2 wrong setti
 from __future__ import annotations
 
 import asyncio
-import getpass
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,8 +17,8 @@ import typer
 
 from central.cli.attached import Json
 from central.cli.settings import Data, settings
+from central.cli.trail import actor, write_down
 from central.config import Config
-from central.security.audit import AuditTrail, Deed
 from central.store import migrate
 from central.store.backup import restore as restoring
 from central.store.backup import take as taking
@@ -27,7 +26,6 @@ from central.store.backup.aftercare import Aftermath
 from central.store.backup.bundle import Bundle, Manifest, TableEntry
 from central.store.open import database_server, open_database
 from protocols.errors import Rejected
-from protocols.model.clock import now_us
 
 
 def backup(
@@ -94,7 +92,7 @@ def restore(
 async def _take(config: Config, target: Path) -> tuple[Path, Manifest]:
     async with database_server(config, attach=True) as url:
         path, manifest = await asyncio.to_thread(taking.take, url, target, progress=_taken)
-        await asyncio.to_thread(taking.record, url, path, manifest, _actor())
+        await asyncio.to_thread(taking.record, url, path, manifest, actor())
         if manifest.revision == migrate.head():
             await _write_down(config, "backup", path)
     return path, manifest
@@ -103,7 +101,7 @@ async def _take(config: Config, target: Path) -> tuple[Path, Manifest]:
 async def _restore(config: Config, file: Path, *, replace: bool) -> tuple[Bundle, Aftermath]:
     async with database_server(config) as url:
         kept, after = await asyncio.to_thread(
-            restoring.restore, url, file, replace=replace, actor=_actor(), progress=_restored
+            restoring.restore, url, file, replace=replace, actor=actor(), progress=_restored
         )
         await _write_down(config, "restore", file)
     return kept, after
@@ -112,7 +110,7 @@ async def _restore(config: Config, file: Path, *, replace: bool) -> tuple[Bundle
 async def _write_down(config: Config, operation: str, path: Path) -> None:
     """Leave a trace in the audit trail: whoever took or put back everything."""
     async with open_database(config, migrate=False, attach=True) as database:
-        await AuditTrail(database, now_us).write(Deed(_actor(), "cli", operation, "CLI", str(path), 200, ""))
+        await write_down(database, operation, str(path))
 
 
 def _account(manifest: Manifest, after: Aftermath) -> Iterator[str]:
@@ -162,7 +160,3 @@ def _progress(words: str, *, last: bool) -> None:
 
 def _when(manifest: Manifest) -> str:
     return f"{manifest.taken_at:%Y-%m-%d %H:%M:%S} UTC, revision {manifest.revision}"
-
-
-def _actor() -> str:
-    return f"cli:{getpass.getuser()}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 from typing import Annotated, cast
 
 import msgspec
@@ -11,6 +10,7 @@ import typer
 
 from central.cli.attached import Json
 from central.cli.settings import Data, settings
+from central.cli.trail import actor, write_down
 from central.config import Config
 from central.store.keeping.choices import Choices, Share
 from central.store.keeping.classes import CLASSES, Limits, RetentionClass
@@ -67,16 +67,20 @@ def set_class(
     if (point is None) == (kind is None):
         raise typer.BadParameter("give one of --point and --kind")
     chosen = None if retention == "none" else cast(RetentionClass, retention)
-    actor = f"cli:{getpass.getuser()}"
 
     async def change() -> str:
         async with open_database(settings(data), attach=True) as database:
             choices = Choices(database)
             if point is not None:
                 now = await choices.set_point(point, chosen)
-                return f"{point} is {now.retention}."
-            await choices.set_kind(kind or "", chosen, actor)
-            return f"Points of {kind} are {chosen or 'standard'}, where they have no class of their own."
+                said = f"{point} is {now.retention}."
+            else:
+                await choices.set_kind(kind or "", chosen, actor())
+                said = f"Points of {kind} are {chosen or 'standard'}, where they have no class of their own."
+            about = point or kind or ""
+            told = (f"retention {about}", None, {"retention": retention})
+            await write_down(database, "setRetention", about, told)
+            return said
 
     typer.echo(asyncio.run(change()))
 

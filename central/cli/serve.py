@@ -51,7 +51,7 @@ def serve(
             access_log=False,
             server_header=False,
             proxy_headers=True,
-            forwarded_allow_ips="127.0.0.1",
+            forwarded_allow_ips=[*config.proxies],
             timeout_graceful_shutdown=STOP_S,
             backlog=BACKLOG,
         ),

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from central.cli.settings import Data, settings
+from central.cli.trail import write_down
 from central.config import Config
 from central.kernel.problem import Problem
 from central.security.parts import Security
@@ -71,3 +72,5 @@ async def _add(
     async with open_database(config, attach=True) as database:
         accounts = Security.build(database, now_us, config).accounts
         await accounts.ensure(name, display_name, role, password, **places)
+        given = {"display_name": display_name, "role": role, "password": password, **places}
+        await write_down(database, "addUser", name, (f"user {name}", None, given))

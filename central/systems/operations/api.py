@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Request
 from prometheus_client import REGISTRY
 
 from central.kernel.problem import not_found
 from central.kernel.shapes import problems
+from central.security.changes import changed
 from central.security.permissions import MayEditRegistry, MayOperate
 from central.security.sight import Sight
 from central.store.keeping.choices import Choice, Choices
@@ -70,9 +71,14 @@ async def get_state(who: MayOperate, centre: CentreDep) -> RetentionState:
 @router.put(
     "/retention/kinds/{kind}", operation_id="setKindRetention", responses=problems(401, 403, 422, 503)
 )
-async def set_kind(kind: KindKey, body: RetentionChoice, who: MayOperate, centre: CentreDep) -> Retention:
+async def set_kind(
+    kind: KindKey, body: RetentionChoice, who: MayOperate, centre: CentreDep, request: Request
+) -> Retention:
     """Choose the class of all points of a kind of device that have none of their own."""
-    await Choices(centre.database).set_kind(kind, body.retention, who.username)
+    choices = Choices(centre.database)
+    before = (await choices.kinds()).get(kind)
+    await choices.set_kind(kind, body.retention, who.username)
+    changed(request, f"retention {kind}", {"retention": before}, {"retention": body.retention})
     return await get_retention(who, centre)
 
 
@@ -90,12 +96,14 @@ async def get_point(point_id: str, who: MayEditRegistry, centre: CentreDep) -> P
     responses=problems(401, 403, 404, 422, 503),
 )
 async def set_point(
-    point_id: str, body: RetentionChoice, who: MayEditRegistry, centre: CentreDep
+    point_id: str, body: RetentionChoice, who: MayEditRegistry, centre: CentreDep, request: Request
 ) -> PointRetention:
     """Choose the class of a point."""
     choices = Choices(centre.database)
-    await _within_reach(choices, point_id, who.sight)
-    return _shown(await choices.set_point(point_id, body.retention))
+    before = await _within_reach(choices, point_id, who.sight)
+    after = await choices.set_point(point_id, body.retention)
+    changed(request, f"retention {point_id}", {"retention": before.own}, {"retention": after.own})
+    return _shown(after)
 
 
 async def _within_reach(choices: Choices, point: str, sight: Sight) -> Choice:

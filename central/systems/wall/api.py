@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response, status
 
 from central.kernel.shapes import problems
+from central.security.changes import changed
 from central.security.permissions import WALL_COOKIE, MayEditWall, MayRead, require_own_origin
 from central.security.walls import COOKIE_S, WallScreen
 from central.systems.wall import schemas
@@ -24,7 +25,7 @@ async def get_wall(who: MayRead, room: Room) -> schemas.WallOut:
     known = {item.id for item in (await room.layouts.list()).items}
     if screen is None or screen.layout not in known:
         return schemas.WallOut(screen="" if screen is None else screen.name, layout=None)
-    return schemas.WallOut(screen=screen.name, layout=await room.layouts.get(screen.layout))
+    return schemas.WallOut(screen=screen.name, layout=await room.layouts.shown(screen.layout, who.sight))
 
 
 @router.post(
@@ -59,8 +60,8 @@ async def get_wall_layout(
     room: Room,
     version: Annotated[int | None, Query(ge=0, le=1_000_000, description="left out: the newest")] = None,
 ) -> schemas.LayoutOut:
-    """Return a layout."""
-    return await room.layouts.get(layout_id, version)
+    """Return a layout, with the points of its panels that one may see."""
+    return await room.layouts.shown(layout_id, who.sight, version)
 
 
 @router.get(
@@ -79,10 +80,12 @@ async def list_wall_layout_versions(layout_id: LayoutKey, who: MayEditWall, room
     responses=problems(401, 403, 409, 422, 503),
 )
 async def save_wall_layout(
-    layout_id: LayoutKey, asked: schemas.SaveLayout, who: MayEditWall, room: Room
+    layout_id: LayoutKey, asked: schemas.SaveLayout, who: MayEditWall, room: Room, request: Request
 ) -> schemas.LayoutOut:
     """Save a layout as a new version; 422 `bad-layout` names each panel that is wrong."""
-    return await room.layouts.save(layout_id, asked, who)
+    saved = await room.layouts.save(layout_id, asked, who)
+    changed(request, f"layout {layout_id}", {"version": asked.version}, {"version": saved.version})
+    return saved
 
 
 @router.delete(
@@ -95,10 +98,12 @@ async def remove_wall_layout(
     layout_id: LayoutKey,
     who: MayEditWall,
     room: Room,
+    request: Request,
     version: Annotated[int, Query(ge=0, le=1_000_000, description="the newest that you know")],
 ) -> None:
     """Take a layout away; one of the product's becomes as it was brought."""
     await room.layouts.remove(layout_id, version, who)
+    changed(request, f"layout {layout_id}", {"version": version}, None)
 
 
 @router.get("/wall-screens", operation_id="listWallScreens", responses=problems(401, 403, 503))
@@ -114,9 +119,12 @@ async def list_wall_screens(who: MayEditWall, room: Room) -> schemas.ScreenPage:
     status_code=status.HTTP_201_CREATED,
     responses=problems(401, 403, 422, 503),
 )
-async def make_wall_screen(asked: schemas.NewScreen, who: MayEditWall, room: Room) -> schemas.ScreenLink:
+async def make_wall_screen(
+    asked: schemas.NewScreen, who: MayEditWall, room: Room, request: Request
+) -> schemas.ScreenLink:
     """Make a screen with a link; it never shows more than its maker may read."""
     code, screen = await room.walls.make(who, asked.name, asked.layout, asked.areas, asked.departments)
+    changed(request, f"screen {screen.id}", None, asked)
     return _link(code, screen)
 
 
@@ -137,9 +145,10 @@ async def renew_wall_link(screen_id: str, who: MayEditWall, room: Room) -> schem
     status_code=status.HTTP_204_NO_CONTENT,
     responses=problems(401, 403, 404, 422, 503),
 )
-async def revoke_wall_screen(screen_id: str, who: MayEditWall, room: Room) -> None:
+async def revoke_wall_screen(screen_id: str, who: MayEditWall, room: Room, request: Request) -> None:
     """Revoke a screen: what it shows ends within a minute, and its link with it."""
     await room.walls.revoke(screen_id)
+    changed(request, f"screen {screen_id}", {"id": screen_id}, None)
 
 
 def _show(screen: WallScreen) -> schemas.Screen:

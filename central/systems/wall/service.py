@@ -53,6 +53,20 @@ class Layouts:
             return _built_in(layout_id, 0 if row is None or version == 0 else row.version)
         raise not_found("layout", layout_id)
 
+    async def shown(self, layout_id: str, sight: Sight, version: int | None = None) -> LayoutOut:
+        """Return a layout as somebody sees it: points out of his sight are left out of its panels."""
+        found = await self.get(layout_id, version)
+        if sight.whole:
+            return found
+        known = (await self._registry.city(sight.sites)).points
+        panels = [
+            panel.model_copy(update={"points": [point for point in panel.points if point in known]})
+            for panel in found.layout.panels
+        ]
+        weather = [point for point in found.layout.weather if point in known]
+        layout = found.layout.model_copy(update={"panels": panels, "weather": weather})
+        return found.model_copy(update={"layout": layout})
+
     async def versions(self, layout_id: str) -> LayoutPage:
         """Return the saved versions of a layout, the newest first; those that took it away are left out."""
         statement = (

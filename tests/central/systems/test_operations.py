@@ -24,5 +24,10 @@ async def test_classes_are_chosen_for_a_kind_and_for_a_point(city: Running, gate
         assert (one["own"], one["retention"]) == (None, "critical")
         missing = await client.get(f"{API}/points/gw-north.none/retention")
         assert (missing.status_code, missing.json()["type"]) == (404, "/problems/not-found")
+        (entry, *_) = (await client.get(f"{API}/audit", params={"what": "retention level"})).json()["items"]
+        assert (entry["operation"], entry["changes"]) == (
+            "setKindRetention",
+            [{"what": "retention level", "before": {"retention": None}, "after": {"retention": "critical"}}],
+        )
     async with city.client(Role.OPERATOR) as client:
         assert (await client.put(API + path, json={"retention": "critical"})).status_code == 403

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from central.security.permissions import WALL_COOKIE
 from central.security.roles import Role
 from central.systems.wall.layout import BUILT_IN, STANDARD, Layout, Panel, mistakes
-from tests.central.systems.field import LEVEL, FieldGateway
+from tests.central.systems.field import LEVEL, PM25, FieldGateway
 from tests.central.systems.running import API, BASE, Running
 
 
@@ -61,7 +61,8 @@ async def test_a_layout_is_saved_as_a_version_and_taken_away_again(
     city: Running, gateway: FieldGateway
 ) -> None:
     body = STANDARD.model_dump(mode="json")
-    body["panels"][0]["points"] = [LEVEL]
+    body["panels"][0]["points"] = [LEVEL, PM25]
+    body["weather"] = [PM25]
     asked = {"name": {"zh": "一号", "en": "One"}, "layout": body, "version": 0}
     path = "/wall-layouts/standard"
     async with city.client(Role.ADMIN) as client:
@@ -79,7 +80,10 @@ async def test_a_layout_is_saved_as_a_version_and_taken_away_again(
         assert "gw-north.well.gone" in bad.json()["detail"]
     async with city.client(Role.OPERATOR) as client:
         assert (await client.put(API + path, json={**asked, "version": 1})).status_code == 403
-    assert (await city.get(path))["layout"]["panels"][0]["points"] == [LEVEL]
+    assert (await city.get(path))["layout"]["panels"][0]["points"] == [LEVEL, PM25]
+    async with city.client(await city.person("of-north", areas=["north"])) as client:
+        seen = (await client.get(API + path)).json()["layout"]
+        assert (seen["panels"][0]["points"], seen["weather"]) == ([LEVEL], [])
     async with city.client(Role.ADMIN) as client:
         assert (await client.delete(f"{API}{path}?version=1")).status_code == 204
     assert (
