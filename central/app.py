@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -16,6 +17,7 @@ from central import console
 from central.city.registry import Registry
 from central.config import Config
 from central.kernel import openapi, problem
+from central.kernel.bodies import BodyLimit
 from central.kernel.bus import Bus
 from central.kernel.requests import RequestLog
 from central.kernel.room import Room
@@ -75,6 +77,10 @@ def _routes() -> APIRouter:
 ROUTES = _routes()
 """FastAPI keeps there what it works out about an included route: once, not for each application."""
 
+FILES = re.compile(rf"^(/gateway/|{API}/registry/(import/|[a-z]+/.+/attachments$))")
+"""Paths that take files and batches, and look at how large they are themselves, after who sends them."""
+CONFIGURATIONS = re.compile(rf"^{API}/gateways/[^/]+/configurations$")
+
 GZIP_LEVEL = 5
 """Nine takes three times as long for a fiftieth less."""
 PACKED = (
@@ -114,6 +120,7 @@ def create_app(config: Config, clock: Clock = now_us) -> FastAPI:
         GZipMiddleware, minimum_size=1024, compresslevel=GZIP_LEVEL, exclude_content_types=PACKED
     )
     app.add_middleware(NoZeros)
+    app.add_middleware(BodyLimit, own=FILES, large=CONFIGURATIONS)
     app.add_middleware(SecurityHeaders, secure=config.secure)
     app.add_middleware(RequestLog)
     return app

@@ -25,9 +25,9 @@ async def sign_in(
     asked: schemas.SignIn, request: Request, response: Response, security: SecurityPart
 ) -> schemas.SessionOut:
     """Sign in; sets the session cookie. Five failures within five minutes close the door for a while."""
-    request.state.audit_actor = asked.username
     require_own_origin(request, strict=False)
     security.rates.address(address_of(request))
+    request.state.audit_actor = asked.username
     signed_in = await security.door.sign_in(
         asked.username,
         asked.password.get_secret_value(),

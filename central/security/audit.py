@@ -26,6 +26,7 @@ from central.security import schemas
 from central.security.audit_filter import NO_FILTER, AuditFilter
 from central.security.models import AuditEntry, AuditHead
 from central.security.origin import SAFE_METHODS
+from central.security.rates import Rates
 from central.store.base import Database
 from protocols.model.chain import START, Scalar, seal
 from protocols.model.clock import Clock, from_datetime, to_datetime
@@ -36,6 +37,7 @@ _LOCK = 0x636E_0002
 """Advisory lock of the chain's end: one entry after the other, over all replicas."""
 _BATCH: Final = 500
 AUDITED_PREFIX = "/api/"
+TOO_OFTEN: Final = 429
 ARRIVALS: Final = "/session/oidc/callback"
 """Reading by its method, and yet it signs somebody in."""
 
@@ -168,6 +170,9 @@ class AuditMiddleware:
 
     The permission that a route asks for leaves `principal` in the request's state; a sign-in, which
     has none, leaves `audit_actor`. The trail is `app.state.centre.security.audit`.
+
+    What was refused because it came too often is not written, and what nobody known sent only as often as his
+    address may ask: else a stranger could fill the disk with what he was refused.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -197,6 +202,14 @@ class AuditMiddleware:
         principal = state.get("principal")
         route = scope.get("route")
         client = scope.get("client")
+        rates: Rates = scope["app"].state.centre.security.rates
+        trail: AuditTrail = scope["app"].state.centre.security.audit
+        if "audit_actor" not in state:
+            if status == TOO_OFTEN:
+                return
+            if principal is None and not rates.may_note(client[0] if client else ""):
+                log.info("audit.left_out", path=scope["path"], status=status)
+                return
         deed = Deed(
             actor=str(getattr(principal, "username", state.get("audit_actor", ""))),
             via=str(getattr(principal, "via", "none")),
@@ -211,7 +224,6 @@ class AuditMiddleware:
             else (),
             request_id=cast("str | None", state.get("request_id")),
         )
-        trail: AuditTrail = scope["app"].state.centre.security.audit
         try:
             await trail.write(deed)
         except Exception as error:

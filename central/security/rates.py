@@ -46,6 +46,14 @@ class Rates:
         """Count a request of nobody known. Problem as above."""
         self._spend(("address", address), self._per_address)
 
+    def may_note(self, address: str) -> bool:
+        """Say whether what nobody known asked from an address is written down: as often as it may ask."""
+        try:
+            self._spend(("note", address), self._per_address)
+        except Problem:
+            return False
+        return True
+
     def _spend(self, key: tuple[str, str], rate: int) -> None:
         if not rate:
             return
