@@ -8,7 +8,8 @@ Between the backup and the restore the world went on without this database. So, 
   last number it took, and would never fetch numbers that are given out a second time.
 - Notices that were waiting are given up, and steps of alarms that nobody was told of are not told now: they
   went out long ago, or are about something that is long over. Escalations of alarms that are open go on.
-- One-time codes for enrolment that were not spent in the backup may have been since: they end.
+- One-time codes for enrolment and links of wall screens that were not spent in the backup may have been
+  since: they end.
 - Marks of the streams stay as they are: what a gateway still has arrives once, known or not. How far each
   stream had come is kept, so that what never comes again is counted and said (`gaps`).
 
@@ -43,6 +44,8 @@ UPDATE gateways SET last_command = greatest(last_command, (extract(epoch FROM no
 rises by 2^20 a second, faster than orders are given, and stays below 2^52, a JSON number, until 2106."""
 
 CODES = "UPDATE enrolment_codes SET spent_at = now() WHERE spent_at IS NULL"
+
+LINKS = "UPDATE wall_screens SET link_digest = NULL, link_until = NULL WHERE link_digest IS NOT NULL"
 
 NOTICES = (
     (
@@ -94,6 +97,7 @@ class Aftermath:
     orders_ended: int
     notices_ended: int
     codes_ended: int
+    """Codes for enrolment and links of wall screens."""
     tokens: int
     """API tokens that hold again, one that was revoked since among them perhaps."""
     gateways: int
@@ -122,7 +126,7 @@ def tend(connection: Connection[Any], manifest: Manifest, file: str, actor: str)
         if there is not None and there[0]:
             given_up = connection.execute(statement.encode()).rowcount
             notices += given_up if table == "deliveries" else 0
-    codes = connection.execute(CODES).rowcount
+    codes = connection.execute(CODES).rowcount + connection.execute(LINKS).rowcount
     row = connection.execute(REMEMBER, (manifest.taken_at, file, manifest.revision, actor)).fetchone()
     tokens = connection.execute("SELECT count(*) FROM api_tokens").fetchone()
     if row is None or tokens is None:

@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 from central.cli import app
 from central.security.audit import AuditTrail
+from central.security.roles import Role
 from central.store import migrate
 from central.store.backup import aftercare
 from central.store.backup.bundle import Bundle, Manifest
@@ -28,13 +29,15 @@ from central.store.base import Database
 from protocols.errors import Rejected
 from protocols.model.alarm import AlarmEvent
 from protocols.model.clock import now_us
+from protocols.model.snapshot import Snapshot
 from protocols.wire.handshake import Credentials
 from tests.central.doctor.test_doctor import JOBS
 from tests.central.systems.field import LEVEL, PUMP, FieldGateway, manifest
-from tests.central.systems.running import Running, running_centre
+from tests.central.systems.running import API, Running, running_centre
 from tests.conftest import opened
 
 OCCURRENCE = "7f9f4f2e-0000-4000-8000-000000000001"
+PICTURE = b"\xff\xd8\xff\xe0 a pump in the rain"
 CHANGED = {
     "gateways",
     "commands",
@@ -45,6 +48,7 @@ CHANGED = {
     "audit",
     "backups",
     "alarm_tells",
+    "wall_screens",
 }
 """Tables that a restore itself writes to; of them the digests differ, and the test says how."""
 
@@ -64,7 +68,7 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    """A centre with readings of two days, an alarm on its way to a case, a command that waits."""
+    """A centre with readings of two days, an alarm and its picture, a command and a wall's link that wait."""
     folder = tmp_path_factory.mktemp("backup")
     with fresh(postgres_url, "backup_story") as url:
         asyncio.run(migrate.upgrade(url))
@@ -107,6 +111,16 @@ async def _lived(url: str, folder: Path) -> Story:
         await city.post(f"/alarms/{OCCURRENCE}/acknowledge", {"comment": "已看到"})
         await city.centre.outbox.send(PUMP, 1.0, issued_by="test-operator")
         await city.centre.gateways.new_code("gw-later", "admin")
+        await city.post("/wall-screens", {"name": "Hall"}, Role.ADMIN, 201)
+        shot = Snapshot(
+            camera="pump1",
+            taken_us=start,
+            cause="alarm",
+            moment="at",
+            occurrences=(OCCURRENCE,),
+            data=PICTURE,
+        )
+        assert (await gateway.picture(shot, 1)).status_code == 200
         working = asyncio.Event()
         working.set()
         writing = asyncio.create_task(_meanwhile(gateway, start, working))
@@ -147,7 +161,7 @@ def test_the_file_is_private_and_its_digests_hold(story: Story) -> None:
 
 def test_wipe_and_restore_give_the_same_city(story: Story, empty_url: str, tmp_path: Path) -> None:
     _, after = restore(empty_url, story.file, actor="cli:test")
-    assert (after.commands_ended, after.codes_ended, after.gateways) == (1, 1, 2)
+    assert (after.commands_ended, after.codes_ended, after.gateways) == (1, 2, 2)
     _, again = take(empty_url, tmp_path)
     before, now = digests(story.manifest), digests(again)
     assert before.keys() == now.keys()
@@ -186,6 +200,7 @@ async def test_the_chain_verifies_and_a_gateway_goes_on(story: Story, empty_url:
         (latest,) = [p for p in (await city.get("/points", limit=50))["items"] if p["id"] == LEVEL]
         assert latest["latest"]["value"] == 2.0
         await _commands_are_fetched(city, gateway, story)
+        await _pictures_are_there(city, gateway)
     with psycopg.connect(empty_url) as connection:
         after = connection.execute("SELECT count(*) FROM readings").fetchone()
         assert before is not None
@@ -203,6 +218,20 @@ async def _commands_are_fetched(city: Running, gateway: FieldGateway, story: Sto
     sent = await city.centre.outbox.send(PUMP, 0.0, issued_by="test-operator")
     (item,) = await gateway.inbox(story.inbox)
     assert item.order.id == sent.id
+
+
+async def _pictures_are_there(city: Running, gateway: FieldGateway) -> None:
+    """The alarm's evidence is served as it came, is known when it comes again, and new ones follow it."""
+    (seen,) = (await city.get(f"/alarms/{OCCURRENCE}/evidence"))["items"]
+    (first,) = seen["snapshots"]
+    async with city.client() as client:
+        answer = await client.get(f"{API}/snapshots/{first['id']}/image")
+        assert (answer.status_code, answer.content) == (200, PICTURE)
+    again = Snapshot(camera="pump1", taken_us=city.clock(), cause="wall", moment="", data=PICTURE)
+    assert (await gateway.picture(again, 1)).json()["duplicate"]
+    assert not (await gateway.picture(again, 2)).json()["duplicate"]
+    (newer, older) = await city.centre.snapshots.of_camera("gw-north.pump1", None, 9)
+    assert newer.id > older.id == int(first["id"])
 
 
 def _same(client: httpx2.AsyncClient, story: Story) -> FieldGateway:
