@@ -58,6 +58,8 @@ class Config:
                   of them (CITYNERVE_ALARM_POSITIONS=1)
     status_from   networks that may ask /metrics and /healthz beside this machine; `*` is everybody
                   (CITYNERVE_STATUS_FROM=10.1.0.0/16)
+    proxies       networks of proxies beside this machine whose word about where a request comes from is taken
+                  (CITYNERVE_PROXIES=172.18.0.1)
     rate_account, rate_address
                   requests a second that the API takes in the long run from one account, and from one address
                   that does not say who it is; 0: any number (CITYNERVE_RATE=account=100,address=20)
@@ -83,6 +85,7 @@ class Config:
     rollup_days: Mapping[str, int] = field(default_factory=lambda: dict(ROLLUP_DAYS))
     archive: bool = False
     status_from: tuple[str, ...] = LOOPBACK
+    proxies: tuple[str, ...] = LOOPBACK
     key_file: Path | None = None
     hooks_private: tuple[str, ...] = ()
     alarm_positions: int = 1
@@ -146,6 +149,7 @@ class Config:
         status_from = _networks(environ.get("CITYNERVE_STATUS_FROM", ""))
         if status_from is None:
             wrong("CITYNERVE_STATUS_FROM", "10.1.0.0/16,192.0.2.7 or *", "name networks so, or unset it")
+        proxies = _proxies(environ.get("CITYNERVE_PROXIES", ""), wrong)
         rate = _rates(environ.get("CITYNERVE_RATE", ""))
         if rate is None:
             wrong("CITYNERVE_RATE", "account=100,address=20, requests a second", "write it so, or unset it")
@@ -169,6 +173,7 @@ class Config:
             hooks_private=private or (),
             alarm_positions=int(positions),
             status_from=status_from or LOOPBACK,
+            proxies=proxies,
             rate_account=(rate or RATE)["account"],
             rate_address=(rate or RATE)["address"],
             oidc={name: value for name, value in environ.items() if name.startswith(OIDC)},
@@ -233,6 +238,14 @@ def _networks(text: str, always: tuple[str, ...] = LOOPBACK) -> tuple[str, ...] 
         except ValueError:
             return None
     return tuple(found)
+
+
+def _proxies(text: str, wrong: Callable[[str, str, str], None]) -> tuple[str, ...]:
+    """Return networks; not everybody: who may say where he comes from may ask as often as he likes."""
+    found = None if "*" in text else _networks(text)
+    if found is None:
+        wrong("CITYNERVE_PROXIES", "the proxies' own addresses: 172.18.0.1", "write it so, or unset it")
+    return found or LOOPBACK
 
 
 def _pictures(environ: Mapping[str, str], wrong: Callable[[str, str, str], None]) -> dict[str, int]:

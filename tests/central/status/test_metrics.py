@@ -108,3 +108,7 @@ def test_the_door_opens_for_the_networks_that_are_named() -> None:
     Door(Config.from_env({"CITYNERVE_STATUS_FROM": "*"}).status_from).admit(("198.51.100.1", 1))
     with pytest.raises(ConfigError, match="CITYNERVE_STATUS_FROM"):
         Config.from_env({"CITYNERVE_STATUS_FROM": "everywhere"})
+    assert "172.18.0.1/32" in Config.from_env({"CITYNERVE_PROXIES": "172.18.0.1"}).proxies
+    for wrong in ("*", "nginx"):
+        with pytest.raises(ConfigError, match="CITYNERVE_PROXIES"):
+            Config.from_env({"CITYNERVE_PROXIES": wrong})
