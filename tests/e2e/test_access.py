@@ -6,9 +6,10 @@ The pages are gone to inside the one document, as a link does it, so that the co
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.e2e.axe import faults
 
@@ -27,6 +28,8 @@ PAGES = {
     "/replay": "[data-testid=replay-density] .at",
     "/cases": "[data-testid=case-list]",
     "/events": "[data-testid=event-list], [data-testid=empty]",
+    "/cameras": "[data-testid=camera-tile]",
+    "/cameras/gw-north.ps-riverside-cam": "[data-testid=camera-page]",
     "/gateways": "[data-testid=gateway-card]",
     "/gateways/gw-north": "[data-testid=gateway-memory]",
     "/registry": "[role=row][href]",
@@ -36,7 +39,13 @@ PAGES = {
     "/settings/roles": "[data-testid=role-new]",
     "/settings/tokens": ".settings .panel",
     "/settings/sessions": "[data-testid=session-row]",
+    "/settings/channels": "[data-testid=channels]",
+    "/settings/rules": "[data-testid=subscriptions]",
+    "/settings/templates": "[data-testid=template-form]",
+    "/settings/log": "[data-testid=delivery-log]",
+    "/settings/webhooks": "[data-testid=webhooks]",
     "/settings/wall": "[data-testid=layout-row]",
+    "/settings/retention": "[data-testid=holdings]",
     "/settings/audit": "[data-testid=audit-row]",
     "/no/such/page": "[data-testid=empty] h1",
 }
@@ -46,6 +55,9 @@ SHEETS = {
     "/settings/me": "token-new",
     "/settings/wall": "screen-new",
     "/alarms": "keys",
+    "/settings/channels": "channel-new",
+    "/settings/rules": "subscription-new",
+    "/settings/webhooks": "webhook-new",
 }
 """What opens a sheet that has fields or words of its own."""
 GO = "path => { history.pushState(null, '', path); dispatchEvent(new PopStateEvent('popstate')) }"
@@ -67,6 +79,13 @@ def test_no_page_has_a_serious_fault_of_access(visit: Callable[..., Page]) -> No
             page.get_by_test_id(f"language-{language}").click()
             expect(page.locator("html")).to_have_attribute("lang", "en" if language == "en" else "zh-CN")
             found += [f"{path} {language} {one}" for one in faults(page, "main", words=language == "zh")]
+    for state in ("pending", "offline", "revoked"):
+        _go(page, "/gateways")
+        page.route("**/api/v1/gateways/gw-north", lambda route, state=state: _as_if(route, state))
+        page.evaluate(GO, "/gateways/gw-north")
+        page.locator(f"[data-testid=gateway-page] [data-state={state}]").first.wait_for()
+        found += [f"gateway {state} {one}" for one in faults(page, "main")]
+        page.unroute("**/api/v1/gateways/gw-north")
     for path, opener in SHEETS.items():
         _go(page, path)
         page.get_by_test_id(opener).click()
@@ -75,6 +94,13 @@ def test_no_page_has_a_serious_fault_of_access(visit: Callable[..., Page]) -> No
         page.keyboard.press("Escape")
         expect(page.get_by_role("dialog")).to_have_count(0)
     assert not found, "\n".join(found)
+
+
+def _as_if(route: Route, state: str) -> None:
+    """Answer as if the gateway were in that state: what it told of itself it never told, or long ago."""
+    told: dict[str, Any] = route.fetch().json()
+    told["gateway"] |= {"state": state, "last_seen": None if state == "pending" else "2026-01-01T00:00:00Z"}
+    route.fulfill(json=told | ({"status": None} if state == "pending" else {}))
 
 
 def test_a_phone_has_no_serious_fault_and_nothing_beside_the_screen(visit: Callable[..., Page]) -> None:
