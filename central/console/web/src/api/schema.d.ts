@@ -2509,7 +2509,7 @@ export interface paths {
         };
         /**
          * Get Wall Layout
-         * @description Return a layout.
+         * @description Return a layout, with the points of its panels that one may see.
          */
         get: operations["getWallLayout"];
         /**
@@ -12187,6 +12187,8 @@ export interface operations {
                 actor?: string | null;
                 /** @description part of the path, the operation or the change */
                 what?: string;
+                /** @description operations that `what` stands for too, by their ids */
+                alike?: string[] | null;
                 /** @description only what was refused, or only what was not */
                 refused?: boolean | null;
             };
@@ -19595,6 +19597,8 @@ export interface operations {
             query?: {
                 /** @description csv or geojson */
                 format?: "csv" | "geojson";
+                /** @description comma separated columns after `id`; left out: all */
+                fields?: string | null;
             };
             header?: never;
             path: {
