@@ -7,11 +7,31 @@
  */
 const kit = document.querySelector<HTMLLinkElement>('link[href="/kit.css"]')?.sheet
 
+/** The rules of a sheet as they were written: put back together by the browser, a `var()` in a shorthand gets lost. */
+function rules(text: string): string[] {
+  const found: string[] = []
+  let depth = 0
+  let start = 0
+  for (let at = 0; at < text.length; at++) {
+    if (text[at] === '{') depth++
+    else if (text[at] === '}' && --depth === 0) {
+      found.push(text.slice(start, at + 1))
+      start = at + 1
+    }
+  }
+  return found
+}
+
 function adopt(style: Node): void {
-  const read = new CSSStyleSheet()
-  read.replaceSync(style.textContent ?? '')
-  if (!kit) document.adoptedStyleSheets = [read, ...document.adoptedStyleSheets]
-  else [...read.cssRules].forEach((rule, place) => kit.insertRule(rule.cssText, place))
+  let place = 0
+  for (const rule of rules(style.textContent ?? '')) {
+    try {
+      kit?.insertRule(rule, place++)
+    } catch (error) {
+      if (!(error instanceof DOMException)) throw error
+      place-- // another browser's pseudo-element; a `<style>` would pass over it, too
+    }
+  }
 }
 
 function makeTarget(): DocumentFragment {
