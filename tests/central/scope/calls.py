@@ -44,7 +44,7 @@ QUERIES: Final[Mapping[str, str]] = {
 PLAIN_QUERIES: Final = {
     "limit", "cursor", "state", "priority", "shelved", "unit", "from", "to", "resolution", "kinds",
     "hours", "category", "overlay", "assignee", "since", "folded", "sort", "start", "end", "actor",
-    "what", "refused", "lifecycle", "declared", "format", "apply", "reason", "name", "note",
+    "what", "alike", "refused", "lifecycle", "declared", "format", "apply", "reason", "name", "note",
     "fields", "bom", "time", "buckets", "next", "version", "at",
     "channel", "webhook",
 }  # fmt: skip

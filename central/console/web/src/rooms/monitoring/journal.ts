@@ -13,9 +13,9 @@ const SHELVED = /^(\d+) min: ([\s\S]*)$/
 
 export function useJournalWords() {
   const { t, word } = useWords()
-  type Entry = AlarmDetail['journal'][number]
+  type Entry = Pick<AlarmDetail['journal'][number], 'event' | 'comment'>
   return {
-    title: (entry: Entry) => (entry.comment.startsWith('superseded by') ? t('alarm.event.SUPERSEDED') : word('alarm.event', entry.event)),
+    title: (entry: Entry) => (entry.comment.startsWith('superseded by') ? t('alarm.event.SUPERSEDED') : word('alarm.event', entry.event.toUpperCase())),
     comment(entry: Entry): string {
       const known = SAID.find(([pattern]) => pattern.test(entry.comment))
       if (known) return t(`alarm.said.${known[1]}`)
