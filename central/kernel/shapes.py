@@ -17,6 +17,8 @@ from protocols.model.quality import quality_class, quality_name
 
 T = TypeVar("T")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+DEEPEST = 32
+"""Levels of a request's body: what goes through it level by level must come to an end."""
 _KEY_LIMIT = 1 << 53
 """Beyond every number and every time (µs) that a list is sorted by."""
 
@@ -46,22 +48,30 @@ class Asked(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _storable(cls, fields: Any) -> Any:
-        """Refuse text that no column can hold: with a zero character, or half of a surrogate pair."""
+        """Refuse text that no column can hold (with a zero character, half of a pair), and what is too deep."""
         for name, words in fields.items() if isinstance(fields, dict) else ():
             if not _fits(name) or not _fits(words):
                 raise ValueError(
-                    f"{name!a} holds a character that cannot be stored (U+0000 or a lone surrogate)"
+                    f"{name!a} holds a character that cannot be stored (U+0000 or a lone surrogate), "
+                    f"or more than {DEEPEST} levels"
                 )
         return fields
 
 
 def _fits(value: Any) -> bool:
-    """Say whether PostgreSQL's text can hold every text in a value, as deep as it lies."""
-    if isinstance(value, str):
-        return "\0" not in value and not _SURROGATE.search(value)
-    if isinstance(value, dict):
-        return all(_fits(name) and _fits(inner) for name, inner in value.items())
-    return all(map(_fits, value)) if isinstance(value, list | tuple) else True
+    """Say whether PostgreSQL can hold every text in a value, and nothing lies deeper than `DEEPEST`."""
+    waiting: list[tuple[Any, int]] = [(value, 0)]
+    while waiting:
+        inner, depth = waiting.pop()
+        if isinstance(inner, str):
+            if "\0" in inner or _SURROGATE.search(inner):
+                return False
+        elif isinstance(inner, dict | list | tuple):
+            if depth == DEEPEST:
+                return False
+            parts = [*inner, *inner.values()] if isinstance(inner, dict) else inner
+            waiting += [(part, depth + 1) for part in parts]
+    return True
 
 
 class Name(Shape):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,3 +75,13 @@ def test_text_that_no_column_can_hold_is_refused_however_deep_it_lies(body: dict
     with pytest.raises(ValidationError, match="cannot be stored"):
         Body.model_validate(body)
     assert Body.model_validate({"words": ["\n", "🌊"]}).words == ["\n", "🌊"]
+
+
+@pytest.mark.parametrize(("open_", "shut"), [('{"a":', "}"), ("[", "]")])
+def test_what_lies_too_deep_is_refused_and_never_runs_out_of_stack(open_: str, shut: str) -> None:
+    """`json` reads some hundred levels; every walk through them after that would take the stack's."""
+    body = {"more": {"deep": json.loads(open_ * 450 + "1" + shut * 450)}}
+    with pytest.raises(ValidationError, match="more than 32 levels"):
+        Body.model_validate(body)
+    body["more"]["deep"] = json.loads(open_ * 30 + "1" + shut * 30)
+    Body.model_validate(body)
