@@ -48,7 +48,7 @@ class Asked(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _storable(cls, fields: Any) -> Any:
-        """Refuse text that no column can hold (with a zero character, half of a pair), and what is too deep."""
+        """Refuse text that no column can hold (a zero character, half of a pair), and what is too deep."""
         for name, words in fields.items() if isinstance(fields, dict) else ():
             if not _fits(name) or not _fits(words):
                 raise ValueError(
