@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
 from tests.e2e.axe import faults
 
@@ -79,9 +79,11 @@ def test_no_page_has_a_serious_fault_of_access(visit: Callable[..., Page]) -> No
             page.get_by_test_id(f"language-{language}").click()
             expect(page.locator("html")).to_have_attribute("lang", "en" if language == "en" else "zh-CN")
             found += [f"{path} {language} {one}" for one in faults(page, "main", words=language == "zh")]
+    told = page.request.get("/api/v1/gateways/gw-north").json()
     for state in ("pending", "offline", "revoked"):
         _go(page, "/gateways")
-        page.route("**/api/v1/gateways/gw-north", lambda route, state=state: _as_if(route, state))
+        answer = _as_if(told, state)
+        page.route("**/api/v1/gateways/gw-north", lambda route, answer=answer: route.fulfill(json=answer))
         page.evaluate(GO, "/gateways/gw-north")
         page.locator(f"[data-testid=gateway-page] [data-state={state}]").first.wait_for()
         found += [f"gateway {state} {one}" for one in faults(page, "main")]
@@ -96,11 +98,11 @@ def test_no_page_has_a_serious_fault_of_access(visit: Callable[..., Page]) -> No
     assert not found, "\n".join(found)
 
 
-def _as_if(route: Route, state: str) -> None:
-    """Answer as if the gateway were in that state: what it told of itself it never told, or long ago."""
-    told: dict[str, Any] = route.fetch().json()
-    told["gateway"] |= {"state": state, "last_seen": None if state == "pending" else "2026-01-01T00:00:00Z"}
-    route.fulfill(json=told | ({"status": None} if state == "pending" else {}))
+def _as_if(told: dict[str, Any], state: str) -> dict[str, Any]:
+    """Return what the page would be told of a gateway in that state: of itself it said nothing, or long ago."""
+    seen = None if state == "pending" else "2026-01-01T00:00:00Z"
+    gateway = {**told["gateway"], "state": state, "last_seen": seen}
+    return {**told, "gateway": gateway, **({"status": None} if state == "pending" else {})}
 
 
 def test_a_phone_has_no_serious_fault_and_nothing_beside_the_screen(visit: Callable[..., Page]) -> None:
