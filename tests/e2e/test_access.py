@@ -83,7 +83,7 @@ def test_no_page_has_a_serious_fault_of_access(visit: Callable[..., Page]) -> No
     for state in ("pending", "offline", "revoked"):
         _go(page, "/gateways")
         answer = _as_if(told, state)
-        page.route("**/api/v1/gateways/gw-north", lambda route, answer=answer: route.fulfill(json=answer))
+        page.route("**/api/v1/gateways/gw-north", lambda route, _, answer=answer: route.fulfill(json=answer))
         page.evaluate(GO, "/gateways/gw-north")
         page.locator(f"[data-testid=gateway-page] [data-state={state}]").first.wait_for()
         found += [f"gateway {state} {one}" for one in faults(page, "main")]
@@ -99,7 +99,7 @@ def test_no_page_has_a_serious_fault_of_access(visit: Callable[..., Page]) -> No
 
 
 def _as_if(told: dict[str, Any], state: str) -> dict[str, Any]:
-    """Return what the page would be told of a gateway in that state: of itself it said nothing, or long ago."""
+    """Return what a page is told of a gateway in that state: of itself it said nothing, or long ago."""
     seen = None if state == "pending" else "2026-01-01T00:00:00Z"
     gateway = {**told["gateway"], "state": state, "last_seen": seen}
     return {**told, "gateway": gateway, **({"status": None} if state == "pending" else {})}
