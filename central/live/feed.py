@@ -28,6 +28,8 @@ from protocols.errors import Rejected
 FLUSH_S = 0.25
 PING_S = 15.0
 MAX_CLIENTS = 500
+MAX_OF_ONE = 250
+"""Of one account, over all of its sessions and tokens: one that opens what it can shuts nobody else out."""
 QUEUE = 500
 LONGEST_PLACE = 18
 """Digits of a moment, µs: more are not ours."""
@@ -83,6 +85,7 @@ class FeedClient:
         self, feed: Feed, series: SeriesColumn, messages: Subscription | None, *, again: bool = False
     ) -> None:
         """again: it was here before, so every series may have changed."""
+        self.who = ""
         self._feed = feed
         self._messages = messages
         self._wanted = np.zeros(int(series.max()) + 1 if len(series) else 0, bool)
@@ -189,12 +192,13 @@ class Feed:
         kinds: Iterable[Kind],
         only: Callable[[Message], bool] | None = None,
         after: str | None = None,
+        who: str = "",
     ) -> FeedClient:
         """Open a stream of the newest values of these series (none: no readings) and these bus kinds.
 
         only, where given, says which messages are for this client. after: the `place` that a client of
         before was told last; what came since is told first, with the newest value of every series, or
-        `Lagged` where that is too long ago or was before the centre started.
+        `Lagged` where that is too long ago or was before the centre started. who: the account, to be counted.
         Raises Rejected(`too-many-clients`) beyond MAX_CLIENTS.
         """
         if len(self._clients) >= MAX_CLIENTS:
@@ -205,8 +209,13 @@ class Feed:
         if messages is not None and not known:
             messages.lagged += 1
         client = FeedClient(self, np.fromiter(series, np.int32), messages, again=after is not None)
+        client.who = who
         self._clients.add(client)
         return client
+
+    def of(self, who: str) -> int:
+        """Return how many streams of an account are open."""
+        return sum(client.who == who for client in self._clients)
 
     @property
     def place(self) -> str:

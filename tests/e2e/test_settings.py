@@ -65,6 +65,7 @@ def test_an_account_is_made_signs_in_changes_its_password_and_is_sent_out(visit:
     admin.get_by_test_id("settings-audit").click()
     admin.get_by_test_id("audit-what").fill(NAME)
     expect(admin.get_by_test_id("audit-row").first).to_contain_text("admin")
+    expect(admin.get_by_test_id("audit-row").filter(has_text="新建账号")).to_have_count(1)
     admin.get_by_test_id("audit-row").first.get_by_role("button").click()
     admin.get_by_test_id("audit-prove").click()
     expect(admin.get_by_test_id("audit-proof")).to_contain_text("链头")

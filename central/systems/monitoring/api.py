@@ -178,5 +178,6 @@ async def open_live(
         allowed=allowed,
         priorities=priority,
         after=last,
+        who=who.username,
     )
     return EventStream(stream.events(), headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})

@@ -14,7 +14,17 @@ from central.kernel.problem import Problem
 from central.kernel.shapes import Shape
 from central.link.schemas import Command, Gateway, Order
 from central.live.alarm_views import AlarmView
-from central.live.feed import MAX_CLIENTS, AlarmsChanged, Feed, FeedItem, Lagged, Ping, ReadingsChanged, Told
+from central.live.feed import (
+    MAX_CLIENTS,
+    MAX_OF_ONE,
+    AlarmsChanged,
+    Feed,
+    FeedItem,
+    Lagged,
+    Ping,
+    ReadingsChanged,
+    Told,
+)
 from central.systems.monitoring import schemas, schemas_alarms
 from central.systems.monitoring.audience import Audience
 from central.systems.monitoring.latest_lines import LatestLines
@@ -58,8 +68,12 @@ class LiveStream:
         allowed: Callable[[], Awaitable[bool]],
         priorities: Collection[str] = (),
         after: str | None = None,
+        who: str = "",
     ) -> None:
-        """priorities: of alarms, those to be told; none: all. after: the id that the client saw last."""
+        """priorities: of alarms, those to be told; none: all. after: the id that the client saw last.
+
+        Problem 503 `too-many-clients`; 409 `too-many-streams` where the account `who` has its share open.
+        """
         self._audience = audience
         self._clock = clock
         self._points = {point.series: point for point in points}
@@ -69,6 +83,10 @@ class LiveStream:
         self._allowed = allowed
         self._priorities = frozenset(priorities)
         self._after = after
+        self._who = who
+        if feed.of(who) >= MAX_OF_ONE:
+            detail = f"{MAX_OF_ONE} live streams of this account are open. Close one, then ask again."
+            raise Problem(409, "too-many-streams", "Too many live streams of this account", detail)
         if feed.clients >= MAX_CLIENTS:
             detail = f"{feed.clients} live streams are open. Close a tab, or ask again later."
             raise Problem(
@@ -81,7 +99,7 @@ class LiveStream:
         A stream outlives the request's permission check by hours, so it asks again once a minute: who
         was signed out, switched off, sees more or less than before, or whose session ended hears no more.
         """
-        with self._feed.open(list(self._points), self._kinds, self._hears, self._after) as client:
+        with self._feed.open(list(self._points), self._kinds, self._hears, self._after, self._who) as client:
             hello = schemas.Hello(server_time=to_datetime(self._clock()))
             yield f"retry: {RETRY_MS}\n".encode() + encode("hello", hello)
             checked = self._clock()

@@ -14,6 +14,7 @@ import pytest
 import uvicorn
 
 from central.security.roles import Role
+from central.systems.monitoring import live
 from central.systems.monitoring.overview import Beat, Rate
 from central.systems.monitoring.parts import parts_in
 from central.systems.monitoring.schemas import Overview
@@ -159,6 +160,21 @@ async def test_who_is_switched_off_hears_no_more(city: Running, gateway: FieldGa
         await gateway.alarm("a1", 2, AlarmEvent.CLR, at_us=city.clock(), value=3.0)
         with pytest.raises(EOFError):
             await stream.until("nothing")
+
+
+async def test_one_account_cannot_hold_every_stream(
+    city: Running, gateway: FieldGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "MAX_OF_ONE", 1)
+    headers = {"Authorization": f"Bearer {city.tokens[Role.OPERATOR]}"}
+    async with served(city) as address, listening(city, address), city.client(Role.VIEWER) as client:
+        refused = await client.get(f"{API}/live")
+        assert (refused.status_code, refused.json()["type"]) == (409, "/problems/too-many-streams")
+        async with (
+            httpx2.AsyncClient(base_url=address, headers=headers) as other,
+            other.stream("GET", f"{API}/live") as answer,
+        ):
+            assert answer.status_code == 200
 
 
 def test_the_rate_is_that_of_the_last_ten_seconds() -> None:
