@@ -59,13 +59,17 @@ class Question:
         return _WRITES.get(self.fc, 253)
 
     def fits(self, pdu: bytes) -> bool:
-        """Tell whether a PDU of its unit and function can be its answer: of the right length, a true echo."""
+        """Tell whether a PDU of its unit and function can be its answer: of the right length and address.
+
+        The value in the answer to a write may be another one: some devices say there what they hold now.
+        Reading back shows it.
+        """
         if pdu[0] & 0x80:
             return len(pdu) == 2
         if self.fc in _READS:
             return len(pdu) == self.answer_bytes and pdu[1] == len(pdu) - 2
         if self.fc in _WRITES:
-            return pdu == self.pdu[: _WRITES[self.fc]]
+            return len(pdu) == _WRITES[self.fc] and pdu[:3] == self.pdu[:3]
         return True
 
 

@@ -117,7 +117,10 @@ def test_an_identification_tells_its_own_length() -> None:
     assert framing.take(buffer, question, 1) == pdu
 
 
-def test_a_write_that_echoes_something_else_is_no_answer() -> None:
+def test_the_answer_to_a_write_names_its_place() -> None:
     write = Question(1, bytes.fromhex("06 0001 0005"))
-    assert Rtu().take(bytearray(rtu(1, bytes.fromhex("06 0001 0004"))), write, 1) is None
+    assert Rtu().take(bytearray(rtu(1, bytes.fromhex("06 0002 0005"))), write, 1) is None
+    # A device that does not take the value may say so by the one it keeps; reading back shows it.
+    kept = bytes.fromhex("06 0001 0004")
+    assert Rtu().take(bytearray(rtu(1, kept)), write, 1) == kept
     assert Rtu().take(bytearray(rtu(1, write.pdu)), write, 1) == write.pdu
