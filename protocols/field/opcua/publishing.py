@@ -19,6 +19,7 @@ from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 from protocols.field.opcua.client import FieldSession
 
 OUTSTANDING: Final = 2
+MOST_OUTSTANDING: Final = 2 * OUTSTANDING
 _MOST_MISSING: Final = 100
 _HIGHEST: Final = 2**32 - 1
 _PAUSE_S: Final = 1.0
@@ -34,7 +35,10 @@ Take = Callable[[ua.NotificationMessage, bool], None]
 
 
 class Publisher:
-    """Keeps asking for messages of one subscription from `start` to `stop`.
+    """Keeps asking for the messages of the subscription that it follows, until `stop`.
+
+    Requests belong to the session: one that is given up here still waits at the server, and swallows the
+    next message. So they are kept when another subscription is followed.
 
     take: hears every message, keep-alives included. lost: hears that messages are gone for good. gone:
     hears that the server has no such subscription any more.
@@ -43,13 +47,12 @@ class Publisher:
     def __init__(
         self,
         session: FieldSession,
-        subscription: int,
         take: Take,
         lost: Callable[[], None],
         gone: Callable[[str], None],
     ) -> None:
-        self.subscription = subscription
-        self._session = session
+        self.session = session
+        self.subscription = 0
         self._take = take
         self._lost = lost
         self._gone = gone
@@ -58,10 +61,18 @@ class Publisher:
         self._acks: list[ua.SubscriptionAcknowledgement] = []
         self._missing: deque[int] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._asking = 0
 
-    def start(self) -> None:
-        """Send the requests."""
-        for _ in range(OUTSTANDING):
+    def follow(self, subscription: int) -> None:
+        """Take the messages of a new subscription from now on, with as many requests as there should be."""
+        self.subscription, self._next, self._acks = subscription, 0, []
+        self._missing.clear()
+        self.more(OUTSTANDING)
+
+    def more(self, most: int = MOST_OUTSTANDING) -> None:
+        """Send requests until so many wait at the server: those there may have got lost."""
+        for _ in range(min(most - self._asking, OUTSTANDING)):
+            self._asking += 1
             self._begin(self._ask())
 
     async def stop(self) -> None:
@@ -70,11 +81,6 @@ class Publisher:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def again(self) -> None:
-        """Send new requests: those at the server may have got lost there."""
-        await self.stop()
-        self.start()
 
     async def fetch(self) -> bool:
         """Ask for the message that should have come, and those after it; return whether there was any.
@@ -95,13 +101,22 @@ class Publisher:
         task.add_done_callback(self._tasks.discard)
 
     async def _ask(self) -> None:
+        try:
+            await self._keep_asking()
+        finally:
+            self._asking -= 1
+
+    async def _keep_asking(self) -> None:
         while True:
             acks, self._acks = self._acks, []
+            followed = self.subscription
             try:
-                response = await self._session.publish(acks)
+                response = await self.session.publish(acks)
             except UaStatusCodeError as error:
                 if error.code == StatusCodes.BadTooManyPublishRequests:
                     return  # one request less, as the server wishes; it keeps the other
+                if error.code in _GONE and followed != self.subscription:
+                    continue  # said of the one before
                 if error.code in _GONE:
                     self._gone(
                         f"the server has no such subscription any more ({ua.StatusCode(error.code).name})"
@@ -160,7 +175,7 @@ class Publisher:
     async def _republished(self, number: int) -> ua.NotificationMessage | None:
         """Return a message again; None where the server does not keep it."""
         try:
-            message = await self._session.republish(self.subscription, number)
+            message = await self.session.republish(self.subscription, number)
         except UaStatusCodeError as error:
             if error.code == StatusCodes.BadMessageNotAvailable:
                 return None

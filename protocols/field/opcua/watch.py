@@ -100,11 +100,7 @@ class Watch:
     async def _begin(self) -> None:
         self._polled = set(self._table.found())
         self._hand_absent()
-        if self._line.settings.polling:
-            self._say("way", "values are polled, as `polling: true` says")
-            self.rung = POLL
-            await self._read(self._polled)
-        elif not await self._subscribe():
+        if self._line.settings.polling or not await self._subscribe():
             self.rung = POLL
             await self._read(self._polled)
         elif self._polled:
@@ -185,7 +181,7 @@ class Watch:
         if self._publisher is None:
             return False
         await self._publisher.fetch()
-        await self._publisher.again()
+        self._publisher.more()
         return True
 
     async def _transfer(self) -> bool:
@@ -227,8 +223,7 @@ class Watch:
             self.rung = RECREATE  # until its first message comes
 
     async def _drop(self) -> None:
-        await self.stop()
-        held, self.subscription, self._publisher = self.subscription, None, None
+        held, self.subscription = self.subscription, None
         if held is not None:
             await subscribing.delete(self._line.client, held.id)
 
@@ -290,8 +285,9 @@ class Watch:
 
     def _publish(self, made: Subscription) -> None:
         session = self._line.client.field_session
-        self._publisher = Publisher(session, made.id, self._take, self._miss, self._end)
-        self._publisher.start()
+        if self._publisher is None or self._publisher.session is not session:
+            self._publisher = Publisher(session, self._take, self._miss, self._end)
+        self._publisher.follow(made.id)
 
     def _take(self, message: ua.NotificationMessage, late: bool) -> None:
         """Hand on one message, and what it confirms by its silence."""
@@ -320,6 +316,8 @@ class Watch:
         self._news.set()
 
     def _end(self, why: str) -> None:
+        if self.subscription is None:
+            return  # given up already
         self._gone = self._gone or why
         self._news.set()
 

@@ -122,6 +122,7 @@ def test_a_scan_beside_the_polling_gateway(station: Path) -> None:
         (("scan", "modbus", "127.0.0.1", "--profiles", "nowhere"), 2, "there is no such folder"),
         (("scan", "opcua", "http://x"), 1, "write it like opc.tcp://"),
         (("scan", "opcua", "opc.tcp://[::"), 1, "write it like opc.tcp://"),
+        (("scan", "opcua", "opc.tcp://me:secret@host:4840"), 1, "password_file"),
         (("scan", "cameras", "192.0.2.1"), 1, "write it like http://"),
         (("scan", "cameras", "http://[::"), 1, "write it like http://"),
         (("scan", "modbus", f"{'a' * 70}.example"), 1, "is no host"),

@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocols.field.opcua.limits import MOST, Limits
-from protocols.field.opcua.publishing import Publisher
+from protocols.field.opcua.publishing import MOST_OUTSTANDING, Publisher
 
 ID = 7
 
@@ -98,8 +98,8 @@ class Heard:
 async def publishing(session: Session) -> AsyncIterator[tuple[Publisher, Heard]]:
     heard = Heard()
     doubled: Any = session
-    publisher = Publisher(doubled, ID, heard.take, heard.lose, heard.gone.append)
-    publisher.start()
+    publisher = Publisher(doubled, heard.take, heard.lose, heard.gone.append)
+    publisher.follow(ID)
     try:
         yield publisher, heard
     finally:
@@ -174,6 +174,23 @@ async def test_a_server_that_wants_one_request_keeps_one() -> None:
         await session.say(refusal(BadNoSubscription))
         assert heard.gone
         assert "BadNoSubscription" in heard.gone[0]
+
+
+async def test_requests_are_kept_for_the_next_subscription() -> None:
+    session = Session()
+    async with publishing(session) as (publisher, heard):
+        await settled(lambda: len(session.waiting) == 2)
+        publisher.follow(ID + 1)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert len(session.waiting) == 2, "none that nobody would answer to"
+        await session.say(refusal(BadNoSubscription))
+        assert heard.gone == []
+        await session.say(message(1), subscription=ID + 1)
+        assert heard.taken == [(1, False)]
+        publisher.more()
+        publisher.more()
+        await settled(lambda: len(session.waiting) == MOST_OUTSTANDING)
 
 
 async def test_fetching_takes_what_should_have_come() -> None:

@@ -161,6 +161,7 @@ async def test_polling_by_a_persons_word_needs_no_subscription(opcua_server: Opc
         await put(opcua_server, "A", 4.0)
         await shows(heard, 0, 4.0)
         assert not subscriptions(opcua_server)
+        assert one.remarks() == ()
         # An unchanged value stays fresh: it is valid at the moment of reading.
         newest = int(heard.all().time_us[-1])
         await heard.until(lambda h: h.all().time_us[-1] > newest + SECOND_US, PATIENCE_S)
