@@ -17,7 +17,7 @@ from asyncua.ua.uaerrors import (
     BadTooManyPublishRequests,
     UaStatusCodeError,
 )
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocols.field.opcua.limits import MOST, Limits
@@ -204,7 +204,8 @@ async def test_fetching_takes_what_should_have_come() -> None:
         assert heard.taken == [(1, False), (2, False), (3, False), (4, False)]
 
 
-@given(wanted=st.integers(0, 3000), bears=st.integers(1, 700))
+@settings(max_examples=25)
+@given(wanted=st.integers(0, 1200), bears=st.integers(1, 700))
 async def test_a_call_is_split_until_the_server_bears_it(wanted: int, bears: int) -> None:
     limits, sizes = Limits(), list[int]()
 
