@@ -183,18 +183,23 @@ async def _codes(database: Database, gateways: Sequence[str]) -> dict[str, str]:
 
 
 async def _check_flow(plan: Plan) -> None:
-    """Raise DemoFailed unless every gateway's readings flow; print how many points are good."""
-    since = to_datetime(now_us() - FRESH_S * SECOND_US)
+    """Print how many points are good. Raises DemoFailed where a gateway's readings do not flow in READY_S."""
+    deadline = asyncio.get_running_loop().time() + READY_S
     async with (
         open_database(plan.centre, migrate=False, attach=True) as database,
         database.pool.connection() as connection,
     ):
-        rows = await (await connection.execute(FLOW, (since,))).fetchall()
+        while True:
+            since = to_datetime(now_us() - FRESH_S * SECOND_US)
+            rows = await (await connection.execute(FLOW, (since,))).fetchall()
+            silent = [str(gateway) for gateway, _, good in rows if not good]
+            if rows and not silent:
+                break
+            if asyncio.get_running_loop().time() > deadline:
+                raise DemoFailed(f"no readings flow from {', '.join(silent) or 'any gateway'}")
+            await asyncio.sleep(0.5)
     for gateway, points, good in rows:
         typer.echo(f"{gateway}: {good} of {points} points have a good reading of the last {FRESH_S} s")
-    silent = [str(gateway) for gateway, _, good in rows if not good]
-    if silent or not rows:
-        raise DemoFailed(f"no readings flow from {', '.join(silent) or 'any gateway'}")
 
 
 def _announce(plan: Plan, gateways: Sequence[Path]) -> None:
