@@ -111,20 +111,27 @@ class Schedule:
 
 
 class Mercy:
-    """What a line still has to spend on devices that stay silent: a little of all time, kept for a while."""
+    """What a line still has to spend on devices that stay silent: a little of all time, kept for a while.
+
+    The one that has waited longest is tried first: none stays lost because others are asked for before it.
+    """
 
     def __init__(self, now: float) -> None:
         self._credit_s = _CREDIT_S
         self._at = now
+        self._since: dict[str, float] = {}
+        """Devices that wait for a try → since when."""
 
-    def allows(self, now: float) -> bool:
-        """Return whether one of them may be tried now."""
+    def allows(self, now: float, device: str) -> bool:
+        """Return whether this one, whose pause is over, may be tried now."""
         self._credit_s = min(_CREDIT_S, self._credit_s + SPARED * (now - self._at))
         self._at = now
-        return self._credit_s > 0
+        self._since.setdefault(device, now)
+        return self._credit_s > 0 and min(self._since, key=self._since.__getitem__) == device
 
-    def spent(self, seconds: float) -> None:
+    def spent(self, device: str, seconds: float) -> None:
         """Note what a try has cost."""
+        del self._since[device]
         self._credit_s -= seconds
 
 
@@ -182,7 +189,7 @@ class Poller:
             task = tasks[place]
             breaker = session.breakers[task.device]
             allowed = breaker.allows(now, place == probes[task.device])
-            if not allowed or (breaker.open and not mercy.allows(now)):
+            if not allowed or (breaker.open and not mercy.allows(now, task.device)):
                 if breaker.open and now - told.get(task.device, 0.0) >= _REPEAT_S:
                     told[task.device] = now
                     self._silent(points[task.device])
@@ -190,7 +197,7 @@ class Poller:
             if breaker.open:
                 answers = await driver.probe(task)
                 tried = monotonic()
-                mercy.spent(tried - now)
+                mercy.spent(task.device, tried - now)
                 if not answers:
                     self.silences += 1
                     breaker.failed(tried, schedule.period(probes[task.device]))

@@ -173,7 +173,7 @@ def opcua(
     Example: citynerve-edge scan opcua opc.tcp://192.0.2.10:4840 --find level
 
     \b
-    Example: citynerve-edge scan opcua plc --gateway gateway.yaml --profile acme.plc > acme.plc.yaml
+    Example: citynerve-edge scan opcua plc --gateway gateway.yaml --profile acme.plc
     """
     with reported():
         line: dict[str, Any] = {"url": url} if gateway is None else opcua_line(gateway, url)
