@@ -114,7 +114,9 @@ async def test_ten_dead_units_slow_the_other_ninety_by_less_than_five_percent() 
     counts = [well.count(f"d{i}") for i in range(10, UNITS)]
     assert max(counts) - min(counts) <= 2, "none of the ninety pays more than another"
     asked = {device: among.probes.count(device) for device in dead}
-    assert min(asked.values()) >= max(asked.values()) - 1 >= 2, "each of the dead is tried as often as another"
+    assert min(asked.values()) >= max(asked.values()) - 1 >= 2, (
+        "each of the dead is tried as often as another"
+    )
     assert len(among.probes) * TIMEOUT_S <= 5 + SPARED * HOUR_S + 1
 
 
