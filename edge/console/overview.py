@@ -84,13 +84,16 @@ class Overview:
         self._one = asyncio.Lock()
 
     async def view(self) -> OverviewView:
-        """Return the overview, at most a second old. Raises StorageError."""
+        """Return the overview, at most a second old and never older than a device taken. Raises StorageError."""
         async with self._one:
             now = asyncio.get_running_loop().time()
-            if self._view is None or now - self._made >= _FRESH_S:
+            if self._view is None or now - self._made >= _FRESH_S or self._view.local_manual != self._held():
                 self._view = await self._make()
                 self._made = now
             return self._view
+
+    def _held(self) -> tuple[str, ...]:
+        return tuple(sorted(self._house.commands.held))
 
     async def _make(self) -> OverviewView:
         house = self._house
@@ -115,7 +118,7 @@ class Overview:
             storage=storage,
             backlog=backlog,
             clock=ClockView(synced=house.timekeeper.synced, offset_us=house.timekeeper.offset_us),
-            local_manual=tuple(sorted(house.commands.held)),
+            local_manual=self._held(),
             devices=DeviceCount(
                 total=len(entry.devices),
                 offline=silent_devices(house, self._layout),
