@@ -23,12 +23,13 @@ MOST_OUTSTANDING: Final = 2 * OUTSTANDING
 _MOST_MISSING: Final = 100
 _HIGHEST: Final = 2**32 - 1
 _PAUSE_S: Final = 1.0
-_GONE: Final = frozenset(
+GONE: Final = frozenset(
     {
         StatusCodes.BadNoSubscription, StatusCodes.BadSubscriptionIdInvalid,
         StatusCodes.BadSessionIdInvalid, StatusCodes.BadSessionClosed,
     }
 )  # fmt: skip
+"""What a server answers that has no such subscription, or no such session, any more."""
 
 Take = Callable[[ua.NotificationMessage, bool], None]
 """Takes a message; True where it is a late one, which is older than what was taken before it."""
@@ -115,9 +116,9 @@ class Publisher:
             except UaStatusCodeError as error:
                 if error.code == StatusCodes.BadTooManyPublishRequests:
                     return  # one request less, as the server wishes; it keeps the other
-                if error.code in _GONE and followed != self.subscription:
+                if error.code in GONE and followed != self.subscription:
                     continue  # said of the one before
-                if error.code in _GONE:
+                if error.code in GONE:
                     self._gone(
                         f"the server has no such subscription any more ({ua.StatusCode(error.code).name})"
                     )

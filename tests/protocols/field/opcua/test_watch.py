@@ -16,7 +16,7 @@ from asyncua import ua
 
 from protocols.errors import ConnectionLost
 from protocols.field.base import Driver
-from protocols.field.opcua import watch
+from protocols.field.opcua import subscribing, watch
 from protocols.model.clock import SECOND_US, now_us
 from protocols.model.quality import Quality
 from tests.protocols.field.devices import Listening, bind, driver, profile, rows
@@ -115,6 +115,29 @@ async def test_a_subscription_that_the_server_forgot_is_made_anew(opcua_server: 
         await put(opcua_server, "A", 2.0)
         await shows(heard, 0, 2.0)
         await heard.until(lambda _: one.remarks() == () and subscriptions(opcua_server), PATIENCE_S)
+
+
+async def test_one_that_ends_before_its_last_item_is_made_anew(
+    opcua_server: OpcUaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await put(opcua_server, "A", 1.0)
+    real = subscribing.watch
+    ended: list[int] = []
+
+    async def too_late(client: Any, made: Any, *rest: Any) -> Any:
+        if not ended:
+            ended.append(made.id)
+            service = opcua_server.server.iserver.subscription_service
+            await on(opcua_server, service.delete_subscriptions([made.id]))
+        return await real(client, made, *rest)
+
+    monkeypatch.setattr(subscribing, "watch", too_late)
+    one = made(opcua_server, "A")
+    async with listening(one) as heard:
+        await heard.until(lambda _: one.remarks() == () and subscriptions(opcua_server), PATIENCE_S)
+        await put(opcua_server, "A", 2.0)
+        await shows(heard, 0, 2.0)
+        assert ended[0] not in subscriptions(opcua_server)
 
 
 async def test_one_that_falls_silent_again_and_again_is_polled(

@@ -1,5 +1,5 @@
 // A node-opcua server for the interop test: another implementation of the standard than our client's library.
-// Arguments: folder for its certificates. Prints its port as one line of JSON, and takes "set NAME VALUE" lines.
+// Arguments: folder for its certificates, port (0: any), "anew" for a set-up with another order. Prints its port as one line of JSON, and takes "set NAME VALUE" lines.
 const path = require("path");
 const readline = require("readline");
 const { OPCUACertificateManager } = require("node-opcua-certificate-manager");
@@ -10,14 +10,14 @@ const { DataType, Variant, VariantArrayType } = require("node-opcua-variant");
 const USER = "operator";
 const PASSWORD = "Riverside-4411";
 
-async function main(folder) {
+async function main(folder, port, anew) {
   const manager = new OPCUACertificateManager({
     rootFolder: path.join(folder, "pki"),
     automaticallyAcceptUnknownCertificate: true,
   });
   await manager.initialize();
   const server = new OPCUAServer({
-    port: 0,
+    port: Number(port),
     hostname: "127.0.0.1",
     resourcePath: "/plc",
     serverCertificateManager: manager,
@@ -28,9 +28,16 @@ async function main(folder) {
   });
   await server.initialize();
   const space = server.engine.addressSpace;
+  if (anew) {
+    const other = space.registerNamespace("urn:test:foreign:other");
+    other.addVariable({
+      browseName: "Level", nodeId: "s=P1.Level", organizedBy: space.rootFolder.objects, dataType: "Double",
+      value: { dataType: DataType.Double, value: 99 },
+    });
+  }
   const own = space.registerNamespace("urn:test:foreign:plc");
   const device = own.addObject({ browseName: "P1", organizedBy: space.rootFolder.objects });
-  const values = { Level: 2.5, Flow: 7.0, Steady: 1.0 };
+  const values = { Level: anew ? 8.5 : 2.5, Flow: 7.0, Steady: 1.0 };
   const nodes = {};
   for (const name of Object.keys(values)) {
     const options = {
@@ -58,8 +65,8 @@ async function main(folder) {
     value: { dataType: DataType.Double, arrayType: VariantArrayType.Array, value: new Float64Array([1, 2, 3]) },
   });
   await server.start();
-  const port = server.endpoints[0].port || server.endpoints[0]._server.address().port;
-  console.log(JSON.stringify({ port }));
+  const bound = server.endpoints[0].port || server.endpoints[0]._server.address().port;
+  console.log(JSON.stringify({ port: bound }));
   const lines = readline.createInterface({ input: process.stdin });
   lines.on("line", (line) => {
     const [, name, value] = line.split(" ");
@@ -71,7 +78,7 @@ async function main(folder) {
   });
 }
 
-main(process.argv[2]).catch((error) => {
+main(...process.argv.slice(2)).catch((error) => {
   console.error(error);
   process.exit(1);
 });
