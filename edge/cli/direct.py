@@ -14,7 +14,7 @@ from edge.config.bind import Plan
 from edge.config.mistakes import nearest
 from edge.shaping import Shaper
 from protocols.errors import FieldError, Rejected
-from protocols.field.base import BoundPoint, Driver
+from protocols.field.base import Answer, BoundPoint, Driver
 from protocols.model.clock import now_us
 from protocols.model.quality import Quality, quality_name
 from protocols.model.reading import Readings
@@ -167,8 +167,8 @@ async def _heard(driver: Driver, point: BoundPoint) -> Readings:
         await asyncio.gather(listening, return_exceptions=True)
 
 
-async def put(plan: Plan, point: BoundPoint, raw: float | str) -> float | str | None:
-    """Write a raw value once and return what the device reads back. Raises FieldError."""
+async def put(plan: Plan, point: BoundPoint, raw: float | str) -> float | str | Answer | None:
+    """Write a raw value once and return what the device reads back, or answers. Raises FieldError."""
     (driver,) = _drivers(plan, [point])
     try:
         await driver.open()

@@ -18,6 +18,7 @@ from edge.cli.watch import watch
 from edge.opening import open_plan
 from edge.shaping import engineering, unshape
 from protocols.errors import Rejected
+from protocols.field.base import Answer
 from protocols.model.clock import to_datetime
 from protocols.model.quality import quality_class
 
@@ -96,7 +97,10 @@ def write(
             )
         else:
             back = asyncio.run(put(plan, bound, unshape(bound.profile, wanted)))
-            shown = engineering(bound.profile, back) if isinstance(back, int | float) else back
+            if isinstance(back, Answer):
+                shown = back.text
+            else:
+                shown = engineering(bound.profile, back) if isinstance(back, int | float) else back
             Audit(plan.loaded.state_dir).note(
                 f"local:{getpass.getuser()}", "direct-write", point, f"{wanted}, reads back {shown}"
             )

@@ -19,7 +19,7 @@ from edge.commands.present import Present
 from edge.session import Session
 from edge.shaping import engineering, resolution
 from protocols.errors import ConnectionLost, DeviceRefused, DeviceTimeout, FieldError, Rejected
-from protocols.field.base import BoundPoint, Driver, Sink
+from protocols.field.base import Answer, BoundPoint, Driver, Sink
 from protocols.model.clock import Clock
 from protocols.model.command import Command, CommandOutcome, CommandState, Reason
 from protocols.model.device import PointProfile
@@ -34,10 +34,14 @@ Back = float | str | None
 
 
 class Written(NamedTuple):
-    """What was read back at once, raw; nth counts the writes of the point, to know whether another came."""
+    """What was read back at once, raw; nth counts the writes of the point, to know whether another came.
+
+    answer: what the device confirmed in words where nothing can be read back.
+    """
 
     back: Back
     nth: int
+    answer: str = ""
 
 
 class Writer:
@@ -70,7 +74,7 @@ class Writer:
         name, sent = admitted.name, False
         session = self._sessions[self._judge.point(name).device]
 
-        async def act(driver: Driver) -> Back:
+        async def act(driver: Driver) -> Back | Answer:
             nonlocal sent
             # Looked up again: by now another plan may be in force, with other numbers and rules.
             point = self._judge.point(name)
@@ -99,6 +103,9 @@ class Writer:
             return failed(CommandState.FAILED, Reason.NO_CONNECTION, error)
         except FieldError as error:
             return failed(CommandState.UNKNOWN, Reason.BAD_ANSWER, error)
+        if isinstance(back, Answer):
+            self._shown(admitted, None, command.value)
+            return Written(None, self._writes[name], back.text)
         self._shown(admitted, back, command.value)
         return Written(back, self._writes[name])
 
@@ -106,9 +113,10 @@ class Writer:
         """Compare what is read back; look again while a slow actuator travels."""
         name, profile = admitted.name, admitted.profile
         if written.back is None:
+            told = f"the device confirmed: {written.answer}" if written.answer else "the device confirmed"
             return ended(
                 command, CommandState.WRITTEN, Reason.NOT_READABLE,
-                "the device confirmed; it cannot be read back", self._clock(),
+                f"{told}; it cannot be read back", self._clock(),
             )  # fmt: skip
         shown = _shown(profile, written.back)
         travel_s, began = admitted.control.travel_s, time.monotonic()

@@ -69,6 +69,13 @@ class Shot:
     data: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a device answered, in words, to a write that it confirmed and that cannot be read back."""
+
+    text: str
+
+
 class Notes(Protocol):
     """What drivers have learnt of devices, kept over restarts by whoever runs them: plain data."""
 
@@ -146,8 +153,10 @@ class Driver(ABC):
         """
 
     @abstractmethod
-    async def write(self, point: BoundPoint, value: float | str) -> float | str | None:
+    async def write(self, point: BoundPoint, value: float | str) -> float | str | Answer | None:
         """Write a raw value once and return what the device then reads back, or None if it cannot.
+
+        An Answer where it confirmed in words of its own, such as the outputs of a method.
 
         Raises DeviceRefused (nothing was written), DeviceTimeout (nobody knows), ConnectionLost.
         """

@@ -123,6 +123,31 @@ class ModbusAddress(Strict):
         return found
 
 
+class OpcUaInput(Strict):
+    """One input argument of a method: a `value` of its own, or what the command brings, within limits."""
+
+    value: float | str | None = Field(default=None, description="always this; left out: from the command")
+    min: float | None = None
+    max: float | None = None
+
+    @model_validator(mode="after")
+    def _limits(self) -> OpcUaInput:
+        if self.value is not None and (self.min is not None or self.max is not None):
+            raise ValueError("a fixed value needs no limits; remove min and max, or value")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError("min is above max; correct one of them")
+        return self
+
+
+class OpcUaMethod(Strict):
+    """A method that a command calls, on the object that is the point's `node`."""
+
+    node: str = Field(pattern=r"^[sigb]=.+", description="the method's own node id, in the same namespace")
+    inputs: tuple[OpcUaInput, ...] = Field(default=(), max_length=32)
+    output: int = Field(default=0, ge=0, le=31, description="which output says whether it was done")
+    ok: tuple[float | str, ...] = Field(default=(), description="values of that output that mean it was")
+
+
 class OpcUaAddress(Strict):
     """Node of a point: the namespace by URI and the identifier (`s=…`, `i=…`), `{device}` is filled in.
 
@@ -132,6 +157,10 @@ class OpcUaAddress(Strict):
     namespace: str
     node: str = Field(pattern=r"^[sigb]=.+")
     part: str = Field(default="", description="part of an array or structure: [2], Speed, Motor.Phases[0]")
+    rewrite: bool = Field(
+        default=False, description="write the part by reading the whole value and writing it back, changed"
+    )
+    method: OpcUaMethod | None = Field(default=None, description="a command calls this method of the node")
     sampling_ms: float | None = Field(
         default=None, ge=-1, le=86_400_000, description="sampling interval; 0 as fast as the server can"
     )
@@ -145,6 +174,10 @@ class OpcUaAddress(Strict):
     def _one_deadband(self) -> OpcUaAddress:
         if self.deadband is not None and self.deadband_percent is not None:
             raise ValueError("deadband and deadband_percent are two ways to say it; remove one of them")
+        if self.rewrite and not self.part:
+            raise ValueError("rewrite is about a part; give `part`, or remove rewrite")
+        if self.method is not None and self.part:
+            raise ValueError("a method has no part; remove one of them")
         return self
 
 

@@ -10,24 +10,21 @@ asyncua weighs 90 MB, so only this package imports it.
 from __future__ import annotations
 
 import asyncio
-import math
 from contextlib import suppress
 from typing import Any, ClassVar
 
-from asyncua import ua
-from asyncua.ua.attribute_ids import AttributeIds
-from asyncua.ua.uaerrors import UaError, UaStatusCodeError
+from asyncua.ua.uaerrors import UaError
 
-from protocols.errors import ConnectionLost, DeviceRefused, DeviceTimeout
-from protocols.field.base import BoundDevice, BoundPoint, Driver, Sink
+from protocols.errors import ConnectionLost
+from protocols.field.base import Answer, BoundDevice, BoundPoint, Driver, Sink
 from protocols.field.opcua.connecting import CONNECT_TIMEOUT_S
 from protocols.field.opcua.last_values import LastValues
 from protocols.field.opcua.line import Line
 from protocols.field.opcua.settings import OpcUaParams, OpcUaSettings
 from protocols.field.opcua.table import SAMPLING_MS, Table
-from protocols.field.opcua.values import sample, variant
 from protocols.field.opcua.watch import Watch
-from protocols.field.opcua.words import code_name, refusal
+from protocols.field.opcua.words import refusal
+from protocols.field.opcua.writing import Writing
 from protocols.model.clock import Clock, now_us
 from protocols.model.quality import Quality
 
@@ -48,6 +45,7 @@ class OpcUaDriver(Driver):
         self._opcua = settings
         self._table = Table(devices)
         self._timeouts = {device.key: device.profile.limits.timeout_ms / 1000 for device in devices}
+        self._writing: Writing | None = None
         self._board = LastValues(
             self._table.points, {name: SAMPLING_MS[name] + settings.publishing_ms for name in SAMPLING_MS}
         )
@@ -65,6 +63,7 @@ class OpcUaDriver(Driver):
                     await self._learn_types()
         except (OSError, TimeoutError, UaError) as error:
             raise refusal(self._opcua.url, error) from error
+        self._writing = Writing(self.line, self._table, self._timeouts, self.clock)
         self._opened = True
 
     async def _learn_types(self) -> None:
@@ -97,57 +96,13 @@ class OpcUaDriver(Driver):
         """Return what is not as it should be though values come."""
         return () if self.watch is None else tuple(self.watch.remarks.values())
 
-    async def write(self, point: BoundPoint, value: float | str) -> float | str | None:
-        """Write in the type that the node holds, and read back."""
-        row = self._table.row_of[point.index]
-        client, node = self.line.client, self._table.nodes[row]
-        name = f"{point.device}.{point.profile.key}"
-        if node is None:
-            raise DeviceRefused(
-                f"{name}: the server has no namespace {self._table.addresses[row].namespace!r}; "
-                "nothing was written",
-                Quality.BAD_NODE_ID_UNKNOWN,
-            )
-        target = client.get_node(node)
-        sent = False
-        try:
-            async with asyncio.timeout(max(self._timeouts[point.device], 1.0)):
-                before = await target.read_attribute(AttributeIds.Value, raise_on_bad_status=False)
-                held = (
-                    None if before.Value is None or before.Value.Value is None else before.Value.VariantType
-                )
-                payload = ua.DataValue(variant(point, value, held), StatusCode=None)
-                sent = True
-                await target.write_attribute(AttributeIds.Value, payload)
-        except UaStatusCodeError as error:
-            raise DeviceRefused(
-                f"{name}: the server answered {code_name(error.code)}; nothing was written", error.code
-            ) from error
-        except TimeoutError as error:
-            if not sent:
-                raise DeviceRefused(f"{name}: no answer; nothing was written", Quality.BAD_TIMEOUT) from error
-            raise DeviceTimeout(f"{name}: no answer to the write", Quality.BAD_TIMEOUT) from error
-        except OSError as error:
-            raise ConnectionLost(
-                f"OPC UA {self._opcua.url}: {error}", Quality.BAD_NO_COMMUNICATION
-            ) from error
-        return await self._read_back(point, target)
+    async def write(self, point: BoundPoint, value: float | str) -> float | str | Answer | None:
+        """Write in the type that the node holds and read back, or call the point's method."""
+        if self._writing is None:
+            raise ConnectionLost(f"OPC UA {self._opcua.url} is not open", Quality.BAD_NO_COMMUNICATION)
+        return await self._writing.write(self._table.row_of[point.index], value)
 
     async def close(self) -> None:
         """End session and connection; a dead connection is dropped without a goodbye."""
         self._opened = False
         await self.line.close()
-
-    async def _read_back(self, point: BoundPoint, target: Any) -> float | str | None:
-        if not point.profile.readable:
-            return None
-        try:
-            async with asyncio.timeout(max(self._timeouts[point.device], 1.0)):
-                data = await target.read_attribute(AttributeIds.Value, raise_on_bad_status=False)
-        except (OSError, TimeoutError, UaError):
-            # The server has acknowledged the write; that it cannot be read now does not undo it.
-            return None
-        one = sample(data, point.profile.type, self.clock())
-        if one.text is not None:
-            return one.text
-        return None if math.isnan(one.value) else one.value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Sequence
 from typing import Any, Final
@@ -43,3 +44,32 @@ def pick(value: Any, wanted: Steps) -> tuple[Any, int | None]:
                 return None, NO_SUCH_FIELD
             value = getattr(value, step)
     return value, None
+
+
+def put(value: Any, wanted: Steps, part: Any) -> Any:
+    """Return a copy of a value with one part, which it must have, changed."""
+    changed = copy.deepcopy(value)
+    held = changed
+    for step in wanted[:-1]:
+        held = held[step] if isinstance(step, int) else getattr(held, step)
+    last = wanted[-1]
+    if isinstance(last, int):
+        held[last] = part
+    else:
+        setattr(held, last, part)
+    return changed
+
+
+def type_name(value: Any, wanted: Steps) -> str:
+    """Return the name of the type that a structure declares for a part, such as `Float`; "" for none."""
+    declared = ""
+    for step in wanted:
+        if isinstance(step, str):
+            annotation = type(value).__dataclass_fields__[step].type
+            # `ua.Float`, `list[ua.Float]`, or the class itself; the last word is the element's type.
+            text = annotation if isinstance(annotation, str) else annotation.__name__
+            declared = re.findall(r"\w+", text)[-1]
+            value = getattr(value, step)
+        else:
+            value = value[step]
+    return declared

@@ -33,7 +33,10 @@ class Table:
         """By a point's index, its row."""
         self.nodes: list[ua.NodeId | None] = []
         """By row; None where the server has no such namespace."""
+        self.methods: dict[int, ua.NodeId | None] = {}
+        """By row of a command that calls one: the method's node."""
         self._identifiers: list[str] = []
+        self._called: dict[int, str] = {}
         mistakes: list[Mistake] = []
         for device in devices:
             name = OpcUaParams.model_validate(dict(device.params)).device
@@ -45,6 +48,10 @@ class Table:
                     self.addresses.append(address)
                     self._identifiers.append(fill_device(point, address.node, name))
                     mistakes += _unreadable(point, self._identifiers[-1])
+                    if address.method is not None:
+                        called = fill_device(point, address.method.node, name)
+                        self._called[self.row_of[point.index]] = called
+                        mistakes += _uncallable(point, called)
         if mistakes:
             raise ConfigError(mistakes)
         self.nodes = [None] * len(self.points)
@@ -56,6 +63,9 @@ class Table:
             _node(indexes[address.namespace], identifier) if address.namespace in indexes else None
             for address, identifier in zip(self.addresses, self._identifiers, strict=True)
         ]
+        for row, called in self._called.items():
+            index = indexes.get(self.addresses[row].namespace)
+            self.methods[row] = None if index is None else _node(index, called)
 
     def structured(self) -> bool:
         """Tell whether a point is a field of a structure, so that the server's own types must be learned."""
@@ -83,27 +93,67 @@ def _node(index: int, identifier: str) -> ua.NodeId:
 
 
 def _unreadable(point: BoundPoint, identifier: str) -> list[Mistake]:
-    part = "" if point.profile.opcua is None else point.profile.opcua.part
+    address = point.profile.opcua
+    part = "" if address is None else address.part
     found = []
+    if not _is_node(identifier):
+        found.append(_no_node(point, "node", identifier))
+    try:
+        wanted = steps(part)
+    except ValueError as error:
+        expected = "indexes in brackets, fields with dots between"
+        return [*found, _mistake(point, "part", str(error), expected, "correct it")]
+    fields = any(isinstance(step, str) for step in wanted)
+    if fields and point.profile.writable and address is not None and not address.rewrite:
+        found.append(
+            _mistake(
+                point, "part", "a field of a structure can be written with the whole structure only",
+                "`rewrite: true`, which reads the whole value and writes it back with the field changed",
+                "add it where nobody else writes the other fields meanwhile, or remove `writable`",
+            )
+        )  # fmt: skip
+    return found
 
-    def mistake(key: str, problem: str, expected: str, repair: str) -> None:
-        path = f"points.{point.profile.key}.opcua.{key}"
-        found.append(Mistake(f"device {point.device}", 0, 0, path, problem, expected, repair))
 
+def _uncallable(point: BoundPoint, identifier: str) -> list[Mistake]:
+    found = []
+    if not _is_node(identifier):
+        found.append(_no_node(point, "method.node", identifier))
+    if point.profile.readable or not point.profile.writable:
+        found.append(
+            _mistake(
+                point, "method", "a method is called and never read",
+                "`writable: true` and `readable: false`", "write both",
+            )
+        )  # fmt: skip
+    method = None if point.profile.opcua is None else point.profile.opcua.method
+    free = [] if method is None else [one for one in method.inputs if one.value is None]
+    if len(free) > 1 and point.profile.type != "text":
+        found.append(
+            _mistake(
+                point, "method.inputs", f"{len(free)} arguments come with the command, which has one value",
+                "`type: text`, whose commands are lists such as [12.5, 3]",
+                "write that type, or give all arguments but one a `value`",
+            )
+        )  # fmt: skip
+    return found
+
+
+def _is_node(identifier: str) -> bool:
     try:
         _node(1, identifier)
     except (UaError, ValueError):
-        mistake(
-            "node", f"{identifier!r} is no node id", "`s=TEXT`, `i=NUMBER`, `g=GUID` or `b=BASE64`",
-            "write it as the server's own browser shows it, without `ns=`",
-        )  # fmt: skip
-    try:
-        steps(part)
-    except ValueError as error:
-        mistake("part", str(error), "indexes in brackets, fields with dots between", "correct it")
-    if part and point.profile.writable:
-        mistake(
-            "part", "a part of an array or structure cannot be written", "a point that is only read",
-            "remove `writable`, or give the node of the part itself where the server has one",
-        )  # fmt: skip
-    return found
+        return False
+    return True
+
+
+def _no_node(point: BoundPoint, key: str, identifier: str) -> Mistake:
+    return _mistake(
+        point, key, f"{identifier!r} is no node id", "`s=TEXT`, `i=NUMBER`, `g=GUID` or `b=BASE64`",
+        "write it as the server's own browser shows it, without `ns=`",
+    )  # fmt: skip
+
+
+def _mistake(point: BoundPoint, key: str, problem: str, expected: str, repair: str) -> Mistake:
+    path = f"points.{point.profile.key}.opcua.{key}"
+    return Mistake(f"device {point.device}", 0, 0, path, problem, expected, repair)

@@ -42,7 +42,7 @@ def made(server: Foreign, folder: Path, **settings: Any) -> Driver:
         kind = "text" if name == "text" else "f64"
         return {
             "key": name, "type": kind, "period": "fast", "opcua": address,
-            "writable": name not in ("text", "second"),
+            "writable": name != "text",
         }  # fmt: skip
 
     device = bind(profile("opcua", [point(name) for name in NAMES]), {})
@@ -83,6 +83,9 @@ async def test_values_limits_deadbands_and_writes(foreign: Foreign, tmp_path: Pa
         assert 12.0 not in seen.value[seen.point == index["flow"]].tolist(), "5 of 100 is below 10 per cent"
         points = one.devices[0].points
         assert await one.write(points[index["steady"]], 4.0) == 4.0
+        # It keeps index ranges: one element is written, the others stay.
+        assert await one.write(points[index["second"]], 6.5) == 6.5
+        await heard.until(lambda h: h.last()[index["second"]] == (6.5, Quality.GOOD), PATIENCE_S)
         with pytest.raises(DeviceRefused):
             await one.write(points[index["ghost"]], 4.0)
 

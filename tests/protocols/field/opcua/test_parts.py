@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from edge.tools.drafting import draft
 from protocols.errors import ConfigError, Rejected
-from protocols.field.opcua.parts import NO_SUCH_ELEMENT, NO_SUCH_FIELD, pick, steps
+from protocols.field.opcua.parts import NO_SUCH_ELEMENT, NO_SUCH_FIELD, pick, put, steps, type_name
 from protocols.field.opcua.values import sample
 from protocols.field.scanning import Found
 from protocols.model.device import Profile
@@ -58,6 +58,13 @@ def test_a_path_says_its_steps(wanted: list[int | str]) -> None:
     assert steps(text) == tuple(wanted)
 
 
+def test_a_part_is_changed_in_a_copy() -> None:
+    changed = put(MOTOR, steps("Phases[1].Current"), 9.5)
+    assert (changed.Phases[1].Current, MOTOR.Phases[1].Current) == (9.5, 2.5)
+    assert type_name(MOTOR, steps("Phases[1].Current")) == "float"
+    assert type_name(MOTOR, steps("Phases[1]")) == "Phase"
+
+
 @pytest.mark.parametrize("text", [".a", "[", "[a]", "a..b", "a b", "[-1]", "a."])
 def test_what_is_no_path_is_a_mistake_in_the_profile(text: str) -> None:
     points = [{"key": "p", "opcua": {"namespace": "urn:x", "node": "s=P", "part": text}}]
@@ -65,9 +72,9 @@ def test_what_is_no_path_is_a_mistake_in_the_profile(text: str) -> None:
         driver("opcua", {"url": "opc.tcp://127.0.0.1:1/"}, bind(profile("opcua", points), {}))
 
 
-def test_a_part_that_could_be_written_is_a_mistake() -> None:
-    points = [{"key": "p", "writable": True, "opcua": {"namespace": "urn:x", "node": "s=P", "part": "[0]"}}]
-    with pytest.raises(ConfigError, match="cannot be written"):
+def test_a_field_that_would_rewrite_the_others_needs_a_persons_word() -> None:
+    points = [{"key": "p", "writable": True, "opcua": {"namespace": "urn:x", "node": "s=P", "part": "a"}}]
+    with pytest.raises(ConfigError, match="rewrite: true"):
         driver("opcua", {"url": "opc.tcp://127.0.0.1:1/"}, bind(profile("opcua", points), {}))
 
 
