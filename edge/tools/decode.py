@@ -128,6 +128,15 @@ def value_of(words: Sequence[int], kind: str, order: WordOrder) -> float | int |
     if kind == "bool":
         return int(words[0] != 0)
     data = _bytes(words[: REGISTERS[kind]], order)
+    if kind in ("date3", "date6"):
+        ordered = struct.unpack(f">{REGISTERS[kind]}H", data)
+        return next((at.timestamp() for form, _, at, _ in dates(ordered, None) if form == kind), None)
+    if kind in ("unix32", "unix64"):
+        return int.from_bytes(data) / (1000 if kind == "unix64" else 1)
+    if kind in ("sm16", "sm32"):
+        sign = 1 << (8 * len(data) - 1)
+        size = int.from_bytes(data)
+        return sign - size if size >= sign else size
     found: float | int = struct.unpack(_WIDE[kind], data)[0]
     # The shortest text that is the same 32 bits: 230.2, where widening says 230.1999969482422.
     return float(str(np.float32(found))) if kind == "f32" else found
@@ -225,7 +234,7 @@ def _judge(
     point: PointProfile, raw: float | int | str | None, words: Sequence[int]
 ) -> tuple[float, tuple[str, ...], float | str]:
     if raw is None:
-        return IMPLAUSIBLE, ("not decimal",), ""
+        return IMPLAUSIBLE, ("no date" if point.type in ("date3", "date6") else "not decimal",), ""
     if isinstance(raw, str):
         return of_text(raw.encode("latin-1")) + _KNOWN_POINT_BITS, (f"known as {point.name.en}",), raw
     if not math.isfinite(raw) or raw in point.sentinels:

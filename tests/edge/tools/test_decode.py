@@ -44,6 +44,20 @@ def place(guesses: Sequence[Guess], kind: str, value: float | str) -> int:
 measured = st.integers(1, 99_999).map(lambda n: n / 100)
 
 
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [("sm16", -205), ("sm32", -70_000), ("unix32", 1_795_422_615), ("unix64", 1_795_422_615.5),
+     ("date3", 1_795_422_615), ("date6", 1_795_422_615), ("bcd32", 20_261_123), ("i64", -5)],
+)  # fmt: skip
+@pytest.mark.parametrize("order", ORDERS)
+def test_every_type_of_a_profile_can_be_read(kind: str, value: float, order: WordOrder) -> None:
+    assert value_of(words(kind, value, order), kind, order) == value
+
+
+def test_what_is_no_date_is_no_value() -> None:
+    assert value_of([0xFFFF, 0xFFFF, 0xFFFF], "date3", "ABCD") is None
+
+
 @given(measured, usual_orders)
 def test_a_measured_float_is_on_top(value: float, order: WordOrder) -> None:
     assert place(decode(words("f32", value, order)), "f32", value) <= 1
