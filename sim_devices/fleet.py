@@ -16,6 +16,7 @@ import yaml
 from protocols.errors import Rejected
 from protocols.model.clock import SECOND_US
 from protocols.model.device import Profile
+from sim_devices.plain_yaml import load
 from sim_devices.profiles import find_profile, read_profile
 from sim_devices.solo import SoloDevice, river_scene
 from sim_devices.world import Endpoint, Scene, SimDevice
@@ -129,7 +130,7 @@ class FleetWorld:
 
 def _mapping(path: Path) -> dict[str, Any]:
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise Rejected("gateway-file", f"{path} cannot be read: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 import firmware_configs
 from protocols.errors import Rejected
 from protocols.model.device import Profile
+from sim_devices.plain_yaml import load
 
 SHIPPED = Path(firmware_configs.__path__[0]) / "profiles"
 
@@ -37,7 +38,7 @@ def find_profile(name: str) -> Profile:
 def read_profile(path: Path) -> Profile:
     """Return the profile of one file. Raises Rejected with the first mistake and its place."""
     try:
-        return Profile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        profile = Profile.model_validate(load(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise Rejected("profile", f"{path}: {error.strerror}; check the path") from error
     except yaml.YAMLError as error:
@@ -47,3 +48,6 @@ def read_profile(path: Path) -> Profile:
         place = ".".join(str(step) for step in first["loc"]) or "profile"
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
         raise Rejected("profile", f"{path}: {place}: {first['msg']}{more}") from error
+    for section, number, problem, repair in profile.unproved():
+        raise Rejected("profile", f"{path}: {section}.{number}: {problem}; {repair}")
+    return profile

@@ -14,6 +14,7 @@ from typing import Any
 
 from protocols.model.clock import SECOND_US
 from protocols.model.device import PointProfile, Profile
+from protocols.model.golden import Golden
 from sim_devices.world import Endpoint, Scene, SimDevice
 
 _USUAL: dict[str, tuple[float, float]] = {
@@ -41,6 +42,7 @@ _PARAMS: dict[str, dict[str, Any]] = {
     "camera": {"path": "/cam/01/snapshot.jpg"},
 }
 
+_CLOCKS = ("date3", "date6", "unix32", "unix64")
 _PERIODS_S = (37.0, 211.0, 1733.0)
 _TROUBLE = ("fault", "alarm", "error", "trip", "leak", "flood", "tilt", "door", "fail")
 
@@ -48,7 +50,10 @@ _TROUBLE = ("fault", "alarm", "error", "trip", "leak", "flood", "tilt", "door", 
 class SoloDevice:
     """Implements `sim_devices.world.SimDevice` for any profile."""
 
-    def __init__(self, profile: Profile, params: Mapping[str, Any], seed: int, key: str = "device") -> None:
+    def __init__(
+        self, profile: Profile, params: Mapping[str, Any], seed: int, key: str = "device", *, golden: int = 0
+    ) -> None:
+        """`golden`: 0 for signals; n shows the n-th golden vector of each point, and again from the first."""
         self.key = key
         self.profile = profile
         self.params = {**_PARAMS[profile.protocol], **params}
@@ -58,6 +63,16 @@ class SoloDevice:
         self._name = "" if key == "device" else f"{key}:"
         self._points = {point.key: point for point in profile.points}
         self._written: dict[str, float | str] = {}
+        self._golden: dict[str, Golden] = {}
+        if golden:
+            for point in profile.points:
+                vectors = [vector for vector in profile.golden if vector.point == point.key]
+                if vectors:
+                    self._golden[point.key] = vectors[(golden - 1) % len(vectors)]
+
+    def golden(self, point_key: str) -> Golden | None:
+        """Return the vector that the point shows, until somebody writes it."""
+        return None if point_key in self._written else self._golden.get(point_key)
 
     def read(self, point_key: str) -> float | str | None:
         """Return the value of this moment; a camera's figures are the gateway's to measure, here 0."""
@@ -66,6 +81,8 @@ class SoloDevice:
             return self._written[point_key]
         if point.type in ("ascii", "text"):
             return "CityNerve" if point.type == "ascii" else "临江 Linjiang"
+        if point.type in _CLOCKS:
+            return float(self.time_us // SECOND_US)
         if point.type == "bool" or point.labels:
             return float(self._state(point))
         if point.writable:
@@ -92,7 +109,12 @@ class SoloDevice:
 
     def _usual(self, point: PointProfile) -> tuple[float, float]:
         if point.unit in _USUAL:
-            return _USUAL[point.unit]
+            level, sway = _USUAL[point.unit]
+            # A lamp's battery is no mains: what the model says it bears is nearer than what its unit does.
+            if (point.min is None or level - sway > point.min) and (
+                point.max is None or level + sway < point.max
+            ):
+                return level, sway
         if point.min is not None and point.max is not None:
             span = min(point.max - point.min, 1e6)
             return point.min + span * 0.45, span * 0.08
@@ -122,11 +144,12 @@ class SoloWorld:
         params: Mapping[str, Any] | None = None,
         settings: Mapping[str, Any] | None = None,
         seed: int = 1,
+        golden: int = 0,
         start_us: int,
     ) -> None:
         """`params` and `settings` as in a gateway file; what they leave out gets the usual value."""
         self.start_us = start_us
-        self._device = SoloDevice(profile, params or {}, seed)
+        self._device = SoloDevice(profile, params or {}, seed, golden=golden)
         self._device.time_us = start_us
         self._endpoint = Endpoint("device", profile.protocol, port, ("device",), settings or {})
 

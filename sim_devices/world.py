@@ -23,6 +23,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from protocols.model.device import Profile
 from protocols.model.device import Protocol as FieldProtocol
+from protocols.model.golden import Golden
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,14 @@ class SimDevice(Protocol):
 
     def write(self, point_key: str, value: float | str) -> None:
         """Let an actuator act; ValueError says in words why the device refuses."""
+
+
+@runtime_checkable
+class Proving(Protocol):
+    """A device that shows the golden vectors of its profile, raw as they stand there."""
+
+    def golden(self, point_key: str) -> Golden | None:
+        """Return the vector that the point shows now; None where it shows its value."""
 
 
 @runtime_checkable

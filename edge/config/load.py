@@ -97,6 +97,8 @@ def read_profile(path: Path, text: str | None = None) -> tuple[Profile | None, D
             f"id: {path.stem}",
             "rename the file or the id",
         )
+    for section, i, problem, repair in profile.unproved():
+        document.mistake((section, i), problem, "what can be proved on the wire", repair)
     seen: set[str] = set()
     for i, point in enumerate(profile.points):
         _check_point(document, ("points", i), point)

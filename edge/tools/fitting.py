@@ -1,6 +1,6 @@
 """Which profile an unknown Modbus unit is: its registers read where profiles expect them, and judged.
 
-profiles ─→ their own read plans ─→ each different request asked once ─→ evidence ─→ ranking
+profiles ─→ probes, read plans ─→ each different request asked once ─→ evidence ─→ ranking
                                                               identity (43/14) ─┘
 """
 
@@ -10,8 +10,12 @@ import math
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final
 
+import numpy as np
+
+from edge.shaping import engineering
 from edge.tools.decode import Fit, fits
 from protocols.field.base import BoundDevice, BoundPoint
+from protocols.field.modbus.decode import BlockDecoder
 from protocols.field.modbus.planner import Block, is_bits, plan_device
 from protocols.model.device import Profile
 
@@ -22,6 +26,8 @@ BLOCKS: Final = 4
 """Requests of a profile that are tried: those with the most points."""
 _REFUSED_BITS: Final = -6.0
 _IDENTITY_BITS: Final = 20.0
+_PROBE_BITS: Final = 4.0
+_WRONG_BITS: Final = -40.0
 
 
 async def fit_unit(read: Read, identity: Mapping[str, str], profiles: Iterable[Profile]) -> list[Fit]:
@@ -32,6 +38,7 @@ async def fit_unit(read: Read, identity: Mapping[str, str], profiles: Iterable[P
         if profile.protocol != "modbus":
             continue
         parts: list[Fit] = []
+        probed = await _probed(read, profile, answers)
         for block in _blocks(profile):
             place = (block.fc, block.start, block.count)
             if place not in answers:
@@ -40,6 +47,7 @@ async def fit_unit(read: Read, identity: Mapping[str, str], profiles: Iterable[P
         good, tried = sum(part.good for part in parts), sum(part.tried for part in parts)
         # Of two that nothing speaks against, the one that explains more of the device is the better one.
         score = math.sqrt(good) * sum(part.score for part in parts) / len(parts) if parts else 0.0
+        score += probed
         if same_model(identity, profile):
             score += _IDENTITY_BITS
         if score > 0 and good:
@@ -47,9 +55,45 @@ async def fit_unit(read: Read, identity: Mapping[str, str], profiles: Iterable[P
     return sorted(found, key=lambda fit: (-fit.score, -fit.good, fit.profile))
 
 
+async def _probed(
+    read: Read, profile: Profile, answers: dict[tuple[int, int, int], list[int] | str]
+) -> float:
+    """Return the evidence of the profile's own probes: for it where all are right, else against it."""
+    wanted = {probe.point: probe for probe in profile.probe}
+    points = tuple(
+        BoundPoint(i, profile.id, point) for i, point in enumerate(profile.points) if point.key in wanted
+    )
+    evidence = 0.0
+    for _, block in plan_device(BoundDevice(profile.id, profile, points)) if points else ():
+        place = (block.fc, block.start, block.count)
+        if place not in answers:
+            answers[place] = await read(*place)
+        answer = answers[place]
+        if isinstance(answer, str):
+            return _WRONG_BITS
+        decoder = BlockDecoder(block)
+        data = (
+            np.packbits(answer, bitorder="little")
+            if is_bits(block.fc)
+            else np.array(answer, ">u2").view("u1")
+        )
+        readings = decoder.decode(data, 0)
+        for row, index in enumerate(readings.point.tolist()):
+            point = profile.points[index]
+            value = engineering(point, float(readings.value[row]))
+            if not wanted[point.key].low <= value <= wanted[point.key].high:
+                return _WRONG_BITS
+            evidence += _PROBE_BITS
+    return evidence
+
+
 def same_model(identity: Mapping[str, str], profile: Profile) -> bool:
     """Tell whether a device's own words name the vendor and the model of a profile."""
     told = " ".join(identity.values()).casefold()
+    if profile.identity is not None:
+        return all(
+            word.casefold() in told for word in (profile.identity.vendor, profile.identity.product)
+        ) and bool(told)
     vendor, *_ = profile.vendor.casefold().split() or [""]
     model, *_ = profile.model.casefold().split() or [""]
     return bool(vendor and model) and vendor in told and model in told

@@ -6,6 +6,7 @@ One profile serves a driver (how to read it), the console (names, units, limits)
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, tzinfo
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -13,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from protocols.model.alarm import MAX_SHELVE_S, AlarmKind, OnBad, Priority
+from protocols.model.golden import Golden, Identity, Probe
 
 Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 Protocol = Literal["modbus", "opcua", "mqtt", "sparkplug", "camera"]
@@ -335,6 +337,16 @@ class PointProfile(Strict):
     doc_ref: str = ""
     verified: bool = False
 
+    def wire_bytes(self) -> int:
+        """Return how many bytes a value fills where it lies in registers or a payload's layout; else 0."""
+        if self.modbus is not None and self.modbus.fc >= 3:
+            registers = self.modbus.length if self.type == "ascii" else REGISTERS[self.type]
+            return 2 if self.modbus.bit is not None else 2 * registers
+        if self.mqtt is not None and self.mqtt.bytes is not None:
+            fixed = 1 if self.type == "bool" else 2 * REGISTERS.get(self.type, 0)
+            return self.mqtt.bytes.length or fixed
+        return 0
+
 
 class Limits(Strict):
     """What the device bears. Periods in seconds, pauses in milliseconds."""
@@ -361,6 +373,11 @@ class Profile(Strict):
     mqtt_state: MqttState | None = Field(default=None, description="where an MQTT device says it is there")
     points: tuple[PointProfile, ...] = Field(min_length=1)
     source: str = ""
+    identity: Identity | None = Field(
+        default=None, description="what it says of itself; vendor and model are looked for where left out"
+    )
+    probe: tuple[Probe, ...] = Field(default=(), description="values that tell it from other models")
+    golden: tuple[Golden, ...] = Field(default=(), description="raw values and the readings they must become")
 
     @model_validator(mode="after")
     def _whole(self) -> Profile:
@@ -378,6 +395,33 @@ class Profile(Strict):
             if point.modbus and point.type == "ascii" and not point.modbus.length:
                 raise ValueError(f"point {point.key!r} is ascii; say its `length` in registers")
         return self
+
+    def unproved(self) -> Iterator[tuple[str, int, str, str]]:
+        """Yield what is wrong with `probe` and `golden`: which of them, its number, the problem, the repair.
+
+        Apart from validation, so that whoever reads the file can say the line.
+        """
+        for i, probe in enumerate(self.probe):
+            if probe.point not in {point.key for point in self.points}:
+                yield "probe", i, f"there is no point {probe.point!r}", "correct its name"
+        for i, vector in enumerate(self.golden):
+            try:
+                self._check_vector(vector)
+            except ValueError as error:
+                problem, _, repair = str(error).partition("; ")
+                yield "golden", i, problem, repair
+
+    def _check_vector(self, vector: Golden) -> None:
+        try:
+            point = self.point(vector.point)
+        except KeyError:
+            raise ValueError(f"there is no point {vector.point!r}; correct its name") from None
+        size = point.wire_bytes()
+        if size:
+            vector.data(size)
+        text = point.type in ("ascii", "text")
+        if vector.value is not None and isinstance(vector.value, str) != text:
+            raise ValueError(f"point {point.key!r} is {point.type}; give {'text' if text else 'a number'}")
 
     def point(self, key: str) -> PointProfile:
         """Return the point of that key; KeyError where the model has none."""

@@ -15,8 +15,9 @@ from abc import ABC, abstractmethod
 from protocols.errors import CityNerveError
 from protocols.model.clock import Clock, now_us
 from protocols.model.device import PointProfile, Profile
+from protocols.model.golden import Golden
 from sim_devices.faults import FaultBoard
-from sim_devices.world import Endpoint, SimDevice, World
+from sim_devices.world import Endpoint, Proving, SimDevice, World
 
 
 class PortBusyError(CityNerveError):
@@ -56,6 +57,13 @@ class DeviceView:
         self.profile: Profile = device.profile
         self._faults = faults
         self._held: dict[str, float | str | None] = {}
+        self._proving = device if isinstance(device, Proving) else None
+
+    def golden(self, point: PointProfile) -> Golden | None:
+        """Return the vector that the point shows instead of a value, where the device proves its profile."""
+        if self._proving is None or self._faults.altered(self.key):
+            return None
+        return self._proving.golden(point.key)
 
     def read(self, point: PointProfile) -> float | str | None:
         """Return the engineering value that the sensor claims; None where it failed."""

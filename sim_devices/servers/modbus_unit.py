@@ -167,8 +167,18 @@ class ModbusUnit:
         return table
 
     def _store(self, table: _Table, slot: _Slot) -> None:
-        value = self.view.read(slot.point) if slot.point.readable else 0.0
         at = (slot.address.address - table.first) * table.width
+        golden = self.view.golden(slot.point)
+        if golden is not None and table.width == 2:
+            data = golden.data(2 * slot.count)
+            if slot.address.bit is None:
+                table.data[at : at + len(data)] = data
+                return
+            value: float | str | None = float(_bits_of(slot, data) != b"\0\0")
+        elif golden is not None:
+            value = float(golden.raw) if not isinstance(golden.raw, str) and golden.raw else 0.0
+        else:
+            value = self.view.read(slot.point) if slot.point.readable else 0.0
         if table.width == 1:
             table.data[at] = 1 if value else 0
         elif slot.address.bit is None:

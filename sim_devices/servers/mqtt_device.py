@@ -49,7 +49,7 @@ class Document:
             if point.key == ONLINE:
                 value: Any = online
             else:
-                value = None if broken else _json_value(point, self.view.read(point))
+                value = None if broken else self._value(point)
             document = put(document, path, value)
         for path in self._times:
             document = put(document, path, to_datetime(time_us).isoformat().replace("+00:00", "Z"))
@@ -59,6 +59,10 @@ class Document:
         if self._format == "csv":
             return self._separator.join(_column(value) for value in document).encode()
         return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+    def _value(self, point: PointProfile) -> bool | int | float | str | None:
+        golden = self.view.golden(point)
+        return golden.raw if golden is not None else _json_value(point, self.view.read(point))
 
     def _packed(self, broken: bool) -> bytes:
         """Return the fixed layout of a binary payload; nothing at all where the sensors failed."""
@@ -70,7 +74,11 @@ class Document:
             odd = place is not None and point.type not in ("ascii", "text") and place.length
             if place is None or place.bit is not None or odd:
                 raise ValueError(f"{self.view.key}: point {point.key} has no place that can be simulated")
-            raw = encode(point.type, to_raw(point, self.view.read(point)), place.order, place.length)
+            golden = self.view.golden(point)
+            if golden is not None:
+                raw = golden.data(point.wire_bytes())
+            else:
+                raw = encode(point.type, to_raw(point, self.view.read(point)), place.order, place.length)
             made.extend(bytes(max(0, place.offset + len(raw) - len(made))))
             made[place.offset : place.offset + len(raw)] = raw
         return bytes(made)

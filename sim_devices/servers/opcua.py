@@ -190,7 +190,11 @@ class OpcUaServer(SimServer):
             return _bad(StatusCodes.BadNoCommunication, moment)
         if self.faults.broken(node.view.key):
             return _bad(StatusCodes.BadDeviceFailure, moment)
-        value = node.view.read(node.point)
+        golden = node.view.golden(node.point)
+        if golden is not None and golden.raw is not None:
+            told = ua.Variant(_told(node.point, golden.raw), _TYPES[node.point.type])
+            return ua.DataValue(told, SourceTimestamp=moment, ServerTimestamp=moment)
+        value = None if golden is not None else node.view.read(node.point)
         if value is None:
             return _bad(StatusCodes.BadSensorFailure, moment)
         variant = ua.Variant(native(node.point, value), _TYPES[node.point.type])
@@ -245,11 +249,14 @@ class _ActuatorService(AttributeService):
 
 def native(point: PointProfile, value: float | str) -> bool | int | float | str:
     """Return the raw value in the node's own type; integers stop at the ends of their range."""
-    raw = to_raw(point, value)
+    return _told(point, to_raw(point, value))
+
+
+def _told(point: PointProfile, raw: float | str) -> bool | int | float | str:
     if point.type in ("ascii", "text"):
         return str(raw)
     if isinstance(raw, str):
-        raise TypeError(f"point {point.key} is {point.type}, the world says {raw!r}; expected a number")
+        raise TypeError(f"point {point.key} is {point.type}, the device says {raw!r}; expected a number")
     if point.type == "bool":
         return bool(raw)
     if point.type in ("f32", "f64"):

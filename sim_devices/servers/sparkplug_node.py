@@ -85,8 +85,9 @@ class Member:
         return False
 
     def _fill(self, metric: Payload.Metric, alias: int, point: PointProfile, *, broken: bool) -> None:
-        value = None if broken else self.view.read(point)
-        raw = None if value is None else to_raw(point, value)
+        golden = None if broken else self.view.golden(point)
+        value = None if broken or golden is not None else self.view.read(point)
+        raw = golden.raw if golden is not None else None if value is None else to_raw(point, value)
         self._sent[alias] = raw
         if raw is None:
             metric.is_null = True
