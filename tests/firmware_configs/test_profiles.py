@@ -4,18 +4,30 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 import firmware_configs
+from edge.tools.fitting import fit_unit
 from protocols.model.device import REGISTERS, PointProfile, Profile
+from sim_devices.faults import FaultBoard
+from sim_devices.profiles import shipped_profiles
+from sim_devices.servers.base import DeviceView
+from sim_devices.servers.modbus_unit import ModbusException, ModbusUnit
+from sim_devices.solo import SoloDevice
 
 FOLDER = Path(firmware_configs.__file__).parent / "profiles"
 FILES = sorted(FOLDER.glob("*.yaml"))
+KNOWN = shipped_profiles()
 VERIFIED_MODELS = {
     "eastron.sdm630", "eastron.sdm120", "epever.tracer", "seeed.sensecap_one", "qdy30a", "tuf2000m",
-    "xy_md02", "senseair.s8", "waveshare.relay8", "moxa.e1200",
+    "xy_md02", "senseair.s8", "waveshare.relay8", "moxa.e1200", "epever.tracer_ctl", "chint.dtsu666",
+    "schneider.pm51xx", "gavazzi.em24", "abb.b23", "finder.7m38", "siemens.pac2200", "siemens.logo8",
+    "campbell.metsens600",
 }  # fmt: skip
+NOTHING_TO_PROBE = {"waveshare.relay8", "moxa.e1200", "siemens.logo8"}
+"""Models of which every register and bit may hold anything."""
 BIT_AREAS, REGISTER_AREAS = {1, 2}, {3, 4}
 
 
@@ -30,9 +42,37 @@ def test_the_models_that_were_asked_for_are_there() -> None:
     )
 
 
+def test_a_real_model_can_be_told_from_others() -> None:
+    probed = {name for name in VERIFIED_MODELS if read(FOLDER / f"{name}.yaml").probe}
+    assert probed == VERIFIED_MODELS - NOTHING_TO_PROBE
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_profile_is_valid_and_named_after_its_file(path: Path) -> None:
-    assert read(path).id == path.stem
+    profile = read(path)
+    assert profile.id == path.stem
+    assert list(profile.unproved()) == []
+
+
+@pytest.mark.parametrize("name", sorted(VERIFIED_MODELS - NOTHING_TO_PROBE))
+async def test_a_scan_finds_the_profile_of_its_own_device(name: str) -> None:
+    """The simulated device tells no identity: its registers alone must say what it is."""
+    device = SoloDevice(KNOWN[name], {}, 3)
+    device.time_us = 1_763_800_000_000_000
+    unit = ModbusUnit(DeviceView(device, FaultBoard({"device": ()}, ())))
+    unit.refresh(1)
+
+    async def ask(fc: int, start: int, count: int) -> list[int] | str:
+        try:
+            if fc in BIT_AREAS:
+                data = np.frombuffer(unit.read_bits(fc, start, count), np.uint8)
+                return [int(bit) for bit in np.unpackbits(data, bitorder="little")[:count]]
+            return [int(word) for word in np.frombuffer(unit.read_registers(fc, start, count), ">u2")]
+        except ModbusException as refused:
+            return str(refused)
+
+    fits = await fit_unit(ask, {}, KNOWN.values())
+    assert name in [fit.profile for fit in fits[:3]], fits[:5]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -109,6 +149,13 @@ def test_the_verified_addresses_of_the_reference_are_kept() -> None:
         ("senseair.s8", "co2"): (4, 0x0003, "u16", "ABCD"),
         ("waveshare.relay8", "relay8"): (1, 0x0007, "bool", "ABCD"),
         ("moxa.e1200", "di0"): (2, 0x0008, "bool", "ABCD"),
+        ("chint.dtsu666", "energy-export"): (3, 0x1028, "f32", "ABCD"),
+        ("schneider.pm51xx", "voltage-l1"): (3, 3027, "f32", "ABCD"),
+        ("schneider.pm51xx", "energy-import"): (3, 0x0C83, "i64", "ABCD"),
+        ("gavazzi.em24", "power"): (4, 0x0028, "i32", "CDAB"),
+        ("epever.tracer_ctl", "off2-hour"): (3, 0x904D, "u16", "ABCD"),
+        ("siemens.logo8", "q1"): (1, 8192, "bool", "ABCD"),
+        ("campbell.metsens600", "status"): (3, 26, "u32", "ABCD"),
     }
     for (model, key), wanted in expected.items():
         point = read(FOLDER / f"{model}.yaml").point(key)
