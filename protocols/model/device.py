@@ -163,6 +163,9 @@ class OpcUaAddress(Strict):
         default=False, description="write the part by reading the whole value and writing it back, changed"
     )
     method: OpcUaMethod | None = Field(default=None, description="a command calls this method of the node")
+    condition: str = Field(
+        default="", description="name of an alarm of this source node, `*` for any: the point is its severity"
+    )
     sampling_ms: float | None = Field(
         default=None, ge=-1, le=86_400_000, description="sampling interval; 0 as fast as the server can"
     )
@@ -178,8 +181,8 @@ class OpcUaAddress(Strict):
             raise ValueError("deadband and deadband_percent are two ways to say it; remove one of them")
         if self.rewrite and not self.part:
             raise ValueError("rewrite is about a part; give `part`, or remove rewrite")
-        if self.method is not None and self.part:
-            raise ValueError("a method has no part; remove one of them")
+        if sum((self.method is not None, bool(self.part), bool(self.condition))) > 1:
+            raise ValueError("part, method and condition are three kinds of points; keep one of them")
         return self
 
 

@@ -76,6 +76,8 @@ class OpcUaDriver(Driver):
         if not self._opened:
             raise ConnectionLost(f"OPC UA {self._opcua.url} is not open", Quality.BAD_NO_COMMUNICATION)
         self.watch = Watch(self.line, self._table, self._board, sink, self.clock)
+        if self._writing is not None:
+            self._writing.conditions = self.watch.conditions
         watching = asyncio.create_task(self.watch.run())
         try:
             ends: set[asyncio.Future[Any]] = {watching, self.line.lost}

@@ -69,6 +69,20 @@ class LastValues:
             if not self._watched[row]:
                 self._quality[row] = code
 
+    def say(
+        self, row: int, value: float, text: str | None, quality: int, time_us: int, *, vouched: bool = True
+    ) -> Readings:
+        """Return a row whose value was not read but told, never older than what it said before.
+
+        `vouched`: from now on it is confirmed by every message, as a watched value is.
+        """
+        self._time[row] = max(time_us, int(self._time[row]) + 1)
+        self._value[row], self._quality[row], self._watched[row] = value, quality, vouched
+        if text is not None:
+            self._text[row] = text
+        at = np.array([row], np.intp)
+        return self._columns(at, self._time[at], self._quality[at])
+
     def forget(self) -> None:
         """Take note that nothing is watched any more; what was last said stays."""
         self._watched[:] = False

@@ -5,7 +5,7 @@ Namespaces are kept by URI and looked up at each connect: their indexes may chan
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from asyncua import ua
@@ -72,12 +72,25 @@ class Table:
         return any(isinstance(step, str) for address in self.addresses for step in steps(address.part))
 
     def found(self) -> list[int]:
-        """Return the readable rows whose namespace the server has."""
-        return [row for row, node in enumerate(self.nodes) if node is not None and self._readable(row)]
+        """Return the rows with a value to read whose namespace the server has."""
+        return [row for row, node in enumerate(self.nodes) if node is not None and self._valued(row)]
 
     def absent(self) -> list[int]:
         """Return the readable rows whose namespace the server does not have."""
         return [row for row, node in enumerate(self.nodes) if node is None and self._readable(row)]
+
+    def conditions(self) -> list[int]:
+        """Return the readable rows that show alarms of the server, whatever namespaces it has."""
+        return [
+            row for row in range(len(self.points)) if self.addresses[row].condition and self._readable(row)
+        ]
+
+    def valued(self, rows: Iterable[int]) -> list[int]:
+        """Return those of some rows that have a value to read."""
+        return [row for row in rows if self._valued(row)]
+
+    def _valued(self, row: int) -> bool:
+        return self._readable(row) and not self.addresses[row].condition
 
     def _readable(self, row: int) -> bool:
         return self.points[row].profile.readable
@@ -103,6 +116,13 @@ def _unreadable(point: BoundPoint, identifier: str) -> list[Mistake]:
     except ValueError as error:
         expected = "indexes in brackets, fields with dots between"
         return [*found, _mistake(point, "part", str(error), expected, "correct it")]
+    if address is not None and address.condition and point.profile.writable and point.profile.readable:
+        found.append(
+            _mistake(
+                point, "condition", "what shows a server's alarm cannot be written",
+                "a second point with `readable: false`, which acknowledges it", "split the point",
+            )
+        )  # fmt: skip
     fields = any(isinstance(step, str) for step in wanted)
     if fields and point.profile.writable and address is not None and not address.rewrite:
         found.append(

@@ -25,6 +25,7 @@ from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 from protocols.errors import ConnectionLost
 from protocols.field.base import Sink
 from protocols.field.opcua import subscribing
+from protocols.field.opcua.conditions import Conditions
 from protocols.field.opcua.last_values import LastValues
 from protocols.field.opcua.limits import Limits
 from protocols.field.opcua.line import Line, farewell
@@ -35,6 +36,7 @@ from protocols.field.opcua.values import time_us
 from protocols.field.opcua.words import code_name, reason
 from protocols.model.clock import Clock, to_datetime
 from protocols.model.quality import Quality
+from protocols.model.reading import Readings
 
 RETRY_S: Final = (60.0, 120.0, 300.0, 600.0)
 """Pauses before what the server refused is asked for again: nodes, items, a subscription."""
@@ -57,6 +59,7 @@ class Watch:
         self.rung = WELL
         self._line, self._table, self._board = line, table, board
         self._sink, self._clock = sink, clock
+        self.conditions = Conditions(table, board)
         self._publisher: Publisher | None = None
         self._news = asyncio.Event()
         self._watched: set[int] = set()
@@ -67,6 +70,7 @@ class Watch:
         self._falls: deque[float] = deque()
         self._gone = ""
         self._lost_messages = False
+        self._renew = False
         self._poll_at: dict[str, float] = {}
         self._retry = _Pause()
         self._resubscribe = _Pause()
@@ -102,6 +106,7 @@ class Watch:
         self._hand_absent()
         if self._line.settings.polling or not await self._subscribe():
             self.rung = POLL
+            self._hand(self.conditions.unheard(self._clock()))
             await self._read(self._polled)
         elif self._polled:
             await self._read(self._polled)
@@ -135,6 +140,9 @@ class Watch:
             )
             self._sink(self._board.gap(self._heard_us))
             await self._read(self._watched)
+            self._renew = True
+        if self._renew:
+            await self._refresh()
         if self.rung == POLL and not self._line.settings.polling and self._resubscribe.due(_now()):
             await self._return()
         if (self._refused or self._table.absent()) and self._retry.due(_now()):
@@ -201,6 +209,7 @@ class Watch:
         if not result.StatusCode.is_good():
             return False
         self._publish(held)
+        await self._refresh()
         return True
 
     async def _recreate(self) -> bool:
@@ -247,6 +256,7 @@ class Watch:
         # First the requests: a report of a new item must not wait for one.
         self._publish(made)
         await self._watch(sorted(self._polled))
+        await self._hear_conditions(made)
         if self.rung == WELL:
             self.remarks.pop("way", None)
         return True
@@ -291,6 +301,38 @@ class Watch:
         else:
             self.remarks.pop("room", None)
 
+    async def _hear_conditions(self, made: Subscription) -> None:
+        """Subscribe to the server's alarms where a point shows any, and ask how they stand."""
+        if not self._table.conditions():
+            return
+        code = await self.conditions.subscribe(self._line.client, made.id)
+        if code >= Quality.BAD:
+            self._say("conditions", f"the server tells none of its alarms ({code_name(code)})")
+            self._hand(self.conditions.unheard(self._clock()))
+        else:
+            await self._refresh()
+
+    async def _refresh(self) -> None:
+        """Ask how the server's alarms stand; without an answer only what happens from now on is known."""
+        self._renew = False
+        made = self.subscription
+        if made is None or not self._table.conditions():
+            return
+        code = await self.conditions.refresh(self._line.client, made.id)
+        if code >= Quality.BAD:
+            self._say(
+                "conditions",
+                f"the server does not tell how its alarms stand (ConditionRefresh: {code_name(code)}); "
+                "each is known from its next event on",
+            )
+            self._hand(self.conditions.waiting(self._clock()))
+        else:
+            self.remarks.pop("conditions", None)
+
+    def _hand(self, told: Sequence[Readings]) -> None:
+        for one in told:
+            self._sink(one)
+
     def _publish(self, made: Subscription) -> None:
         session = self._line.client.field_session
         if self._publisher is None or self._publisher.session is not session:
@@ -300,10 +342,17 @@ class Watch:
     def _take(self, message: ua.NotificationMessage, late: bool) -> None:
         """Hand on one message, and what it confirms by its silence."""
         now = self._clock()
-        published = time_us(message.PublishTime) if message.PublishTime else now
+        published = time_us(message.PublishTime) if message.PublishTime else 0
+        if published <= 0:  # there are servers that leave it out of some messages: 1601
+            published = now
         for notice in message.NotificationData or ():
             if isinstance(notice, ua.DataChangeNotification):
                 self._sink(self._board.take(notice.MonitoredItems, published, now, late=late))
+            elif isinstance(notice, ua.EventNotificationList):
+                self._hand(self.conditions.take(notice.Events, published, late=late))
+                if self.conditions.asks_anew:
+                    self._renew = True
+                    self._news.set()
             elif isinstance(notice, ua.StatusChangeNotification) and notice.Status.is_bad():
                 self._end(f"the server ended the subscription: {notice.Status.name}")
                 return
@@ -383,7 +432,11 @@ class Watch:
         absent = set(self._table.absent())
         if absent:
             self._table.resolve(await self._line.client.get_namespace_array())
-        came = sorted((absent - set(self._table.absent())) | self._refused)
+        arrived = absent - set(self._table.absent())
+        self._renew = self._renew or arrived != set(self._table.valued(arrived))
+        if self._renew:
+            self._news.set()
+        came = self._table.valued(sorted(arrived | self._refused))
         self._refused.clear()
         if self.subscription is not None and came:
             self._polled.update(came)

@@ -1,9 +1,12 @@
 """A command: a value into a node or a part of one, or the call of a method; each once, and its outcome.
 
-a whole value    read its type ─→ write ─→ read back
-an element       does the server keep index ranges? ─→ write that range ─→ read back
-a part, rewrite  read the whole ─→ write it back with the part changed ─→ read back
-a method         methods.Methods
+    a whole value    read its type ─→ write ─→ read back
+    an element       does the server keep index ranges? ─→ write that range ─→ read back
+    a part, rewrite  read the whole ─→ write it back with the part changed ─→ read back
+    a method         methods.Methods
+    a condition      acknowledged at the server
+
+Nothing is sent twice: what was sent and not answered has an outcome that nobody knows.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 
 from protocols.errors import ConnectionLost, DeviceRefused, DeviceTimeout
 from protocols.field.base import Answer, BoundPoint
+from protocols.field.opcua.conditions import Conditions
 from protocols.field.opcua.line import Line
 from protocols.field.opcua.methods import Methods
 from protocols.field.opcua.parts import NO_SUCH_FIELD, Steps, pick, put, steps, type_name
@@ -45,6 +49,8 @@ class Writing:
         self._line, self._table, self._timeouts, self._clock = line, table, timeouts, clock
         self._methods = Methods(line, table)
         self._sent = False
+        self.conditions: Conditions | None = None
+        """Given once they are listened to."""
 
     async def write(self, row: int, value: float | str) -> float | str | Answer | None:
         """Write a raw value and return what is read back, or what a method answered.
@@ -65,6 +71,8 @@ class Writing:
             async with asyncio.timeout(self._timeout_s(point)):
                 if address.method is not None:
                     return await self._methods.call(row, value, self._sending)
+                if address.condition:
+                    return await self._acknowledge(row, value)
                 await self._put(target, point, value)
         except UaStatusCodeError as error:
             raise DeviceRefused(
@@ -79,6 +87,23 @@ class Writing:
                 f"OPC UA {self._line.settings.url}: {error}", Quality.BAD_NO_COMMUNICATION
             ) from error
         return await self._read_back(point, target)
+
+    async def _acknowledge(self, row: int, value: float | str) -> Answer:
+        point = self._table.points[row]
+        name = f"{point.device}.{point.profile.key}"
+        if value != 1:
+            raise DeviceRefused(f"{name}: 1 acknowledges, not {value!r}", Quality.BAD_OUT_OF_RANGE)
+        if self.conditions is None:
+            raise DeviceRefused(
+                f"{name}: the server's alarms are not known yet", Quality.BAD_WAITING_FOR_INITIAL_DATA
+            )
+        self._sent = True
+        told = await self.conditions.acknowledge(self._line.client, row)
+        refused = [(one, code) for one, code in told if code >= Quality.BAD]
+        if refused:
+            words = ", ".join(f"{one}: {code_name(code)}" for one, code in refused)
+            raise DeviceRefused(f"{name}: the server refused ({words})", refused[0][1])
+        return Answer(f"acknowledged: {', '.join(one for one, _ in told) or 'nothing waited for it'}")
 
     def _timeout_s(self, point: BoundPoint) -> float:
         return max(self._timeouts[point.device], 1.0)

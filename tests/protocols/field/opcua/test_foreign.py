@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from protocols.errors import ConnectionLost, DeviceRefused
-from protocols.field.base import Driver
+from protocols.field.base import Answer, Driver
 from protocols.field.opcua import OpcUaSettings
 from protocols.field.opcua.scan import browse
 from protocols.field.opcua.trust import TrustList
@@ -127,3 +127,52 @@ async def test_a_subscription_that_it_deleted_is_made_anew(foreign: Foreign, tmp
         await line.line.client.uaclient.session.delete_subscriptions([held])
         foreign.put("Steady", 9.0)
         await heard.until(lambda h: h.last()[2] == (9.0, Quality.GOOD), PATIENCE_S)
+
+
+def alarm_points(*keys: str) -> list[dict[str, Any]]:
+    address = {"namespace": URI, "node": "s=P1", "condition": "LevelLimits"}
+    kinds: dict[str, dict[str, Any]] = {
+        "severity": {"opcua": address},
+        "message": {"type": "text", "opcua": address},
+        "any": {"opcua": address | {"condition": "*"}},
+        "other": {"opcua": address | {"condition": "Elsewhere"}},
+        "ack": {"writable": True, "readable": False, "opcua": address},
+    }
+    return [{"key": key, "period": "fast", **kinds[key]} for key in keys]
+
+
+async def test_its_alarms_are_points_that_rules_judge(foreign: Foreign, tmp_path: Path) -> None:
+    names = ("severity", "message", "any", "other", "ack")
+    index = {name: at for at, name in enumerate(names)}
+    settings = {"url": foreign.url, "pki_dir": str(tmp_path), "publishing_ms": 50}
+
+    def line() -> Driver:
+        return driver("opcua", settings, bind(profile("opcua", alarm_points(*names)), {}))
+
+    def shows(heard: Listening, value: float) -> bool:
+        last = heard.last()
+        return all(last.get(index[name]) == (value, Quality.GOOD) for name in ("severity", "any"))
+
+    foreign.put("Level", 2.5)
+    async with listening(line()) as heard:
+        # A refresh tells that nothing stands; that is known, and good.
+        await heard.until(lambda h: shows(h, 0.0), PATIENCE_S)
+        assert heard.last()[index["message"]] == ("", Quality.GOOD)
+        foreign.put("Level", 25.0)
+        await heard.until(lambda h: h.last()[index["severity"]][0] > 0, PATIENCE_S)
+        severity = float(heard.last()[index["severity"]][0])
+        await heard.until(lambda h: shows(h, severity), PATIENCE_S)
+        assert "state is High" in str(heard.last()[index["message"]][0])
+        assert heard.last()[index["other"]] == (0.0, Quality.GOOD)
+    # Another connection comes later: the refresh tells it of what stands.
+    one = line()
+    async with listening(one) as heard:
+        await heard.until(lambda h: shows(h, severity), PATIENCE_S)
+        ack = one.devices[0].points[index["ack"]]
+        with pytest.raises(DeviceRefused, match="1 acknowledges"):
+            await one.write(ack, 2.0)
+        answer = await one.write(ack, 1.0)
+        assert answer == Answer("acknowledged: LevelLimits")
+        foreign.put("Level", 2.5)
+        await heard.until(lambda h: shows(h, 0.0), PATIENCE_S)
+        assert one.remarks() == ()

@@ -36,7 +36,10 @@ async function main(folder, port, anew) {
     });
   }
   const own = space.registerNamespace("urn:test:foreign:plc");
-  const device = own.addObject({ browseName: "P1", organizedBy: space.rootFolder.objects });
+  const device = own.addObject({
+    browseName: "P1", nodeId: "s=P1", organizedBy: space.rootFolder.objects,
+    notifierOf: space.rootFolder.objects.server, eventNotifier: 1,
+  });
   const values = { Level: anew ? 8.5 : 2.5, Flow: 7.0, Steady: 1.0 };
   const nodes = {};
   for (const name of Object.keys(values)) {
@@ -52,7 +55,7 @@ async function main(folder, port, anew) {
     nodes[name] =
       name === "Flow"
         ? own.addAnalogDataItem({ ...options, engineeringUnitsRange: { low: 0, high: 100 } })
-        : own.addVariable(options);
+        : own.addVariable(name === "Level" ? { ...options, eventSourceOf: device } : options);
   }
   nodes.Text = own.addVariable({
     browseName: "Text", nodeId: "s=P1.Text", componentOf: device, dataType: "String",
@@ -64,6 +67,12 @@ async function main(folder, port, anew) {
     browseName: "List", nodeId: "s=P1.List", componentOf: device, dataType: "Double", valueRank: 1,
     value: { dataType: DataType.Double, arrayType: VariantArrayType.Array, value: new Float64Array([1, 2, 3]) },
   });
+  space.installAlarmsAndConditionsService();
+  const alarm = own.instantiateExclusiveLimitAlarm("ExclusiveLimitAlarmType", {
+    browseName: "LevelLimits", conditionName: "LevelLimits", conditionOf: device, conditionSource: nodes.Level,
+    inputNode: nodes.Level, lowLowLimit: -10, lowLimit: -5, highLimit: 20, highHighLimit: 40,
+  });
+  alarm.severity.setValueFromSource({ dataType: DataType.UInt16, value: 300 });
   await server.start();
   const bound = server.endpoints[0].port || server.endpoints[0]._server.address().port;
   console.log(JSON.stringify({ port: bound }));
