@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "completion": "edge.cli.completion:completion",
     "enrol": "edge.cli.enrol:enrol",
     "schema": "edge.cli.schema:schema",
+    "profile": "edge.cli.profile:app",
     "point": "edge.cli.point:app",
     "scan": "edge.cli.scan:app",
     "alarms": "edge.cli.alarms:app",

@@ -83,20 +83,24 @@ def load(path: Path, standard: Sequence[PointProfile] = (), texts: Texts | None 
 def read_profile(path: Path, text: str | None = None) -> tuple[Profile | None, Document]:
     """Read one profile, from `text` where given; what is wrong with it is in the document's mistakes."""
     document = read(path) if text is None else parse(path, text)
-    if document.data is None:
-        return None, document
-    try:
-        profile = Profile.model_validate(document.data)
-    except ValidationError as error:
-        explain(document, error, Profile)
-        return None, document
-    if profile.id != path.stem:
+    profile = None if document.data is None else check_profile(document)
+    if profile is not None and profile.id != path.stem:
         document.mistake(
             ("id",),
             f"id {profile.id!r} is not the file's name",
             f"id: {path.stem}",
             "rename the file or the id",
         )
+    return profile, document
+
+
+def check_profile(document: Document) -> Profile | None:
+    """Return the profile that a document is; its mistakes are noted there, and None is one that is none."""
+    try:
+        profile = Profile.model_validate(document.data)
+    except ValidationError as error:
+        explain(document, error, Profile)
+        return None
     for section, i, problem, repair in profile.unproved():
         document.mistake((section, i), problem, "what can be proved on the wire", repair)
     seen: set[str] = set()
@@ -111,7 +115,7 @@ def read_profile(path: Path, text: str | None = None) -> tuple[Profile | None, D
                     "give one of the two another key",
                 )
             seen.add(alarm.key)
-    return profile, document
+    return profile
 
 
 def _check_point(document: Document, at: Path_, point: PointProfile) -> None:
