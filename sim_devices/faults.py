@@ -9,6 +9,12 @@ Written the same way on the command line, in a schedule and over HTTP, as `kind:
     drift:aq-centre.pm25:4          the point reads 4 units more each hour of the world's time
     frozen:cam-river                the camera shows one picture for ever; on a sensor, its values stand
     black:cam-river                 the camera shows a black picture
+    blurred:cam-river               its lens is out of focus
+    covered:cam-river               something hangs before its lens
+    moved:cam-river                 it looks elsewhere
+    stalled:cam-river               its stream plays and brings no frames
+    busy:cam-river                  its stream is refused: too many viewers (503)
+    clock:cam-river:90              its clock is 90 s ahead (negative: behind)
 """
 
 from __future__ import annotations
@@ -17,7 +23,7 @@ import difflib
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from protocols.errors import Rejected
 
@@ -99,7 +105,32 @@ class Black:
         return f"black:{self.device}"
 
 
-Fault: TypeAlias = Dead | Broken | Slow | Drop | Drift | Frozen | Black
+CameraTrouble: TypeAlias = Literal["blurred", "covered", "moved", "stalled", "busy"]
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What else may be wrong with a camera: its lens, its aim, its stream."""
+
+    kind: CameraTrouble
+    device: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.device}"
+
+
+@dataclass(frozen=True, slots=True)
+class WrongClock:
+    """A camera's own clock is wrong; `ahead_s` is negative where it is behind."""
+
+    device: str
+    ahead_s: float
+
+    def __str__(self) -> str:
+        return f"clock:{self.device}:{self.ahead_s:g}"
+
+
+Fault: TypeAlias = Dead | Broken | Slow | Drop | Drift | Frozen | Black | Trouble | WrongClock
 
 GRAMMAR: dict[str, str] = {
     "dead": "dead:DEVICE",
@@ -109,6 +140,12 @@ GRAMMAR: dict[str, str] = {
     "drift": "drift:DEVICE.POINT:UNITS_PER_HOUR",
     "frozen": "frozen:DEVICE[.POINT]",
     "black": "black:DEVICE",
+    "blurred": "blurred:DEVICE",
+    "covered": "covered:DEVICE",
+    "moved": "moved:DEVICE",
+    "stalled": "stalled:DEVICE",
+    "busy": "busy:DEVICE",
+    "clock": "clock:DEVICE:SECONDS",
 }
 """How each kind is written; the help texts print it."""
 
@@ -126,7 +163,7 @@ def parse_fault(text: str) -> Fault:
     if (
         not device
         or (point and not takes_point)
-        or (argument and kind in ("dead", "broken", "frozen", "black"))
+        or (argument and kind not in ("slow", "drop", "drift", "clock"))
     ):
         raise _syntax(text, kind)
     match kind:
@@ -138,6 +175,10 @@ def parse_fault(text: str) -> Fault:
             return Black(device)
         case "frozen":
             return Frozen(device, point)
+        case "blurred" | "covered" | "moved" | "stalled" | "busy":
+            return Trouble(kind, device)
+        case "clock":
+            return WrongClock(device, _number(text, kind, argument))
         case "slow":
             return Slow(device, _number(text, kind, argument or "2", above=0.0))
         case "drop":
@@ -181,6 +222,8 @@ class FaultBoard:
         self._dead: set[str] = set()
         self._broken: set[str] = set()
         self._black: set[str] = set()
+        self._troubles: set[tuple[CameraTrouble, str]] = set()
+        self._clocks: dict[str, float] = {}
         self._delays: dict[str, float] = {}
         self._drops: dict[str, float] = {}
         self._altered: dict[str, dict[str, tuple[float, int]]] = {}
@@ -226,6 +269,14 @@ class FaultBoard:
         """Say whether the camera is black."""
         return device in self._black
 
+    def trouble(self, kind: CameraTrouble, device: str) -> bool:
+        """Say whether this is wrong with the camera."""
+        return (kind, device) in self._troubles
+
+    def ahead_s(self, device: str) -> float:
+        """Return by how many seconds the camera's own clock is ahead."""
+        return self._clocks.get(device, 0.0)
+
     def delay_s(self, device: str) -> float:
         """Return by how many seconds the device is late; 0 for a healthy one."""
         return self._delays.get(device, 0.0)
@@ -265,6 +316,8 @@ class FaultBoard:
             self._dead,
             self._broken,
             self._black,
+            self._troubles,
+            self._clocks,
             self._delays,
             self._drops,
             self._altered,
@@ -279,6 +332,10 @@ class FaultBoard:
                     self._broken.add(device)
                 case Black(device):
                     self._black.add(device)
+                case Trouble(kind, device):
+                    self._troubles.add((kind, device))
+                case WrongClock(device, ahead_s):
+                    self._clocks[device] = ahead_s
                 case Slow(device, delay_s):
                     self._delays[device] = delay_s
                 case Drop(endpoint, every_s):
@@ -297,6 +354,8 @@ def _slot(fault: Fault) -> tuple[str, ...]:
             return ("drop", endpoint)
         case Drift(device, point, _):
             return ("drift", device, point)
+        case Trouble(kind, device):
+            return (kind, device)
         case _:
             return (type(fault).__name__.lower(), fault.device)
 

@@ -94,6 +94,7 @@ class Simulation:
                     "protocol": server.endpoint.protocol,
                     "url": server.url,
                     "port": server.port,
+                    **({"also": server.also} if server.also else {}),
                     "devices": list(server.endpoint.devices),
                 }
                 for server in self.servers.values()

@@ -39,7 +39,7 @@ _PARAMS: dict[str, dict[str, Any]] = {
     "opcua": {"device": "device"},
     "mqtt": {"device": "device"},
     "sparkplug": {"group": "city", "node": "node", "device": "device"},
-    "camera": {"path": "/cam/01/snapshot.jpg"},
+    "camera": {"path": "/cam/01/snapshot.jpg", "stream": "/cam/01/stream"},
 }
 
 _CLOCKS = ("date3", "date6", "unix32", "unix64")

@@ -271,7 +271,12 @@ class SparkplugAddress(Strict):
 class CameraAddress(Strict):
     """Which health figure of the camera the point shows."""
 
-    measure: Literal["online", "latency_ms", "frame_age_s", "brightness", "frozen", "frame_bytes"]
+    measure: Literal[
+        "online", "level", "cause", "latency_ms",
+        "frame_age_s", "frame_bytes", "brightness", "exposure", "frozen", "black",
+        "sharpness", "blurred", "likeness", "covered", "moved", "relearn",
+        "first_packet_ms", "key_frame_ms", "key_frame_bytes", "fps", "kbps", "loss_percent",
+    ]  # fmt: skip
 
 
 class AlarmDefault(Strict):

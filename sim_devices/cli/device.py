@@ -37,6 +37,12 @@ def device(
         str,
         typer.Option(help="With tls: folder for ca.pem, gateway.pem and gateway.key, made where missing."),
     ] = "",
+    rtsp_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of a camera's stream; 0 takes a free one.")
+    ] = 0,
+    codec: Annotated[
+        str, typer.Option(help="Coding of a camera's stream: jpeg, or with citynerve[video] h264, h265.")
+    ] = "jpeg",
     host: options.Host = "127.0.0.1",
     seed: options.Seed = 1,
     tick: options.Tick = 0.5,
@@ -67,6 +73,9 @@ def device(
     Example: citynerve-sim device city.camera --fault frozen:device
 
     \b
+    Example: citynerve-sim device rtsp.camera --rtsp-port 8554 --codec h264 --fault blurred:device
+
+    \b
     Example: citynerve-sim device city.sluice_gate --port 4840 --opcua-pki ./pki
     """
 
@@ -77,9 +86,17 @@ def device(
             opcua_pki=opcua_pki, opcua_auth=opcua_auth,
         )  # fmt: skip
         params = dict(_pair(text) for text in param or ())
-        line = {"transport": transport, "device": tty, "registration": registration, "tls_folder": tls_folder}
+        line: dict[str, Any] = {
+            "transport": transport,
+            "device": tty,
+            "registration": registration,
+            "tls_folder": tls_folder,
+        }
+        chosen_profile = find_profile(profile)
+        if chosen_profile.protocol == "camera":
+            line = {"rtsp_port": rtsp_port, "codec": codec}
         world = SoloWorld(
-            find_profile(profile), port=port, params=params, settings=line, seed=seed, start_us=now_us()
+            chosen_profile, port=port, params=params, settings=line, seed=seed, start_us=now_us()
         )
         return world, chosen
 

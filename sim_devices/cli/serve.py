@@ -112,7 +112,10 @@ async def _serve(
 def table(state: dict[str, Any]) -> str:
     """Return the endpoints as a table, with what a person does next."""
     rows = [("SERVER", "PROTOCOL", "ADDRESS", "DEVICES")]
-    rows += [(e["key"], e["protocol"], e["url"], str(len(e["devices"]))) for e in state["endpoints"]]
+    rows += [
+        (e["key"], e["protocol"], " ".join((e["url"], e.get("also", ""))).strip(), str(len(e["devices"])))
+        for e in state["endpoints"]
+    ]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows

@@ -121,6 +121,11 @@ class SimServer(ABC):
     def url(self) -> str:
         """Where a client connects."""
 
+    @property
+    def also(self) -> str:
+        """A second address of it, as a camera has for its streams; empty where there is none."""
+        return ""
+
     @abstractmethod
     async def start(self) -> None:
         """Listen; `port` then holds the real port. Raises PortBusyError."""

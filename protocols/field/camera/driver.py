@@ -1,85 +1,59 @@
-"""Cameras behind one HTTP address, looked at by fetching a snapshot.
+"""Cameras behind one address: by HTTP snapshot, by RTSP stream, or both.
 
-    read(task) ─→ GET snapshot (bounded in time and size) ─→ decode in a thread ─→ figures
+    read(picture task) ─→ GET snapshot ─→ decode in a thread ─→ figures
+    read(stream task)  ─→ OPTIONS; every 5 min DESCRIBE; every 15 min a look at the frames ─→ level, cause,
+    figures
 
-A camera that cannot be reached is what these points are for, so it is never ConnectionLost:
-`online` is then 0, and the quality of the other points says what is wrong:
-BadNoCommunication unreachable, BadTimeout silent, BadUserAccessDenied password, BadConfigurationError
-wrong path, BadDeviceFailure camera error, BadDecodingError no picture, BadOutOfRange too large.
+A camera that cannot be reached is what these points are for, so it is never ConnectionLost: `online` is
+then 0, `level` the rung that it still stands on, and the quality of the other points says what is wrong:
+BadNoCommunication unreachable, BadTimeout silent, BadUserAccessDenied password, BadConfigurationError wrong
+path, BadOutOfService too many sessions, BadDeviceFailure camera error, BadDecodingError no picture,
+BadOutOfRange too large. A figure of an earlier look keeps the time of that look.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Generator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Literal
 
 import httpx2
 import numpy as np
-from pydantic import Field
 
-from protocols.errors import ConnectionLost, DeviceRefused, DeviceTimeout
+from protocols.errors import ConfigError, ConnectionLost, DeviceRefused, DeviceTimeout, Mistake
 from protocols.field.base import BoundDevice, BoundPoint, Driver, ReadTask, Shot
-from protocols.field.camera.picture import History, NotAPicture, Picture, decode
+from protocols.field.camera.climber import Climber
+from protocols.field.camera.ladder import Cause, Level
+from protocols.field.camera.picture import NotAPicture, decode
+from protocols.field.camera.settings import CameraParams, CameraSettings
+from protocols.field.camera.snapshot import AsAsked, fetch
+from protocols.field.camera.watched import Figures, Watched
 from protocols.field.filling import read_password
 from protocols.model.clock import Clock, now_us
-from protocols.model.device import PeriodClass, Strict
+from protocols.model.device import PeriodClass
 from protocols.model.quality import Quality, quality_name
 from protocols.model.reading import Readings
 
-MAX_BYTES: Final = 8 * 1024 * 1024
-BAD_USER_ACCESS_DENIED: Final = 0x801F_0000
 _FASTEST: Final[tuple[PeriodClass, ...]] = ("fast", "normal", "slow")
+STREAM: Final = frozenset(
+    ("first_packet_ms", "key_frame_ms", "key_frame_bytes", "fps", "kbps", "loss_percent")
+)
+LADDER: Final = frozenset(("level", "cause", "online"))
+Part = Literal["picture", "stream"]
 
 
-class CameraSettings(Strict):
-    """The address of a camera or recorder. Basic and Digest are both tried, as the camera asks."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Inside of a ReadTask: which camera, which of its parts, and what is measured, point by point."""
 
-    base_url: str = Field(pattern=r"^https?://[^/?#]+/?$")
-    username: str | None = None
-    password_file: Path | None = None
-    timeout_ms: int = Field(default=3000, ge=50)
-
-
-class CameraParams(Strict):
-    """Where the device's snapshot is, such as `/cam/01/snapshot.jpg`."""
-
-    path: str = Field(pattern=r"^/")
-
-
-@dataclass(slots=True)
-class Camera:
-    """Inside of a ReadTask: where to look, what is measured, and what was seen before."""
-
-    path: str
+    watched: Watched
+    part: Part
     measures: tuple[str, ...]
-    history: History
-
-
-class AsAsked(httpx2.Auth):
-    """Answers a 401 by the scheme that it names; a password never goes out unasked."""
-
-    def __init__(self, username: str, password: str) -> None:
-        self._basic = httpx2.BasicAuth(username, password)
-        self._digest = httpx2.DigestAuth(username, password)
-        self._chosen: httpx2.Auth | None = None
-
-    def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
-        """Send the request, with the scheme of the last challenge where there was one."""
-        if self._chosen is None:
-            response = yield request
-            asked = response.headers.get("www-authenticate", "").lower()
-            if response.status_code != httpx2.codes.UNAUTHORIZED or not asked:
-                return
-            self._chosen = self._digest if "digest" in asked else self._basic
-        yield from self._chosen.auth_flow(request)
 
 
 class CameraDriver(Driver):
-    """HTTP client for the cameras of one address."""
+    """HTTP and RTSP client for the cameras of one address."""
 
     protocol = "camera"
     takes_pictures = True
@@ -91,102 +65,104 @@ class CameraDriver(Driver):
     ) -> None:
         super().__init__(settings, devices, clock)
         self._camera = settings
-        self._paths = {d.key: CameraParams.model_validate(dict(d.params)).path for d in devices}
+        self._timeout_s = settings.timeout_ms / 1000
+        self._watched = {device.key: _watched(settings, device) for device in devices}
         self._client: httpx2.AsyncClient | None = None
-        self._shots: dict[str, Shot] = {}
+        self._climber = Climber(settings, clock)
 
     async def open(self) -> None:
         """Get ready; whether the camera is there is for the points to say."""
-        password = read_password(self._camera.password_file)
+        password = read_password(self._camera.password_file) or ""
+        self._climber.password = password
         auth = None
         if self._camera.username is not None:
-            auth = AsAsked(self._camera.username, password or "")
+            auth = AsAsked(self._camera.username, password)
         self._client = httpx2.AsyncClient(
-            base_url=self._camera.base_url,
+            base_url=self._camera.base_url if self._camera.base_url.startswith("http") else "",
             auth=auth,
-            timeout=self._camera.timeout_ms / 1000,
+            timeout=self._timeout_s,
             follow_redirects=False,
             # A proxy of the machine's environment is for the internet, not for the camera network.
             trust_env=False,
         )
+        for key, watched in self._watched.items():
+            watched.reference = type(watched.reference)(self.notes.get(key))
 
     def plan(self) -> tuple[ReadTask, ...]:
-        """One task per camera, at the period of its fastest point: all points come from one picture."""
+        """A task for the picture and one for the stream of each camera, at the period of its fastest
+        point.
+        """
         tasks = []
         for device in self.devices:
-            points = [point for point in device.points if point.profile.camera and point.profile.readable]
-            if not points:
-                continue
-            measures = tuple(point.profile.camera.measure for point in points if point.profile.camera)
-            period = min((point.profile.period for point in points), key=_FASTEST.index)
-            indexes = np.array([point.index for point in points], np.int32)
-            camera = Camera(self._paths[device.key], measures, History())
-            tasks.append(ReadTask(device.key, period, indexes, 1, camera))
+            watched = self._watched[device.key]
+            parts: dict[Part, list[BoundPoint]] = {}
+            for point in device.points:
+                if point.profile.camera and point.profile.readable:
+                    parts.setdefault(_part(point.profile.camera.measure, watched), []).append(point)
+            for part, points in parts.items():
+                measures = tuple(point.profile.camera.measure for point in points if point.profile.camera)
+                period = min((point.profile.period for point in points), key=_FASTEST.index)
+                indexes = np.array([point.index for point in points], np.int32)
+                tasks.append(ReadTask(device.key, period, indexes, 1, Asked(watched, part, measures)))
         return tuple(tasks)
 
     def question(self, task: ReadTask) -> dict[str, str | int]:
-        """Path of the snapshot."""
-        camera: Camera = task.plan
-        return {"path": camera.path}
+        """Path of the snapshot, or address of the stream."""
+        asked: Asked = task.plan
+        if asked.part == "picture" and asked.watched.path is not None:
+            return {"path": asked.watched.path}
+        return {"stream": asked.watched.stream or ""}
 
     async def read(self, task: ReadTask) -> Readings:
-        """Fetch one picture and measure it."""
-        camera: Camera = task.plan
-        client = self._client
-        if client is None:
+        """Fetch one picture and measure it, or climb the stream's ladder as far as is due."""
+        asked: Asked = task.plan
+        watched = asked.watched
+        if self._client is None:
             raise ConnectionLost(f"camera {self._camera.base_url} is not open", Quality.BAD_NO_COMMUNICATION)
-        figures: dict[str, float] = {"online": 0.0}
-        why: int = Quality.GOOD
-        try:
-            async with asyncio.timeout(self._camera.timeout_ms / 1000):
-                why, data, headers = await _fetch(client, camera.path, figures)
-            if why == Quality.GOOD:
-                picture = await asyncio.to_thread(decode, data)
-                _measure(camera, picture, headers, self.clock(), figures)
-                figures["frame_bytes"] = float(len(data))
-                self._shots[task.device] = Shot(self.clock(), data)
-        except NotAPicture:
-            why = Quality.BAD_DECODING_ERROR
-        except (TimeoutError, httpx2.TimeoutException):
-            why = Quality.BAD_TIMEOUT
-        except httpx2.HTTPError:
-            why = Quality.BAD_NO_COMMUNICATION
-        missing = why if why != Quality.GOOD else Quality.BAD_WAITING_FOR_INITIAL_DATA
-        values = np.array([figures.get(measure, math.nan) for measure in camera.measures])
-        codes = np.where(np.isnan(values), np.uint32(missing), np.uint32(Quality.GOOD))
-        return Readings.at(task.points, self.clock(), values, codes)
+        if asked.part == "stream":
+            await self._climber.climb(watched)
+            figures = watched.streaming
+        else:
+            if watched.path is not None:
+                await self._picture(self._client, watched, watched.path)
+            figures = watched.picture
+        if watched.reference.news:
+            self.notes.put(watched.device, watched.reference.kept())
+        return _readings(task, asked, figures, self.clock())
+
+    def remarks(self) -> tuple[str, ...]:
+        """Say of each camera that is not on the top rung, why."""
+        return tuple(
+            f"camera {watched.device} (level {int(watched.level)} of 5): {watched.words}"
+            for watched in self._watched.values()
+            if watched.words
+        )
 
     def last_shot(self, device: str) -> Shot | None:
         """Return the picture of the last good read: looking at it costs the camera nothing."""
-        return self._shots.get(device)
+        return self._watched[device].shot
 
     async def shoot(self, device: str) -> Shot:
         """Fetch a picture now. DeviceTimeout: silent or out of reach; DeviceRefused: its answer is none."""
-        client, path = self._client, self._paths[device]
-        where = f"camera {self._camera.base_url.rstrip('/')}{path}"
-        if client is None:
-            raise ConnectionLost(f"{where} is not open", Quality.BAD_NO_COMMUNICATION)
-        try:
-            async with asyncio.timeout(self._camera.timeout_ms / 1000):
-                why, data, _ = await _fetch(client, path, {})
-            if why == Quality.GOOD:
-                await asyncio.to_thread(decode, data)
-        except NotAPicture as error:
-            raise DeviceRefused(
-                f"{where} answered no picture: {error}", Quality.BAD_DECODING_ERROR
-            ) from error
-        except (TimeoutError, httpx2.HTTPError) as error:
-            said = str(error) or "no answer in time"
-            raise DeviceTimeout(f"{where} gives no picture: {said}", Quality.BAD_TIMEOUT) from error
-        if why != Quality.GOOD:
-            raise DeviceRefused(f"{where} refuses a picture: {quality_name(why)}", why)
-        shot = self._shots[device] = Shot(self.clock(), data)
+        watched = self._watched[device]
+        if self._client is None:
+            raise ConnectionLost(f"camera {self._camera.base_url} is not open", Quality.BAD_NO_COMMUNICATION)
+        if watched.path is None:
+            data = await self._climber.shoot(watched)
+        else:
+            data = await self._shoot_http(self._client, watched.path)
+        shot = watched.shot = Shot(self.clock(), data)
         return shot
 
     async def write(self, point: BoundPoint, value: float | str) -> float | str | None:
-        """Refuse: a snapshot has nothing to write to."""
+        """Forget the reference picture where that is what the point is for; refuse everything else."""
+        watched = self._watched[point.device]
+        if point.profile.camera and point.profile.camera.measure == "relearn" and value:
+            watched.reference.forget()
+            self.notes.put(watched.device, watched.reference.kept())
+            return value
         raise DeviceRefused(
-            f"{point.device}.{point.profile.key}: a camera snapshot takes no values; nothing was written",
+            f"{point.device}.{point.profile.key}: a camera's picture takes no values; nothing was written",
             Quality.BAD_NOT_SUPPORTED,
         )
 
@@ -196,40 +172,78 @@ class CameraDriver(Driver):
         if client is not None:
             await client.aclose()
 
+    # ---- the picture ----
 
-async def _fetch(
-    client: httpx2.AsyncClient, path: str, figures: dict[str, float]
-) -> tuple[int, bytes, Mapping[str, str]]:
-    """Return a quality, the body and the headers; the latency is measured whatever the answer is."""
-    loop = asyncio.get_running_loop()
-    started = loop.time()
-    async with client.stream("GET", path) as response:
-        figures["latency_ms"] = (loop.time() - started) * 1000
-        why = _status_quality(response.status_code)
-        if why != Quality.GOOD:
-            return why, b"", response.headers
-        data = bytearray()
-        async for chunk in response.aiter_bytes():
-            data += chunk
-            if len(data) > MAX_BYTES:
-                return Quality.BAD_OUT_OF_RANGE, b"", response.headers
-    return Quality.GOOD, bytes(data), response.headers
+    async def _picture(self, client: httpx2.AsyncClient, watched: Watched, path: str) -> None:
+        answer = await fetch(client, path, self._timeout_s)
+        why, now = answer.quality, self.clock()
+        figures: dict[str, float] = {"online": 0.0}
+        if answer.latency_ms is not None:
+            figures["latency_ms"] = answer.latency_ms
+        if why == Quality.GOOD:
+            try:
+                picture = await asyncio.to_thread(decode, answer.data)
+                figures |= watched.show(picture, len(answer.data), answer.headers or {}, now)
+                watched.shot = Shot(now, answer.data)
+            except NotAPicture as error:
+                why = Quality.BAD_DECODING_ERROR
+                watched.fall(Level.DESCRIBES, Cause.NO_PICTURE, f"its answer is no picture: {error}")
+        elif watched.stream is None:
+            watched.fall(answer.level, answer.cause, f"gives no snapshot at {path}: {answer.words}")
+        watched.ladder(figures)
+        watched.picture = Figures(now, figures, why)
+
+    async def _shoot_http(self, client: httpx2.AsyncClient, path: str) -> bytes:
+        where = f"camera {self._camera.base_url.rstrip('/')}{path}"
+        answer = await fetch(client, path, self._timeout_s)
+        if answer.quality in (Quality.BAD_TIMEOUT, Quality.BAD_NO_COMMUNICATION):
+            raise DeviceTimeout(f"{where} gives no picture: {answer.words}", Quality.BAD_TIMEOUT)
+        if answer.quality != Quality.GOOD:
+            raise DeviceRefused(f"{where} refuses a picture: {quality_name(answer.quality)}", answer.quality)
+        try:
+            await asyncio.to_thread(decode, answer.data)
+        except NotAPicture as error:
+            raise DeviceRefused(
+                f"{where} answered no picture: {error}", Quality.BAD_DECODING_ERROR
+            ) from error
+        return answer.data
 
 
-def _status_quality(status: int) -> int:
-    if status in (401, 403):
-        return BAD_USER_ACCESS_DENIED
-    if 200 <= status < 300:
-        return Quality.GOOD
-    return Quality.BAD_DEVICE_FAILURE if status >= 500 else Quality.BAD_CONFIGURATION_ERROR
+def _watched(settings: CameraSettings, device: BoundDevice) -> Watched:
+    params = CameraParams.model_validate(dict(device.params))
+    lacks = params.path is None and params.stream is None
+    if lacks or (params.path is not None and settings.base_url.startswith("rtsp")):
+        raise ConfigError(
+            [
+                Mistake(
+                    f"device {device.key}", 0, 0, "params",
+                    "nothing says where its pictures are" if lacks else "an rtsp:// address has no snapshots",
+                    "`params: {path: /snapshot.jpg}` with an http:// address, `{stream: /sub}`, or both",
+                    "look them up in its manual",
+                )
+            ]
+        )  # fmt: skip
+    stream = None if params.stream is None else settings.stream_url(params.stream)
+    return Watched(device.key, params.path, stream)
 
 
-def _measure(
-    camera: Camera, picture: Picture, headers: Mapping[str, str], now: int, figures: dict[str, float]
-) -> None:
-    camera.history.add(picture, now)
-    figures["online"] = 1.0
-    figures["brightness"] = picture.brightness
-    figures["frame_age_s"] = camera.history.age_s(picture, headers, now)
-    if camera.history.frozen is not None:
-        figures["frozen"] = camera.history.frozen
+def _part(measure: str, watched: Watched) -> Part:
+    if measure in STREAM:
+        return "stream"
+    if measure in ("level", "cause"):
+        return "picture" if watched.stream is None and watched.path is not None else "stream"
+    if measure == "online":
+        return "picture" if watched.path is not None else "stream"
+    return "picture"
+
+
+def _readings(task: ReadTask, asked: Asked, figures: Figures, now_us: int) -> Readings:
+    """Return the figures as columns; the ladder is of now, what was measured at a look keeps its time."""
+    missing = figures.why if figures.why != Quality.GOOD else Quality.BAD_WAITING_FOR_INITIAL_DATA
+    values = np.array([figures.values.get(measure, math.nan) for measure in asked.measures])
+    codes = np.where(np.isnan(values), np.uint32(missing), np.uint32(Quality.GOOD))
+    made = Readings.at(task.points, now_us, values, codes)
+    if figures.time_us and figures.why == Quality.GOOD:
+        held = np.array([measure not in LADDER for measure in asked.measures])
+        made.time_us[held] = figures.time_us
+    return made

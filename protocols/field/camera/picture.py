@@ -19,6 +19,8 @@ from protocols.model.clock import from_datetime
 
 SIZE: Final = (128, 72)
 """Pictures are compared at this size: small enough to be cheap, large enough for a car or a clock digit."""
+FINE: Final = (640, 360)
+"""Blur is judged at this size: what is sharp here is sharp to a person at a wall screen."""
 SAME_LEVELS: Final = 3
 """Two pictures are the same where no pixel differs by more, of 255: the same frame, encoded again."""
 FROZEN_READS: Final = 3
@@ -34,11 +36,15 @@ class NotAPicture(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A decoded snapshot. luma: shape (72, 128), 0-255. taken_us: EXIF time with its offset, or None."""
+    """A decoded snapshot. luma: shape (72, 128), 0-255. taken_us: EXIF time with its offset, or None.
+
+    fine: luma of at most 640 x 360 dots, in which sharpness is judged.
+    """
 
     digest: bytes
     luma: NDArray[np.uint8]
     taken_us: int | None
+    fine: NDArray[np.uint8]
 
     @property
     def brightness(self) -> float:
@@ -58,12 +64,15 @@ def decode(data: bytes) -> Picture:
                 raise NotAPicture(f"{image.width} x {image.height} pixels are more than {MAX_PIXELS}")
             taken_us = _exif_time(image)
             # A JPEG decoder can scale while it decodes, which saves most of the work.
-            image.draft("L", (SIZE[0] * 2, SIZE[1] * 2))
-            small = image.convert("L").resize(SIZE, Image.Resampling.BOX)
-        luma = np.asarray(small, np.uint8)
+            image.draft("L", FINE)
+            grey = image.convert("L")
+            if grey.width > FINE[0] or grey.height > FINE[1]:
+                grey = grey.resize(FINE, Image.Resampling.BOX)
+            small = grey.resize(SIZE, Image.Resampling.BOX)
+        luma, fine = np.asarray(small, np.uint8), np.asarray(grey, np.uint8)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise NotAPicture(str(error) or type(error).__name__) from error
-    return Picture(hashlib.blake2b(data, digest_size=16).digest(), luma, taken_us)
+    return Picture(hashlib.blake2b(data, digest_size=16).digest(), luma, taken_us, fine)
 
 
 def _exif_time(image: Image.Image) -> int | None:
@@ -95,6 +104,11 @@ class History:
             return
         difference = np.abs(before.luma.astype(np.int16) - picture.luma)
         self._same = self._same + 1 if int(difference.max()) <= SAME_LEVELS else 0
+
+    @property
+    def same(self) -> int:
+        """How many pictures in a row were like the one before."""
+        return self._same
 
     @property
     def frozen(self) -> float | None:

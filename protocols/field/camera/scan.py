@@ -10,8 +10,8 @@ from typing import Final
 import httpx2
 
 from protocols.errors import ConnectionLost
-from protocols.field.camera.driver import MAX_BYTES, AsAsked
 from protocols.field.camera.picture import NotAPicture, decode
+from protocols.field.camera.snapshot import MAX_BYTES, AsAsked
 from protocols.field.filling import read_password
 from protocols.field.scanning import Found, Progress
 from protocols.model.quality import Quality

@@ -41,6 +41,10 @@ class Proxy:
         """Keep connections open and let no byte through, as a peer without power does."""
         self._flowing.clear()
 
+    def flow(self) -> None:
+        """Let bytes through again."""
+        self._flowing.set()
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None

@@ -16,8 +16,8 @@ import pytest
 from PIL import Image
 
 from protocols.field.base import Driver
-from protocols.field.camera.driver import BAD_USER_ACCESS_DENIED, MAX_BYTES
 from protocols.field.camera.picture import FROZEN_READS, NotAPicture, decode
+from protocols.field.camera.snapshot import MAX_BYTES
 from protocols.model.clock import SECOND_US, from_datetime
 from protocols.model.quality import Quality
 from tests.protocols.field.camera.harness import CameraServer, jpeg
@@ -93,8 +93,8 @@ async def test_one_picture_serves_all_points_at_the_fastest_period(
 @pytest.mark.parametrize(
     ("answer", "quality"),
     [
-        ((401, {"WWW-Authenticate": 'Basic realm="cam"'}, b""), BAD_USER_ACCESS_DENIED),
-        ((403, {}, b""), BAD_USER_ACCESS_DENIED),
+        ((401, {"WWW-Authenticate": 'Basic realm="cam"'}, b""), Quality.BAD_USER_ACCESS_DENIED),
+        ((403, {}, b""), Quality.BAD_USER_ACCESS_DENIED),
         ((404, {}, b""), Quality.BAD_CONFIGURATION_ERROR),
         ((302, {"Location": "http://elsewhere.invalid/"}, b""), Quality.BAD_CONFIGURATION_ERROR),
         ((503, {}, b""), Quality.BAD_DEVICE_FAILURE),
@@ -211,7 +211,7 @@ async def test_passwords_go_by_the_scheme_that_is_asked_for(scheme: str, tmp_pat
         await made.close()
     again = looking(server, username="cam", password_file=str(password))
     await again.open()
-    assert (await look(again))["brightness"][1] == BAD_USER_ACCESS_DENIED
+    assert (await look(again))["brightness"][1] == Quality.BAD_USER_ACCESS_DENIED
     await again.close()
     await server.stop()
 
