@@ -31,6 +31,7 @@ _SERVERS: dict[str, tuple[str, str]] = {
     "mqtt": ("sim_devices.servers.mqtt", "MqttServer"),
     "sparkplug": ("sim_devices.servers.sparkplug", "SparkplugServer"),
     "camera": ("sim_devices.servers.camera", "CameraServer"),
+    "snmp": ("sim_devices.servers.snmp", "SnmpServer"),
 }
 
 

@@ -40,6 +40,7 @@ _PARAMS: dict[str, dict[str, Any]] = {
     "mqtt": {"device": "device"},
     "sparkplug": {"group": "city", "node": "node", "device": "device"},
     "camera": {"path": "/cam/01/snapshot.jpg", "stream": "/cam/01/stream"},
+    "snmp": {"index": "1"},
 }
 
 _CLOCKS = ("date3", "date6", "unix32", "unix64")

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from edge.cli.scan import Profiles, address
+from edge.cli.findings import Profiles, address
 from edge.cli.terminal import AsJson, reported
 from edge.cli.words import table
 from edge.tools.decode import Fit, Guess, fits

@@ -15,22 +15,9 @@ from edge.config.template import Answers, render
 from edge.opening import open_plan
 from edge.tools.profiles import known_profiles
 from protocols.errors import ConfigError, Rejected
+from protocols.field.registry import driver_class
 
 DEFAULT: Final = Path("gateway.yaml")
-_ADDRESSES: Final = {
-    "modbus": ("HOST:PORT of the Modbus TCP device or serial gateway", "192.0.2.10:502"),
-    "opcua": ("URL of the OPC UA server", "opc.tcp://192.0.2.10:4840"),
-    "mqtt": ("HOST:PORT of the broker", "192.0.2.10:1883"),
-    "sparkplug": ("HOST:PORT of the broker", "192.0.2.10:1883"),
-    "camera": ("address of the camera", "http://192.0.2.64"),
-}
-_IDENTITIES: Final = {
-    "modbus": ("unit id", "1"),
-    "opcua": ("the device's name in its node ids", ""),
-    "mqtt": ("the device's name in its topics", ""),
-    "sparkplug": ("GROUP/NODE of the edge node, or GROUP/NODE/DEVICE behind it", "group/node/device"),
-    "camera": ("path of the snapshot", "/snapshot.jpg"),
-}
 
 
 def init(
@@ -58,7 +45,7 @@ def init(
     identity: Annotated[
         str | None,
         typer.Option(
-            help="Which one it is there: unit id, name in topics or nodes, group/node/device, path."
+            help="Which one it is there: unit id, name in topics or nodes, group/node/device, path, row."
         ),
     ] = None,
     yes: Annotated[
@@ -150,16 +137,15 @@ def _device(
     protocol = known[model].protocol
     key = ask(device, "key of this device", "device1")
     english = ask(device_en, "its name in English", known[model].name.en)
-    where, usual = _ADDRESSES[protocol]
-    which, proposed = _IDENTITIES[protocol]
+    first = driver_class(protocol).first
     return {
         "profile": model,
         "protocol": protocol,
         "device": key,
         "device_en": english,
         "device_zh": ask(device_zh, "its name in Chinese", known[model].name.zh),
-        "address": ask(address, where, usual),
-        "identity": ask(identity, which, proposed or key),
+        "address": ask(address, first.address, first.address_example),
+        "identity": ask(identity, first.identity, first.identity_example or key),
     }
 
 

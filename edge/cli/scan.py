@@ -1,20 +1,30 @@
-"""`citynerve-edge scan modbus|opcua|mqtt|sparkplug|cameras`: who is there, before any file says so."""
+"""`citynerve-edge scan modbus|opcua|mqtt|sparkplug|cameras|snmp`: who is there, before any file says so."""
 
 from __future__ import annotations
 
-import asyncio
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 
+from edge.cli.agents import snmp
 from edge.cli.beside import Beside
 from edge.cli.control import control
-from edge.cli.progress import Bar
+from edge.cli.findings import (
+    CaFile,
+    CertFile,
+    Gateway,
+    Host,
+    KeyFile,
+    Profiles,
+    Secret,
+    Tls,
+    User,
+    address,
+    collected,
+    tell,
+)
 from edge.cli.terminal import FAILED, AsJson, reported
 from edge.cli.words import plain
 from edge.config.load import load
@@ -24,7 +34,6 @@ from edge.tools.drafting import draft
 from edge.tools.profiles import known_profiles
 from edge.tools.scan import (
     Events,
-    host_name,
     scan_cameras,
     scan_modbus,
     scan_mqtt,
@@ -32,40 +41,12 @@ from edge.tools.scan import (
     scan_sparkplug,
 )
 from protocols.errors import Rejected
-from protocols.field.scanning import Found
 
 app = typer.Typer(
-    help="Find out who is on a line: Modbus units, OPC UA nodes, MQTT, Sparkplug, cameras. Reads only.",
+    help="Find out who is on a line: Modbus units, OPC UA nodes, MQTT, Sparkplug, cameras, SNMP. Reads only.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-Host = Annotated[
-    str, typer.Argument(metavar="HOST[:PORT]", help="Address; the protocol's port where none is given.")
-]
-Profiles = Annotated[
-    Path | None, typer.Option("--profiles", help="Folder with profiles of your own.", metavar="DIR")
-]
-User = Annotated[str | None, typer.Option("--username", help="User name; without one, anonymous.")]
-Secret = Annotated[
-    Path | None,
-    typer.Option("--password-file", help="File whose first line is the password.", metavar="FILE"),
-]
-Gateway = Annotated[
-    Path | None,
-    typer.Option(
-        "--gateway",
-        help="Gateway file: while that gateway runs, it scans beside its polling.",
-        metavar="FILE",
-    ),
-]
-Tls = Annotated[bool, typer.Option("--tls", help="Secure the connection; the port is then 8883.")]
-CaFile = Annotated[
-    Path | None, typer.Option("--ca-file", help="Authority that signed the broker, PEM.", metavar="FILE")
-]
-CertFile = Annotated[
-    Path | None, typer.Option("--cert-file", help="Own certificate, PEM, with --key-file.", metavar="FILE")
-]
-KeyFile = Annotated[Path | None, typer.Option("--key-file", help="Its private key, PEM.", metavar="FILE")]
 MAX_UNITS = 256
 
 
@@ -136,7 +117,7 @@ def modbus(
                 profiles=known_profiles(profiles).values(),
                 timeout_s=timeout, pause_s=pause, thorough=thorough,
             )  # fmt: skip
-        _tell(found, as_json, "no unit answered; check cable, speed and parity of the line, and --timeout")
+        tell(found, as_json, "no unit answered; check cable, speed and parity of the line, and --timeout")
 
 
 @app.command("opcua")
@@ -186,7 +167,7 @@ def opcua(
         if as_profile is not None:
             _draft(events, as_profile)
         else:
-            _tell(events, as_json, "the server has no such variables")
+            tell(events, as_json, "the server has no such variables")
 
 
 def opcua_line(file: Path, name: str) -> dict[str, Any]:
@@ -201,7 +182,7 @@ def opcua_line(file: Path, name: str) -> dict[str, Any]:
 
 def _draft(events: Events, identity: str) -> None:
     """Print the profile of what was found; say what is left out."""
-    nodes = [found for found in _collected(events) if found.kind == "node"]
+    nodes = [found for found in collected(events) if found.kind == "node"]
     text, left = draft(identity, nodes)
     for sentence in left:
         typer.echo(plain(sentence), err=True)
@@ -209,24 +190,6 @@ def _draft(events: Events, identity: str) -> None:
         typer.echo("no variable of a kind that can be a point", err=True)
         raise typer.Exit(FAILED)
     typer.echo(text, nl=False)
-
-
-def _collected(events: Events) -> list[Found]:
-    bar = Bar()
-
-    async def collect() -> list[Found]:
-        found = []
-        async for event in events:
-            if isinstance(event, Found):
-                found.append(event)
-            else:
-                bar.show(event)
-        return found
-
-    try:
-        return asyncio.run(collect())
-    finally:
-        bar.clear()
 
 
 @app.command("mqtt")
@@ -254,7 +217,7 @@ def mqtt(
             tls=tls, ca_file=ca_file, cert_file=cert_file, key_file=key_file,
             profiles=known_profiles(profiles).values(),
         )  # fmt: skip
-        _tell(events, as_json, f"nothing was heard in {seconds:g} s; listen longer with --seconds")
+        tell(events, as_json, f"nothing was heard in {seconds:g} s; listen longer with --seconds")
 
 
 @app.command("sparkplug")
@@ -285,7 +248,7 @@ def sparkplug(
             tls=tls, ca_file=ca_file, cert_file=cert_file, key_file=key_file,
             profiles=known_profiles(profiles).values(),
         )  # fmt: skip
-        _tell(events, as_json, f"no edge node spoke in {seconds:g} s; listen longer, or add --rebirth")
+        tell(events, as_json, f"no edge node spoke in {seconds:g} s; listen longer, or add --rebirth")
 
 
 @app.command("cameras")
@@ -318,18 +281,10 @@ def cameras(
         nobody = (
             "none of the known paths gives a picture; the manual names it" if url else "no camera answered"
         )
-        _tell(events, as_json, nobody)
+        tell(events, as_json, nobody)
 
 
-def address(text: str, port: int) -> tuple[str, int]:
-    """Return host and port of `host`, `host:port` or `[v6]:port`. Raises Rejected."""
-    host, colon, number = text.rpartition(":")
-    if not colon or text.endswith("]") or (":" in host and not host.startswith("[")):
-        host, number = text, str(port)
-    host = host.strip("[]")
-    if not host or not number.isdecimal() or not 0 < int(number) < 65_536:
-        raise Rejected("address", f"{text!r} is no address; write it like 192.0.2.10:{port}")
-    return host_name(host), int(number)
+app.command("snmp")(snmp)
 
 
 def modbus_line(
@@ -402,60 +357,3 @@ def running(file: Path | None) -> Beside | None:
         return None
     typer.echo("the gateway is running: it asks between its own reads, and polling goes on", err=True)
     return Beside(gateway)
-
-
-def _tell(events: Events, as_json: bool, nobody: str) -> None:
-    bar = Bar()
-
-    async def collect() -> list[Found]:
-        found = []
-        async for event in events:
-            if isinstance(event, Found):
-                found.append(event)
-                bar.clear()
-                if not as_json:
-                    name = "" if event.kind == "unit" else f"{event.kind} {event.key}: "
-                    typer.echo(plain(name + event.title))
-            else:
-                bar.show(event)
-        return found
-
-    try:
-        found = asyncio.run(collect())
-    finally:
-        bar.clear()
-    if as_json:
-        typer.echo(json.dumps({"found": [asdict(item) for item in found]}, ensure_ascii=False, indent=2))
-    elif found:
-        typer.echo(suggestion(found), nl=False)
-    if not found:
-        typer.echo(nobody, err=True)
-        raise typer.Exit(FAILED)
-
-
-def suggestion(found: Sequence[Found]) -> str:
-    """Return what a gateway file would say of the findings, as YAML; "" where there is nothing to say."""
-    connections: list[dict[str, Any]] = []
-    devices: list[dict[str, Any]] = []
-    for item in found:
-        line = item.suggestion.get("connections")
-        if line and line not in connections:
-            connections.append(line)
-        device = item.suggestion.get("devices")
-        if device and line:
-            entry = {"connection": f"line{connections.index(line) + 1}", **device}
-            if entry not in devices:
-                devices.append(entry)
-    if not devices:
-        return ""
-    lines = ["", "# for the gateway file; give each device a key, a name and a site:", "connections:"]
-    lines += [f"  - {_flow({'key': f'line{i}', **line})}" for i, line in enumerate(connections, 1)]
-    lines += ["devices:", *(f"  - {_flow(device)}" for device in devices)]
-    return "\n".join(lines) + "\n"
-
-
-def _flow(entry: dict[str, Any]) -> str:
-    text: str = yaml.safe_dump(
-        entry, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10_000
-    )
-    return text.strip()

@@ -6,9 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
-from protocols.errors import Rejected
-
-_DEFAULT_PORTS: Final = {"modbus": 502, "mqtt": 1883, "sparkplug": 1883}
+from protocols.field.registry import driver_class
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,43 +51,16 @@ def render(answers: Answers) -> str:
 
 
 def _lines(answers: Answers) -> str:
+    driver = driver_class(answers.protocol)
     return _LINES.format(
         protocol=answers.protocol,
-        settings=_flow(_settings(answers.protocol, answers.address)),
+        settings=_flow(driver.settings_at(answers.address)),
         device=_q(answers.device),
         site=_q(answers.site),
         name=_names(answers.device_zh, answers.device_en),
         profile=_q(answers.profile),
-        params=_flow(_params(answers.protocol, answers.identity)),
+        params=_flow(driver.params_named(answers.identity)),
     )
-
-
-def _settings(protocol: str, address: str) -> dict[str, Any]:
-    if protocol == "opcua":
-        return {"url": address}
-    if protocol == "camera":
-        return {"base_url": address if "://" in address else f"http://{address}"}
-    host, _, port = address.partition(":")
-    if port and not port.isdecimal():
-        raise Rejected(
-            "address", f"{address!r} is no address; write it like 192.0.2.10:{_DEFAULT_PORTS[protocol]}"
-        )
-    return {"host": host, "port": int(port or _DEFAULT_PORTS[protocol])}
-
-
-def _params(protocol: str, identity: str) -> dict[str, Any]:
-    if protocol == "modbus":
-        if not identity.isdecimal():
-            raise Rejected("unit", f"{identity!r} is no unit id; give a number from 0 to 255")
-        return {"unit": int(identity)}
-    if protocol == "sparkplug":
-        names = identity.split("/")
-        if not 2 <= len(names) <= 3 or not all(names):
-            raise Rejected(
-                "sparkplug", f"{identity!r} names no device; write GROUP/NODE, or GROUP/NODE/DEVICE"
-            )
-        return dict(zip(("group", "node", "device"), names, strict=False))
-    return {"path": identity} if protocol == "camera" else {"device": identity}
 
 
 def _names(zh: str, en: str) -> str:
@@ -123,7 +94,7 @@ _NO_LINES: Final = """\
 #     params: {unit: 1}
 """
 _LINES: Final = """\
-# One entry for each line: a Modbus TCP host, an OPC UA server, a broker, a camera.
+# One entry for each line: a Modbus TCP host, an OPC UA server, a broker, a camera, an agent.
 connections:
   - {{key: line1, protocol: {protocol}, settings: {settings}}}
 

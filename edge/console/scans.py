@@ -15,13 +15,14 @@ from edge.console.answers import Problem
 from edge.house import House
 from edge.session import Session
 from edge.tools import scan
+from edge.tools.agents import scan_snmp
 from edge.tools.scan import Events, Form
 from protocols.model.device import Profile
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
 Unit = Annotated[int, msgspec.Meta(ge=0, le=255)]
 Baud = Annotated[int, msgspec.Meta(ge=300, le=4_000_000)]
-ScanProtocol = Literal["modbus", "opcua", "mqtt", "sparkplug", "camera"]
+ScanProtocol = Literal["modbus", "opcua", "mqtt", "sparkplug", "camera", "snmp"]
 
 
 class ScanRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -31,6 +32,7 @@ class ScanRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     while its polling stands still; as in the gateway file where not given. timeout_s: for one question.
     seconds: how long to listen (MQTT, Sparkplug), or to wait for answers (cameras). nodes: also list the
     variables of OPC UA servers. rebirth: ask Sparkplug nodes whose birth was missed to repeat it.
+    walk: list the objects under this id that an SNMP agent has.
     """
 
     protocol: ScanProtocol
@@ -48,6 +50,7 @@ class ScanRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     rebirth: bool = False
     seconds: Annotated[float, msgspec.Meta(gt=0, le=300)] | None = None
     paths: list[str] = []
+    walk: str = ""
 
 
 def begin(house: House, wanted: ScanRequest, profiles: Iterable[Profile]) -> Events:
@@ -95,6 +98,15 @@ def begin(house: House, wanted: ScanRequest, profiles: Iterable[Profile]) -> Eve
                 rebirth=wanted.rebirth,
                 profiles=profiles,
             )
+        case "snmp":
+            return scan_snmp(
+                _given(line.get("host", ""), "host"),
+                line.get("port"),
+                walk=wanted.walk,
+                timeout_s=max(wanted.timeout_s, 1.0),
+                profiles=profiles,
+                settings={name: line[name] for name in line if name not in ("host", "port", "url")},
+            )
         case "camera":
             host = line.get("host", "")
             return scan.scan_cameras(
@@ -118,8 +130,8 @@ def _line(house: House, wanted: ScanRequest) -> dict[str, Any]:
         return {"host": wanted.host, "port": wanted.port, "url": wanted.url}
     for connection in house.plan.connections:
         if connection.key == wanted.connection and connection.driver.protocol == wanted.protocol:
-            # Settings of OPC UA depend on each other: what nobody wrote must not be said again.
-            return connection.settings.model_dump(exclude_unset=wanted.protocol == "opcua")
+            # Settings of OPC UA and SNMP depend on each other: what nobody wrote must not be said again.
+            return connection.settings.model_dump(exclude_unset=wanted.protocol in ("opcua", "snmp"))
     raise Problem(404, "not-found", f"this gateway has no {wanted.protocol} line {wanted.connection!r}")
 
 

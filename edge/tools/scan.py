@@ -228,7 +228,7 @@ async def scan_opcua(
     try:
         settings = OpcUaSettings(url=web_address(url, "opc.tcp://192.0.2.10:4840"), **security)
     except ValidationError as error:
-        raise Rejected("settings", _in_words(error)) from error
+        raise Rejected("settings", in_words(error)) from error
     async for event in scan.discover(settings.url):
         yield event
     if nodes:
@@ -294,12 +294,13 @@ def _broker(
     try:
         broker = BrokerSettings.model_validate(given)
     except ValidationError as error:
-        raise Rejected("settings", _in_words(error)) from error
+        raise Rejected("settings", in_words(error)) from error
     entry = {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}
     return broker, {"protocol": protocol, "settings": {**entry, "port": broker.port}}
 
 
-def _in_words(error: ValidationError) -> str:
+def in_words(error: ValidationError) -> str:
+    """Return what settings lack, as one sentence."""
     return "; ".join(str(item["msg"]).removeprefix("Value error, ") for item in error.errors())
 
 

@@ -22,6 +22,7 @@ from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel
 
+from protocols.errors import Rejected
 from protocols.model.clock import Clock, now_us
 from protocols.model.device import PeriodClass, PointProfile, Profile
 from protocols.model.reading import PointIndexes, Readings
@@ -76,6 +77,18 @@ class Answer:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class First:
+    """What `citynerve-edge init` asks for a first line and a device on it, each with an example."""
+
+    address: str = "HOST:PORT of the device"
+    address_example: str = "192.0.2.10"
+    identity: str = "the device's name there"
+    identity_example: str = ""
+    port: int = 0
+    """The protocol's own port, taken where an address names none."""
+
+
 class Notes(Protocol):
     """What drivers have learnt of devices, kept over restarts by whoever runs them: plain data."""
 
@@ -114,12 +127,28 @@ class Driver(ABC):
     must_exist: ClassVar[tuple[str, ...]] = ()
     """Settings that name files without which it cannot run: one missing is a mistake in its file."""
 
+    first: ClassVar[First] = First()
+
     def __init__(self, settings: BaseModel, devices: tuple[BoundDevice, ...], clock: Clock = now_us) -> None:
         self.settings = settings
         self.devices = devices
         self.clock = clock
         self.notes: Notes = Forgetful()
         """Given before `plan` by whoever keeps them."""
+
+    @classmethod
+    def settings_at(cls, address: str) -> dict[str, Any]:
+        """Return the settings of a line at an address as `first` asks for it. Raises Rejected."""
+        host, _, port = address.partition(":")
+        if not host or (port and not port.isdecimal()):
+            example = f"192.0.2.10:{cls.first.port}"
+            raise Rejected("address", f"{address!r} is no address; write it like {example}")
+        return {"host": host, "port": int(port or cls.first.port)}
+
+    @classmethod
+    def params_named(cls, identity: str) -> dict[str, Any]:
+        """Return the params of a device that `first` identifies. Raises Rejected."""
+        return {"device": identity}
 
     @abstractmethod
     async def open(self) -> None:

@@ -19,6 +19,7 @@ _BUILT_IN = {
     "modbus": "protocols.field.modbus:ModbusDriver",
     "mqtt": "protocols.field.mqtt:MqttDriver",
     "opcua": "protocols.field.opcua:OpcUaDriver",
+    "snmp": "protocols.field.snmp:SnmpDriver",
     "sparkplug": "protocols.field.sparkplug:SparkplugDriver",
 }
 

@@ -17,7 +17,7 @@ from protocols.model.alarm import MAX_SHELVE_S, AlarmKind, OnBad, Priority
 from protocols.model.golden import Golden, Identity, Probe
 
 Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
-Protocol = Literal["modbus", "opcua", "mqtt", "sparkplug", "camera"]
+Protocol = Literal["modbus", "opcua", "mqtt", "sparkplug", "camera", "snmp"]
 PeriodClass = Literal["fast", "normal", "slow"]
 DataType = Literal[
     "bool",
@@ -52,6 +52,7 @@ REGISTERS: dict[str, int] = {
 nobody knows the zone: `date6` year, month, day, hour, minute, second in a register each; `date3` two of them
 in each (minute and second, day and hour, year and month); `unix32` seconds, `unix64` milliseconds.
 """
+SNMP_TYPES = ("bool", "i16", "u16", "i32", "u32", "i64", "u64", "f32", "f64", "text")
 
 
 class Strict(BaseModel):
@@ -279,6 +280,31 @@ class CameraAddress(Strict):
     ]  # fmt: skip
 
 
+class SnmpAddress(Strict):
+    """Object of a point by its whole numeric id (a scalar ends in .0); `{index}` is a table's row."""
+
+    oid: str = Field(
+        pattern=r"^[012]\.\d{1,10}(\.(\d{1,10}|\{index\}))+$", description="1.3.6.1.2.1.33.1.2.4.0"
+    )
+    bit: int | None = Field(
+        default=None,
+        ge=0,
+        le=255,
+        description="bit of BITS, 0 is the first octet's highest; of a number, LSB = 0",
+    )
+    when_true: int = Field(default=1, description="number that means true in a bool; TruthValue says 1")
+    when_false: int = Field(default=2, description="number that means false in a bool; TruthValue says 2")
+    write_as: Literal["integer", "unsigned", "timeticks", "octets", "ip"] = Field(
+        default="integer", description="the object's syntax, for writes"
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> SnmpAddress:
+        if self.when_true == self.when_false:
+            raise ValueError("when_true and when_false are the same number; give the object's two")
+        return self
+
+
 class AlarmDefault(Strict):
     """Alarm that every device of this model has unless its gateway file says otherwise.
 
@@ -341,6 +367,7 @@ class PointProfile(Strict):
     mqtt: MqttAddress | None = None
     sparkplug: SparkplugAddress | None = None
     camera: CameraAddress | None = None
+    snmp: SnmpAddress | None = None
     alarms: tuple[AlarmDefault, ...] = ()
     doc_ref: str = ""
     verified: bool = False
@@ -400,6 +427,12 @@ class Profile(Strict):
                 )
             if point.mqtt and point.mqtt.bytes and point.type in ("f32", "f64") and point.mqtt.bytes.length:
                 raise ValueError(f"point {point.key!r} is a float of fixed length; remove `length`")
+            if point.snmp and point.type not in SNMP_TYPES:
+                raise ValueError(
+                    f"point {point.key!r}: SNMP has no {point.type}; use one of {', '.join(SNMP_TYPES)}"
+                )
+            if point.snmp and point.writable and point.snmp.bit is not None:
+                raise ValueError(f"point {point.key!r}: a bit of an SNMP object cannot be written")
             if point.modbus and point.type == "ascii" and not point.modbus.length:
                 raise ValueError(f"point {point.key!r} is ascii; say its `length` in registers")
         return self

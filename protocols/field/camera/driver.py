@@ -16,13 +16,13 @@ from __future__ import annotations
 import asyncio
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 import httpx2
 import numpy as np
 
 from protocols.errors import ConfigError, ConnectionLost, DeviceRefused, DeviceTimeout, Mistake
-from protocols.field.base import BoundDevice, BoundPoint, Driver, ReadTask, Shot
+from protocols.field.base import BoundDevice, BoundPoint, Driver, First, ReadTask, Shot
 from protocols.field.camera.climber import Climber
 from protocols.field.camera.ladder import Cause, Level
 from protocols.field.camera.picture import NotAPicture, decode
@@ -59,6 +59,17 @@ class CameraDriver(Driver):
     takes_pictures = True
     Settings: ClassVar = CameraSettings
     Params: ClassVar = CameraParams
+    first = First("address of the camera", "http://192.0.2.64", "path of the snapshot", "/snapshot.jpg")
+
+    @classmethod
+    def settings_at(cls, address: str) -> dict[str, Any]:
+        """Return the address, http where it says nothing else."""
+        return {"base_url": address if "://" in address else f"http://{address}"}
+
+    @classmethod
+    def params_named(cls, identity: str) -> dict[str, Any]:
+        """Return the path of the snapshot."""
+        return {"path": identity}
 
     def __init__(
         self, settings: CameraSettings, devices: tuple[BoundDevice, ...], clock: Clock = now_us

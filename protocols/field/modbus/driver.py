@@ -7,7 +7,7 @@ write(point) ─→ encode ─→ Line.ask, once ─→ read back
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from pymodbus.pdu import ModbusPDU
@@ -28,8 +28,9 @@ from protocols.errors import (
     DeviceTimeout,
     FieldError,
     Mistake,
+    Rejected,
 )
-from protocols.field.base import BoundDevice, BoundPoint, Driver, ReadTask
+from protocols.field.base import BoundDevice, BoundPoint, Driver, First, ReadTask
 from protocols.field.modbus.answers import (
     ILLEGAL_FUNCTION,
     NOBODY_KNOWS,
@@ -57,7 +58,17 @@ class ModbusDriver(Driver):
     protocol = "modbus"
     Settings: ClassVar = ModbusSettings
     Params: ClassVar = ModbusParams
+    first = First(
+        "HOST:PORT of the Modbus TCP device or serial gateway", "192.0.2.10:502", "unit id", "1", port=502
+    )
     must_exist = ("ca_file", "certificate", "key")
+
+    @classmethod
+    def params_named(cls, identity: str) -> dict[str, Any]:
+        """Return the unit. Raises Rejected (`unit`)."""
+        if not identity.isdecimal():
+            raise Rejected("unit", f"{identity!r} is no unit id; give a number from 0 to 255")
+        return {"unit": int(identity)}
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from protocols.errors import ConnectionLost, DeviceRefused, DeviceTimeout
-from protocols.field.base import BoundDevice, BoundPoint, Driver, Sink
+from protocols.field.base import BoundDevice, BoundPoint, Driver, First, Sink
 from protocols.field.filling import fill_device
 from protocols.field.mqtt.broker import FILES, BrokerSettings, connect, disconnect, ended, subscribe, where
 from protocols.field.mqtt.commands import Asked, Command, command_of
@@ -74,6 +74,7 @@ class MqttDriver(Driver):
     protocol = "mqtt"
     Settings: ClassVar = MqttSettings
     Params: ClassVar = MqttParams
+    first = First("HOST:PORT of the broker", "192.0.2.10:1883", "the device's name in its topics", port=1883)
     must_exist = FILES
 
     def __init__(

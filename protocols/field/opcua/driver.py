@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from asyncua.ua.uaerrors import UaError
 
 from protocols.errors import ConnectionLost
-from protocols.field.base import Answer, BoundDevice, BoundPoint, Driver, Sink
+from protocols.field.base import Answer, BoundDevice, BoundPoint, Driver, First, Sink
 from protocols.field.opcua.connecting import CONNECT_TIMEOUT_S
 from protocols.field.opcua.last_values import LastValues
 from protocols.field.opcua.line import Line
@@ -35,8 +35,16 @@ class OpcUaDriver(Driver):
     protocol = "opcua"
     Settings: ClassVar = OpcUaSettings
     Params: ClassVar = OpcUaParams
+    first = First(
+        "URL of the OPC UA server", "opc.tcp://192.0.2.10:4840", "the device's name in its node ids"
+    )
     folder_setting = "pki_dir"
     must_exist = ("user_certificate", "user_key", "certificate", "private_key")
+
+    @classmethod
+    def settings_at(cls, address: str) -> dict[str, Any]:
+        """Return the URL."""
+        return {"url": address}
 
     def __init__(
         self, settings: OpcUaSettings, devices: tuple[BoundDevice, ...], clock: Clock = now_us

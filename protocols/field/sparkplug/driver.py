@@ -14,14 +14,14 @@ import contextlib
 import json
 import math
 import zlib
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import aiomqtt
 from google.protobuf.message import DecodeError
 from pydantic import Field
 
-from protocols.errors import ConfigError, ConnectionLost, DeviceRefused, DeviceTimeout, Mistake
-from protocols.field.base import BoundDevice, BoundPoint, Driver, Sink
+from protocols.errors import ConfigError, ConnectionLost, DeviceRefused, DeviceTimeout, Mistake, Rejected
+from protocols.field.base import BoundDevice, BoundPoint, Driver, First, Sink
 from protocols.field.mqtt.broker import (
     FILES,
     MOST_BYTES,
@@ -116,7 +116,21 @@ class SparkplugDriver(Driver):
     protocol = "sparkplug"
     Settings: ClassVar = SparkplugSettings
     Params: ClassVar = SparkplugParams
+    first = First(
+        "HOST:PORT of the broker", "192.0.2.10:1883",
+        "GROUP/NODE of the edge node, or GROUP/NODE/DEVICE behind it", "group/node/device", port=1883,
+    )  # fmt: skip
     must_exist = FILES
+
+    @classmethod
+    def params_named(cls, identity: str) -> dict[str, Any]:
+        """Return group, node and device. Raises Rejected (`sparkplug`)."""
+        names = identity.split("/")
+        if not 2 <= len(names) <= 3 or not all(names):
+            raise Rejected(
+                "sparkplug", f"{identity!r} names no device; write GROUP/NODE, or GROUP/NODE/DEVICE"
+            )
+        return dict(zip(("group", "node", "device"), names, strict=False))
 
     def __init__(
         self, settings: SparkplugSettings, devices: tuple[BoundDevice, ...], clock: Clock = now_us

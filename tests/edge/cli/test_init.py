@@ -21,11 +21,14 @@ ADDRESSES = {
     "modbus": ("192.0.2.10:5020", "7"),
     "opcua": ("opc.tcp://192.0.2.10:4840", "gate1"),
     "mqtt": ("192.0.2.10", "aq-1"),
+    "snmp": ("192.0.2.30", "1"),
     "camera": ("192.0.2.64", "/cam/01/snapshot.jpg"),
 }
 
 
-@pytest.mark.parametrize("profile", ["eastron.sdm630", "city.sluice_gate", "city.air_station", "city.camera"])
+@pytest.mark.parametrize(
+    "profile", ["eastron.sdm630", "city.sluice_gate", "city.air_station", "city.camera", "ietf.ups"]
+)
 def test_options_alone_make_a_file_that_passes_check(profile: str, tmp_path: Path) -> None:
     address, identity = ADDRESSES[known_profiles()[profile].protocol]
     made = asked(

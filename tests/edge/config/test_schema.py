@@ -22,4 +22,4 @@ def test_settings_are_those_of_the_protocol() -> None:
     }
     assert "host" in by_protocol["modbus"]["properties"]
     assert "url" in by_protocol["opcua"]["properties"]
-    assert by_protocol.keys() == {"modbus", "opcua", "mqtt", "sparkplug", "camera"}
+    assert by_protocol.keys() == {"modbus", "opcua", "mqtt", "sparkplug", "camera", "snmp"}

@@ -31,6 +31,10 @@ class Harness(ABC):
     """A real server of one protocol behind a proxy, and the devices that it serves."""
 
     protocol: ClassVar[str]
+    needs: ClassVar[str] = ""
+    """What this machine lacks for it, and how to get it; its tests are then skipped."""
+    shares: ClassVar[str] = ""
+    """Fixture with a server that takes long to start; it is given to the constructor."""
     polled: ClassVar[bool]
     connects: ClassVar[bool] = True
     """Whether a missing server fails `open`; a camera's absence is a reading."""

@@ -8,7 +8,6 @@ import contextlib
 import functools
 import os
 import shutil
-import socket
 import ssl
 import tempfile
 import tty
@@ -22,6 +21,7 @@ from pymodbus.simulator import SimDevice
 from sim_devices.servers.modbus_tls import make
 from tests.ports import free_port
 from tests.protocols.field.modbus.harness import ModbusHarness
+from tests.protocols.field.udp import UdpProxy
 
 
 @functools.cache
@@ -219,43 +219,3 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, befo
     while data := await reader.read(4096):
         writer.write(before + data)
         await writer.drain()
-
-
-class UdpProxy:
-    """Relays the datagrams of one client."""
-
-    def __init__(self, upstream: int) -> None:
-        self.port = 0
-        self._upstream = upstream
-        self._near: asyncio.DatagramTransport | None = None
-        self._far: asyncio.DatagramTransport | None = None
-        self._client: Any = None
-
-    async def start(self) -> None:
-        """Bind; a second start keeps the port."""
-        loop = asyncio.get_running_loop()
-        relay = self
-
-        class Near(asyncio.DatagramProtocol):
-            def datagram_received(self, data: bytes, addr: Any) -> None:
-                relay._client = addr
-                if relay._far is not None:
-                    relay._far.sendto(data)
-
-        class Far(asyncio.DatagramProtocol):
-            def datagram_received(self, data: bytes, addr: Any) -> None:
-                if relay._near is not None:
-                    relay._near.sendto(data, relay._client)
-
-        self._far, _ = await loop.create_datagram_endpoint(Far, remote_addr=("127.0.0.1", self._upstream))
-        self._near, _ = await loop.create_datagram_endpoint(Near, local_addr=("127.0.0.1", self.port))
-        sock: socket.socket = self._near.get_extra_info("socket")
-        self.port = sock.getsockname()[1]
-
-    async def cut(self) -> None:
-        """Let nothing through."""
-        for end in (self._near, self._far):
-            if end is not None:
-                end.close()
-        self._near = self._far = None
-        await asyncio.sleep(0)

@@ -168,6 +168,7 @@ class OpcUaHarness(Harness):
     """The shared asyncua server."""
 
     protocol = "opcua"
+    shares = "opcua_server"
     polled = False
     expected: ClassVar = {"level": 2.5, "count": -205.0, "running": 1.0, "label": "PUMP-1", "fixed": 9.0}
     ghosts: ClassVar = {"ghost", "stranger"}
