@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 
 from edge.cli import app
 from edge.cli.decode import parse
-from edge.cli.progress import Bar
 from edge.cli.findings import address, suggestion
+from edge.cli.progress import Bar
 from edge.cli.scan import unit_ids
 from edge.cli.words import size, span
 from protocols.errors import Rejected
