@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from edge.cli.scan import Profiles
+from edge.cli.findings import Profiles
 from edge.cli.terminal import FAILED, AsJson, reported
 from edge.cli.words import plain, table
 from edge.config.load import read_profile
