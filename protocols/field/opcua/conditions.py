@@ -25,6 +25,7 @@ from asyncua.ua.uaerrors import UaStatusCodeError
 from protocols.field.opcua.last_values import LastValues
 from protocols.field.opcua.table import Table
 from protocols.field.opcua.values import time_us
+from protocols.field.opcua.words import code_name
 from protocols.model.quality import Quality
 from protocols.model.reading import Readings
 
@@ -110,6 +111,23 @@ class Conditions:
         number = ua.Variant(subscription, ua.VariantType.UInt32)
         code = await _call(client, _node(_CONDITION), ObjectIds.ConditionType_ConditionRefresh, [number])
         return 0 if code == StatusCodes.BadRefreshInProgress else code
+
+    async def hear(self, client: Client, subscription: int, now_us: int) -> tuple[str, list[Readings]]:
+        """Watch the events and ask how all stands; return a remark, and rows of which nothing is known."""
+        code = await self.subscribe(client, subscription)
+        if code >= Quality.BAD:
+            return f"the server tells none of its alarms ({code_name(code)})", self.unheard(now_us)
+        return await self.renew(client, subscription, now_us)
+
+    async def renew(self, client: Client, subscription: int, now_us: int) -> tuple[str, list[Readings]]:
+        """Ask how all stands; without an answer only what happens from now on is known."""
+        code = await self.refresh(client, subscription)
+        if code < Quality.BAD:
+            return "", []
+        return (
+            f"the server does not tell how its alarms stand (ConditionRefresh: {code_name(code)}); "
+            "each is known from its next event on"
+        ), self.waiting(now_us)
 
     async def acknowledge(self, client: Client, row: int) -> list[tuple[str, int]]:
         """Acknowledge what a row means and nobody has; return names and status codes.

@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final, NoReturn
 
+import numpy as np
 from asyncua.ua.uaerrors import UaError
 
 from protocols.errors import ConnectionLost
 from protocols.field.base import Answer, BoundDevice, BoundPoint, Driver, First, Sink
 from protocols.field.opcua.connecting import CONNECT_TIMEOUT_S
+from protocols.field.opcua.history import noted
 from protocols.field.opcua.last_values import LastValues
 from protocols.field.opcua.line import Line
 from protocols.field.opcua.settings import OpcUaParams, OpcUaSettings
@@ -27,6 +29,10 @@ from protocols.field.opcua.words import refusal
 from protocols.field.opcua.writing import Writing
 from protocols.model.clock import Clock, now_us
 from protocols.model.quality import Quality
+from protocols.model.reading import TimesUs
+
+NOTED_S: Final = 300.0
+"""So often it is noted until when each point is known; after a power cut so much is told again at most."""
 
 
 class OpcUaDriver(Driver):
@@ -86,14 +92,18 @@ class OpcUaDriver(Driver):
         self.watch = Watch(self.line, self._table, self._board, sink, self.clock)
         if self._writing is not None:
             self._writing.conditions = self.watch.conditions
+        self.watch.missed(self._noted())
         watching = asyncio.create_task(self.watch.run())
+        noting = asyncio.create_task(self._keep_noting())
         try:
             ends: set[asyncio.Future[Any]] = {watching, self.line.lost}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
             watching.cancel()
-            (ended,) = await asyncio.gather(watching, return_exceptions=True)
+            noting.cancel()
+            ended, _ = await asyncio.gather(watching, noting, return_exceptions=True)
             await self.watch.stop()
+            self._note()
         sink(self._board.unvouched(self.clock()))
         if self.line.lost.done():
             raise ConnectionLost(
@@ -101,6 +111,34 @@ class OpcUaDriver(Driver):
             )
         if ended is not None:
             raise ended
+
+    def _noted(self) -> TimesUs:
+        """Return until when each row was known when the line was lost, by the notes."""
+        known = np.zeros(len(self._table.points), np.int64)
+        for device in self.devices:
+            heard = noted(self.notes.get(device.key), [point.profile.key for point in device.points])
+            for point, time_us in zip(device.points, heard.tolist(), strict=True):
+                if point.index in self._table.row_of:
+                    known[self._table.row_of[point.index]] = time_us
+        return known
+
+    def _note(self) -> None:
+        """Note until when each row is known, for the next connection."""
+        times = self._board.known()
+        for device in self.devices:
+            before = self.notes.get(device.key).get("heard_us")
+            heard = dict(before) if isinstance(before, dict) else {}
+            for point in device.points:
+                row = self._table.row_of.get(point.index)
+                if row is not None and times[row]:
+                    heard[point.profile.key] = int(times[row])
+            self.notes.put(device.key, {"heard_us": heard})
+
+    async def _keep_noting(self) -> NoReturn:
+        """Note it from time to time, for a gateway that loses its power."""
+        while True:
+            await asyncio.sleep(NOTED_S)
+            self._note()
 
     def remarks(self) -> tuple[str, ...]:
         """Return what is not as it should be though values come."""

@@ -53,6 +53,8 @@ class LastValues:
         self._quality = np.full(len(points), Quality.BAD_NODE_ID_UNKNOWN, np.uint32)
         self._watched = np.zeros(len(points), np.bool_)
         self._text: dict[int, str] = {}
+        self._first = np.zeros(len(points), np.int64)
+        """Source time of the first value since `begin`; 0 before it."""
         self._lag_us = 0
         self._published = 0
         self.overflows: dict[int, int] = {}
@@ -83,6 +85,41 @@ class LastValues:
         at = np.array([row], np.intp)
         return self._columns(at, self._time[at], self._quality[at])
 
+    def begin(self) -> TimesUs:
+        """Take note that values come anew from now on; return as `known`."""
+        self._first[:] = 0
+        return self.known()
+
+    def known(self) -> TimesUs:
+        """Return the time up to which each row is known; 0 for those that are not."""
+        return np.where(self._quality < Quality.BAD, self._time, 0)
+
+    def first(self, row: int) -> int:
+        """Return the source time of the first value of a row since `begin`; 0 where there is none yet."""
+        return int(self._first[row])
+
+    def past(self, row: int, values: Sequence[Any], after_us: int, before_us: int, now_us: int) -> Readings:
+        """Return values of a row from between two times, and the present one after them."""
+        told = [sample(one, self._kinds[row], now_us, self._parts[row]) for one in values]
+        told = sorted(
+            (one for one in told if after_us < one.time_us < before_us), key=lambda one: one.time_us
+        )
+        if not told:
+            return Readings.empty()
+        n = len(told)
+        history = Readings(
+            np.full(n, self._indexes[row], np.int32),
+            np.array([one.time_us for one in told], np.int64),
+            np.array([one.value for one in told]),
+            np.array([one.quality for one in told], np.uint32),
+            {at: one.text for at, one in enumerate(told) if one.text is not None},
+        )
+        if not self._time[row]:
+            return history
+        self._time[row] += 1
+        at = np.array([row], np.intp)
+        return Readings.concat([history, self._columns(at, self._time[at], self._quality[at])])
+
     def forget(self) -> None:
         """Take note that nothing is watched any more; what was last said stays."""
         self._watched[:] = False
@@ -109,6 +146,7 @@ class LastValues:
             if one.text is not None:
                 changed = changed or self._text.get(row) != one.text
                 self._text[row] = one.text
+            self._first[row] = self._first[row] or one.time_us
             if one.time_us > self._time[row] and (changed or not self._time[row]):
                 places.append(row)
                 times.append(one.time_us)
@@ -140,6 +178,7 @@ class LastValues:
                 self.overflows[row] = self.overflows.get(row, 0) + 1
             if late:
                 continue
+            self._first[row] = self._first[row] or one.time_us
             if one.text is not None:
                 self._text[row] = one.text
             if self._time[row]:

@@ -45,6 +45,12 @@ class OpcUaSettings(Strict):
         default=250.0, ge=50, le=60_000, description="how often the server is to report changes"
     )
     polling: bool = Field(default=False, description="read the points instead of subscribing to them")
+    history_h: float = Field(
+        default=24.0,
+        ge=0,
+        le=744,
+        description="hours of a gap that are filled from the server's own history; 0: none",
+    )
     pki_dir: Path | None = Field(
         default=None, description="folder of certificates and trust; `opcua` in the state folder by itself"
     )

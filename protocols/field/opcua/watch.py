@@ -12,12 +12,12 @@ On every rung the points are read at their period, so a silent subscription cost
 from __future__ import annotations
 
 import asyncio
-import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
+import numpy as np
 from asyncua import ua
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.uaerrors import UaError, UaStatusCodeError
@@ -26,9 +26,11 @@ from protocols.errors import ConnectionLost
 from protocols.field.base import Sink
 from protocols.field.opcua import subscribing
 from protocols.field.opcua.conditions import Conditions
+from protocols.field.opcua.history import History
 from protocols.field.opcua.last_values import LastValues
 from protocols.field.opcua.limits import Limits
 from protocols.field.opcua.line import Line, farewell
+from protocols.field.opcua.pauses import Pause
 from protocols.field.opcua.publishing import GONE, Publisher
 from protocols.field.opcua.subscribing import Subscription
 from protocols.field.opcua.table import POLL_S, Table
@@ -36,10 +38,8 @@ from protocols.field.opcua.values import time_us
 from protocols.field.opcua.words import code_name, reason
 from protocols.model.clock import Clock, to_datetime
 from protocols.model.quality import Quality
-from protocols.model.reading import Readings
+from protocols.model.reading import Readings, TimesUs
 
-RETRY_S: Final = (60.0, 120.0, 300.0, 600.0)
-"""Pauses before what the server refused is asked for again: nodes, items, a subscription."""
 FALLS: Final = 3
 FALLS_S: Final = 600.0
 """A subscription that falls silent more than so often within so many seconds is not believed again soon."""
@@ -60,6 +60,9 @@ class Watch:
         self._line, self._table, self._board = line, table, board
         self._sink, self._clock = sink, clock
         self.conditions = Conditions(table, board)
+        self._history = History(line, table, board, self.limits, sink, clock, self._say_history)
+        self._known = np.zeros(len(table.points), np.int64)
+        """By row, until when its values are known where there is a gap after it; 0 where there is none."""
         self._publisher: Publisher | None = None
         self._news = asyncio.Event()
         self._watched: set[int] = set()
@@ -72,8 +75,8 @@ class Watch:
         self._lost_messages = False
         self._renew = False
         self._poll_at: dict[str, float] = {}
-        self._retry = _Pause()
-        self._resubscribe = _Pause()
+        self._retry = Pause()
+        self._resubscribe = Pause()
         self._rungs: dict[int, Callable[[], Awaitable[bool]]] = {
             REPUBLISH: self._republish,
             TRANSFER: self._transfer,
@@ -94,8 +97,13 @@ class Watch:
                 f"OPC UA {self._line.settings.url}: {reason(error)}", Quality.BAD_NO_COMMUNICATION
             ) from error
 
+    def missed(self, known: TimesUs) -> None:
+        """Take note, before `run`, until when each row was known when the line was lost."""
+        self._known = known
+
     async def stop(self) -> None:
         """Send no more requests."""
+        await self._history.stop()
         if self._publisher is not None:
             await self._publisher.stop()
 
@@ -110,6 +118,7 @@ class Watch:
             await self._read(self._polled)
         elif self._polled:
             await self._read(self._polled)
+        self._fill()
         self._retry.begin(_now())
 
     async def _wait(self) -> None:
@@ -138,8 +147,10 @@ class Watch:
                 f"messages of the server were lost at {to_datetime(self._clock()):%Y-%m-%d %H:%M:%S} UTC; "
                 "all values were read again",
             )
+            self._known = self._board.begin()
             self._sink(self._board.gap(self._heard_us))
             await self._read(self._watched)
+            self._fill()
             self._renew = True
         if self._renew:
             await self._refresh()
@@ -168,6 +179,7 @@ class Watch:
                 self._falls.popleft()
             if len(self._falls) > FALLS:
                 rung, why = POLL, f"{why}; the {len(self._falls)}th time in {FALLS_S / 60:.0f} min"
+            self._known = self._board.begin()
             self._sink(self._board.gap(self._heard_us))
         self._gone = ""
         self._say("way", f"the subscription is silent ({why}); values are polled meanwhile")
@@ -176,6 +188,18 @@ class Watch:
         while not await self._try(rung):
             rung += 1
         self._heard_s = _now()
+        self._fill()
+
+    def _fill(self) -> None:
+        """Fill the gap from the server's history, beside everything else."""
+        known, self._known = self._known, np.zeros_like(self._known)
+        self._history.fill(known)
+
+    def _say_history(self, sentence: str) -> None:
+        if sentence:
+            self._say("history", sentence)
+        else:
+            self.remarks.pop("history", None)
 
     async def _try(self, rung: int) -> bool:
         self.rung = rung
@@ -303,31 +327,23 @@ class Watch:
 
     async def _hear_conditions(self, made: Subscription) -> None:
         """Subscribe to the server's alarms where a point shows any, and ask how they stand."""
-        if not self._table.conditions():
-            return
-        code = await self.conditions.subscribe(self._line.client, made.id)
-        if code >= Quality.BAD:
-            self._say("conditions", f"the server tells none of its alarms ({code_name(code)})")
-            self._hand(self.conditions.unheard(self._clock()))
-        else:
-            await self._refresh()
+        if self._table.conditions():
+            self._stand(await self.conditions.hear(self._line.client, made.id, self._clock()))
 
     async def _refresh(self) -> None:
-        """Ask how the server's alarms stand; without an answer only what happens from now on is known."""
+        """Ask anew how the server's alarms stand."""
         self._renew = False
         made = self.subscription
-        if made is None or not self._table.conditions():
-            return
-        code = await self.conditions.refresh(self._line.client, made.id)
-        if code >= Quality.BAD:
-            self._say(
-                "conditions",
-                f"the server does not tell how its alarms stand (ConditionRefresh: {code_name(code)}); "
-                "each is known from its next event on",
-            )
-            self._hand(self.conditions.waiting(self._clock()))
+        if made is not None and self._table.conditions():
+            self._stand(await self.conditions.renew(self._line.client, made.id, self._clock()))
+
+    def _stand(self, told: tuple[str, Sequence[Readings]]) -> None:
+        remark, rows = told
+        if remark:
+            self._say("conditions", remark)
         else:
             self.remarks.pop("conditions", None)
+        self._hand(rows)
 
     def _hand(self, told: Sequence[Readings]) -> None:
         for one in told:
@@ -456,28 +472,6 @@ class Watch:
 
     def _say(self, about: str, sentence: str) -> None:
         self.remarks[about] = sentence
-
-
-class _Pause:
-    """A growing pause between tries; `at` is when the next one is due."""
-
-    def __init__(self) -> None:
-        self.at = math.inf
-        self._tries = 0
-
-    def begin(self, now: float) -> None:
-        """Wait the shortest pause from now."""
-        self._tries = 0
-        self.at = now + RETRY_S[0]
-
-    def next(self, now: float) -> None:
-        """Wait the next longer pause from now."""
-        self._tries = min(self._tries + 1, len(RETRY_S) - 1)
-        self.at = now + RETRY_S[self._tries]
-
-    def due(self, now: float) -> bool:
-        """Tell whether the pause is over."""
-        return now >= self.at
 
 
 def _now() -> float:

@@ -1,4 +1,4 @@
-"""Which severity a point shows of the server's own alarms, event by event; a real server is in test_foreign."""
+"""Which severity a point shows of the server's own alarms, event by event; a real one in test_foreign."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from asyncua import ua
 
 from protocols.errors import ConnectionLost
 from protocols.field.base import Driver
-from protocols.field.opcua import subscribing, watch
+from protocols.field.opcua import pauses, subscribing, watch
 from protocols.model.clock import SECOND_US, now_us
 from protocols.model.quality import Quality
 from tests.protocols.field.devices import Listening, bind, driver, profile, rows
@@ -160,7 +160,7 @@ async def test_a_server_without_room_is_polled_and_says_so(
 ) -> None:
     inner = opcua_server.server.iserver
     monkeypatch.setattr(inner, "max_subscriptions", 0)
-    monkeypatch.setattr(watch, "RETRY_S", (1.0, 1.0))
+    monkeypatch.setattr(pauses, "RETRY_S", (1.0, 1.0))
     await put(opcua_server, "A", 1.0)
     one = made(opcua_server, "A", "Ghost")
     async with listening(one) as heard:
@@ -194,7 +194,7 @@ async def test_polling_by_a_persons_word_needs_no_subscription(opcua_server: Opc
 async def test_a_node_and_a_namespace_that_come_later_are_found(
     opcua_server: OpcUaServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "RETRY_S", (0.5, 0.5))
+    monkeypatch.setattr(pauses, "RETRY_S", (0.5, 0.5))
     await put(opcua_server, "A", 1.0)
     async with listening(made(opcua_server, "A", "Born", "Later")) as heard:
         await heard.until(lambda h: set(h.last()) == {0, 1, 2}, PATIENCE_S)
