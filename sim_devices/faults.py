@@ -15,19 +15,21 @@ Written the same way on the command line, in a schedule and over HTTP, as `kind:
     stalled:cam-river               its stream plays and brings no frames
     busy:cam-river                  its stream is refused: too many viewers (503)
     clock:cam-river:90              its clock is 90 s ahead (negative: behind)
+    spike:aq-centre.pm25:30         one reading in 30 s is far off (default 10)
+    sentinel:aq-centre.pm25         the sensor says "no value"; without a point every sensor of the device
+    exception:ps-riverside-pump2:2  a Modbus device answers with this exception code (default 4)
+
+`offline` is another word for dead.
 """
 
 from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from protocols.errors import Rejected
-
-HOUR_US = 3_600_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,54 @@ class WrongClock:
         return f"clock:{self.device}:{self.ahead_s:g}"
 
 
-Fault: TypeAlias = Dead | Broken | Slow | Drop | Drift | Frozen | Black | Trouble | WrongClock
+@dataclass(frozen=True, slots=True)
+class Spike:
+    """A point is far off for a second, once in `every_s` seconds of the world's time."""
+
+    device: str
+    point: str
+    every_s: float = 10.0
+
+    def __str__(self) -> str:
+        return f"spike:{self.device}.{self.point}:{self.every_s:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sentinel:
+    """A sensor failed and says so (only `point`, if that is given)."""
+
+    device: str
+    point: str = ""
+
+    def __str__(self) -> str:
+        return f"sentinel:{self.device}.{self.point}" if self.point else f"sentinel:{self.device}"
+
+
+@dataclass(frozen=True, slots=True)
+class Exceptional:
+    """A Modbus device answers every request with an exception; of other protocols it is broken."""
+
+    device: str
+    code: int = 4
+
+    def __str__(self) -> str:
+        return f"exception:{self.device}:{self.code}"
+
+
+Fault: TypeAlias = (
+    Dead
+    | Broken
+    | Slow
+    | Drop
+    | Drift
+    | Frozen
+    | Black
+    | Trouble
+    | WrongClock
+    | Spike
+    | Sentinel
+    | Exceptional
+)
 
 GRAMMAR: dict[str, str] = {
     "dead": "dead:DEVICE",
@@ -146,24 +195,31 @@ GRAMMAR: dict[str, str] = {
     "stalled": "stalled:DEVICE",
     "busy": "busy:DEVICE",
     "clock": "clock:DEVICE:SECONDS",
+    "spike": "spike:DEVICE.POINT[:EVERY_SECONDS]",
+    "sentinel": "sentinel:DEVICE[.POINT]",
+    "exception": "exception:DEVICE[:CODE]",
 }
 """How each kind is written; the help texts print it."""
+
+
+_OTHER_WORDS = {"offline": "dead"}
 
 
 def parse_fault(text: str) -> Fault:
     """Return the fault that a person wrote. Raises Rejected `fault-syntax` with the right form."""
     kind, _, rest = text.strip().partition(":")
+    kind = _OTHER_WORDS.get(kind, kind)
     if kind not in GRAMMAR:
         near = difflib.get_close_matches(kind, GRAMMAR, n=1)
         hint = f"; did you mean {near[0]}?" if near else f"; known are {', '.join(GRAMMAR)}"
         raise Rejected("fault-syntax", f"fault {text!r}: there is no kind {kind!r}{hint}")
     target, _, argument = rest.partition(":")
     device, _, point = target.partition(".")
-    takes_point = kind in ("drift", "frozen")
+    takes_point = kind in ("drift", "frozen", "spike", "sentinel")
     if (
         not device
         or (point and not takes_point)
-        or (argument and kind not in ("slow", "drop", "drift", "clock"))
+        or (argument and kind not in ("slow", "drop", "drift", "clock", "spike", "exception"))
     ):
         raise _syntax(text, kind)
     match kind:
@@ -179,6 +235,14 @@ def parse_fault(text: str) -> Fault:
             return Trouble(kind, device)
         case "clock":
             return WrongClock(device, _number(text, kind, argument))
+        case "sentinel":
+            return Sentinel(device, point)
+        case "exception":
+            return Exceptional(device, _code(text, argument or "4"))
+        case "spike" if point:
+            return Spike(device, point, _number(text, kind, argument or "10", at_least=2.0))
+        case "spike":
+            raise _syntax(text, kind)
         case "slow":
             return Slow(device, _number(text, kind, argument or "2", above=0.0))
         case "drop":
@@ -193,6 +257,13 @@ def _syntax(text: str, kind: str) -> Rejected:
     return Rejected("fault-syntax", f"fault {text!r}: write it as {GRAMMAR[kind]}")
 
 
+def _code(text: str, argument: str) -> int:
+    if not argument.isdecimal() or not 1 <= int(argument) <= 11:
+        form = GRAMMAR["exception"]
+        raise Rejected("fault-syntax", f"fault {text!r}: {argument!r} is no code from 1 to 11 ({form})")
+    return int(argument)
+
+
 def _number(
     text: str, kind: str, argument: str, above: float | None = None, at_least: float | None = None
 ) -> float:
@@ -202,170 +273,6 @@ def _number(
         raise _syntax(text, kind) from None
     too_low = (above is not None and number <= above) or (at_least is not None and number < at_least)
     if too_low or not math.isfinite(number):
-        bound = f"above {above:g}" if above is not None else "a finite number, 0 or more"
+        bound = f"above {above:g}" if above is not None else f"a finite number, {at_least or 0:g} or more"
         raise Rejected("fault-syntax", f"fault {text!r}: {argument!r} must be {bound} ({GRAMMAR[kind]})")
     return number
-
-
-class FaultBoard:
-    """The faults that are active now. Servers ask it; people and schedules write on it.
-
-    One fault of a kind per target: setting `slow:x:3` replaces `slow:x:1`. Costs one dictionary look-up
-    per question, so that a server under benchmark does not feel it.
-    """
-
-    def __init__(self, points: Mapping[str, Iterable[str]], endpoints: Iterable[str]) -> None:
-        """`points` maps each device key to its point keys; `endpoints` are the servers' keys."""
-        self._points = {device: frozenset(keys) for device, keys in points.items()}
-        self._endpoints = frozenset(endpoints)
-        self._active: dict[tuple[str, ...], tuple[Fault, int]] = {}
-        self._dead: set[str] = set()
-        self._broken: set[str] = set()
-        self._black: set[str] = set()
-        self._troubles: set[tuple[CameraTrouble, str]] = set()
-        self._clocks: dict[str, float] = {}
-        self._delays: dict[str, float] = {}
-        self._drops: dict[str, float] = {}
-        self._altered: dict[str, dict[str, tuple[float, int]]] = {}
-        self._frozen: dict[str, str] = {}
-        self._listeners: list[Callable[[], None]] = []
-        self.now_us = 0
-
-    def set(self, fault: Fault) -> None:
-        """Activate a fault from now on. Raises Rejected `fault-target` for an unknown target."""
-        self.check(fault)
-        self._active[_slot(fault)] = (fault, self.now_us)
-        self._rebuild()
-
-    def clear(self, fault: Fault) -> None:
-        """End a fault (whatever its argument). Raises Rejected `fault-inactive` where there is none."""
-        if self._active.pop(_slot(fault), None) is None:
-            active = ", ".join(str(each) for each in self.active()) or "none"
-            raise Rejected("fault-inactive", f"fault {fault} is not active; active are: {active}")
-        self._rebuild()
-
-    def clear_all(self) -> None:
-        """End every fault."""
-        self._active.clear()
-        self._rebuild()
-
-    def active(self) -> tuple[Fault, ...]:
-        """Return the active faults, oldest first."""
-        return tuple(fault for fault, _ in self._active.values())
-
-    def on_change(self, listener: Callable[[], None]) -> None:
-        """Call `listener` after every change, in the event loop's thread; it must not block."""
-        self._listeners.append(listener)
-
-    def dead(self, device: str) -> bool:
-        """Say whether the device is silent."""
-        return device in self._dead
-
-    def broken(self, device: str) -> bool:
-        """Say whether the device answers with failures."""
-        return device in self._broken
-
-    def black(self, device: str) -> bool:
-        """Say whether the camera is black."""
-        return device in self._black
-
-    def trouble(self, kind: CameraTrouble, device: str) -> bool:
-        """Say whether this is wrong with the camera."""
-        return (kind, device) in self._troubles
-
-    def ahead_s(self, device: str) -> float:
-        """Return by how many seconds the camera's own clock is ahead."""
-        return self._clocks.get(device, 0.0)
-
-    def delay_s(self, device: str) -> float:
-        """Return by how many seconds the device is late; 0 for a healthy one."""
-        return self._delays.get(device, 0.0)
-
-    def drop_every_s(self, endpoint: str) -> float | None:
-        """Return the seconds between cuts of the server's connections; None for a healthy one."""
-        return self._drops.get(endpoint)
-
-    def frozen(self, device: str, point: str = "") -> bool:
-        """Say whether the device (or this point of it) repeats itself."""
-        frozen = self._frozen.get(device)
-        return frozen is not None and frozen in ("", point)
-
-    def drift(self, device: str, point: str) -> float:
-        """Return what a drifting sensor adds now, in the point's unit."""
-        altered = self._altered.get(device)
-        if altered is None or point not in altered:
-            return 0.0
-        per_hour, since_us = altered[point]
-        return per_hour * (self.now_us - since_us) / HOUR_US
-
-    def altered(self, device: str) -> bool:
-        """Say whether any value of the device differs from the world's (drift or freeze)."""
-        return device in self._altered or device in self._frozen
-
-    def check(self, fault: Fault) -> None:
-        """Raise Rejected `fault-target` unless the fault's target exists."""
-        if isinstance(fault, Drop):
-            _known(fault.endpoint, self._endpoints, f"fault {fault}: no server")
-            return
-        _known(fault.device, self._points, f"fault {fault}: no device")
-        if isinstance(fault, Drift) or (isinstance(fault, Frozen) and fault.point):
-            _known(fault.point, self._points[fault.device], f"fault {fault}: {fault.device} has no point")
-
-    def _rebuild(self) -> None:
-        for table in (
-            self._dead,
-            self._broken,
-            self._black,
-            self._troubles,
-            self._clocks,
-            self._delays,
-            self._drops,
-            self._altered,
-            self._frozen,
-        ):
-            table.clear()
-        for fault, since_us in self._active.values():
-            match fault:
-                case Dead(device):
-                    self._dead.add(device)
-                case Broken(device):
-                    self._broken.add(device)
-                case Black(device):
-                    self._black.add(device)
-                case Trouble(kind, device):
-                    self._troubles.add((kind, device))
-                case WrongClock(device, ahead_s):
-                    self._clocks[device] = ahead_s
-                case Slow(device, delay_s):
-                    self._delays[device] = delay_s
-                case Drop(endpoint, every_s):
-                    self._drops[endpoint] = every_s
-                case Drift(device, point, per_hour):
-                    self._altered.setdefault(device, {})[point] = (per_hour, since_us)
-                case Frozen(device, point):
-                    self._frozen[device] = point
-        for listener in self._listeners:
-            listener()
-
-
-def _slot(fault: Fault) -> tuple[str, ...]:
-    match fault:
-        case Drop(endpoint, _):
-            return ("drop", endpoint)
-        case Drift(device, point, _):
-            return ("drift", device, point)
-        case Trouble(kind, device):
-            return (kind, device)
-        case _:
-            return (type(fault).__name__.lower(), fault.device)
-
-
-def _known(key: str, keys: Iterable[str], what: str) -> None:
-    names = sorted(keys)
-    if key in names:
-        return
-    near = difflib.get_close_matches(key, names, n=3)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"known are: {', '.join(names[:12])}"
-    if not near and len(names) > 12:
-        hint += f" and {len(names) - 12} more"
-    raise Rejected("fault-target", f"{what} {key!r}; {hint}")

@@ -16,6 +16,7 @@ import yaml
 from protocols.errors import Rejected
 from protocols.model.clock import SECOND_US
 from protocols.model.device import Profile
+from sim_devices.paste import line_settings
 from sim_devices.plain_yaml import load
 from sim_devices.profiles import find_profile, read_profile
 from sim_devices.solo import SoloDevice, river_scene
@@ -89,7 +90,7 @@ class FleetWorld:
             data["profiles"] = str((self.path.resolve().parent / str(data["profiles"])).resolve())
         for entry in data["connections"]:
             if entry["key"] in urls:
-                entry["settings"] = _settings(entry, urls[entry["key"]], self._tls_folder)
+                entry["settings"] = line_settings(entry, urls[entry["key"]], self._tls_folder)
         body = yaml.safe_dump(data, allow_unicode=True, sort_keys=False, width=110)
         return f"# Made by `citynerve-sim gateway {self.path.name}`: its devices, simulated here.\n{body}"
 
@@ -138,25 +139,3 @@ def _mapping(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise Rejected("gateway-file", f"{path} is no gateway file; run: citynerve-edge check {path}")
     return data
-
-
-def _settings(entry: Mapping[str, Any], url: str, tls_folder: Path) -> dict[str, Any]:
-    """Return a line's settings for a simulator's address; simulators ask for no password."""
-    protocol = entry["protocol"]
-    if protocol == "opcua":
-        return {"url": url}
-    if protocol == "camera":
-        return {"base_url": url}
-    before = entry.get("settings") or {}
-    transport = before.get("transport", "tcp") if protocol == "modbus" else "tcp"
-    if transport == "rtu":
-        # A pseudo-terminal has no speed; what the file says of it stays true.
-        return {**before, "device": url.removeprefix("serial:")}
-    host, _, port = url.partition("://")[2].rpartition(":")
-    place: dict[str, Any] = {"host": host, "port": int(port)}
-    if transport == "tls":
-        files = {"ca_file": "ca.pem", "certificate": "gateway.pem", "key": "gateway.key"}
-        return {"transport": "tls", **place, **{key: str(tls_folder / name) for key, name in files.items()}}
-    if transport == "dial-in":
-        return {**before, **place}
-    return place | ({"transport": transport} if transport != "tcp" else {})

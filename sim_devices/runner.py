@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from protocols.model.clock import SECOND_US, Clock, now_us, to_datetime
-from sim_devices.faults import Fault, FaultBoard
+from sim_devices.fault_board import FaultBoard
+from sim_devices.faults import Fault
 from sim_devices.schedule import Entry
 from sim_devices.servers.base import SimServer
 from sim_devices.servers.control import ControlServer
@@ -48,6 +49,7 @@ class Settings:
     opcua_folder: Path | None = None
     """Where OPC UA servers keep their certificate; None: they are not secured."""
     opcua_credentials: tuple[str, str] | None = None
+    opcua_history: bool = False
     faults: tuple[Fault, ...] = ()
     schedule: tuple[Entry, ...] = field(default=())
 
@@ -187,4 +189,6 @@ def _server(
     if endpoint.protocol == "opcua" and settings.opcua_folder is not None:
         security = importlib.import_module("sim_devices.servers.opcua_security").OpcUaSecurity
         more["security"] = security(settings.opcua_folder / endpoint.key, settings.opcua_credentials)
+    if endpoint.protocol == "opcua":
+        more["history"] = settings.opcua_history
     return build(endpoint, world, faults, host=settings.host, clock=clock, **more)

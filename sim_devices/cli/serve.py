@@ -15,6 +15,7 @@ import typer
 
 from protocols.errors import CityNerveError, ConfigError
 from sim_devices.faults import parse_fault
+from sim_devices.paste import as_yaml
 from sim_devices.runner import Settings, Simulation, simulating
 from sim_devices.schedule import load_schedule
 from sim_devices.world import World
@@ -34,6 +35,7 @@ def settings(
     camera_auth: str | None,
     opcua_pki: Path | None = None,
     opcua_auth: str | None = None,
+    opcua_history: bool = False,
 ) -> Settings:
     """Return the settings that a person typed. Raises Rejected and ConfigError."""
     if opcua_auth is not None and opcua_pki is None:
@@ -48,6 +50,7 @@ def settings(
         camera_credentials=_credentials(camera_auth, "--camera-auth"),
         opcua_folder=opcua_pki,
         opcua_credentials=_credentials(opcua_auth, "--opcua-auth"),
+        opcua_history=opcua_history,
         faults=tuple(parse_fault(text) for text in faults or ()),
         schedule=load_schedule(schedule) if schedule else (),
     )
@@ -126,8 +129,16 @@ def table(state: dict[str, Any]) -> str:
         lines.append(f"control  {state['control']}/state")
     lines += [f"fault    {fault}" for fault in state["faults"]]
     lines += [f"gateway  {path}" for path in state.get("gateways", ())]
+    lines += [f"golden   {vector['point']} = {_becomes(vector)}" for vector in state.get("golden", ())]
+    if "paste" in state:
+        lines += ["", "# for the gateway file:", as_yaml(state["paste"]), ""]
     lines.append("Ctrl-C stops everything.")
     return "\n".join(lines)
+
+
+def _becomes(vector: dict[str, Any]) -> str:
+    value = vector["value"]
+    return vector["quality"] if value is None else value if isinstance(value, str) else f"{value:.10g}"
 
 
 def quiet_libraries() -> None:

@@ -16,7 +16,7 @@ from protocols.errors import CityNerveError
 from protocols.model.clock import Clock, now_us
 from protocols.model.device import PointProfile, Profile
 from protocols.model.golden import Golden
-from sim_devices.faults import FaultBoard
+from sim_devices.fault_board import FaultBoard
 from sim_devices.world import Endpoint, Proving, SimDevice, World
 
 
@@ -75,8 +75,12 @@ class DeviceView:
         if self._faults.frozen(self.key, point.key):
             return self._held.setdefault(point.key, value)
         self._held.pop(point.key, None)
+        if self._faults.failed(self.key, point.key):
+            return None
         if isinstance(value, str) or value is None:
             return value
+        if self._faults.spikes(self.key, point.key):
+            return _far_off(point, value)
         return value + self._faults.drift(self.key, point.key)
 
     def write(self, point: PointProfile, value: float | str) -> None:
@@ -88,6 +92,13 @@ class DeviceView:
             if math.isnan(value) or (low is not None and value < low) or (high is not None and value > high):
                 raise ValueError(f"{self.key}.{point.key} takes {low} to {high}, not {value:g}")
         self.device.write(point.key, value)
+
+
+def _far_off(point: PointProfile, value: float) -> float:
+    """Return what a disturbed line makes of a value: ten times it, the other way round for a switch."""
+    if point.type == "bool":
+        return 0.0 if value else 1.0
+    return value * 10 if value else 1000.0
 
 
 class SimServer(ABC):

@@ -24,7 +24,7 @@ from amqtt.plugins.base import BasePlugin
 from amqtt.session import IncomingApplicationMessage
 
 from protocols.model.clock import Clock, now_us
-from sim_devices.faults import FaultBoard
+from sim_devices.fault_board import FaultBoard
 from sim_devices.servers.base import SimServer, listen
 from sim_devices.world import Endpoint, World
 

@@ -23,7 +23,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from protocols.model.clock import SECOND_US, Clock, now_us
-from sim_devices.faults import FaultBoard
+from sim_devices.fault_board import FaultBoard
 from sim_devices.servers.base import DeviceView, SimServer
 from sim_devices.servers.camera_stream import CameraStream, Codec, check_codec
 from sim_devices.servers.digest import DigestGate

@@ -25,7 +25,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from protocols.errors import Rejected
-from sim_devices.faults import FaultBoard, parse_fault
+from sim_devices.fault_board import FaultBoard
+from sim_devices.faults import parse_fault
 from sim_devices.servers.http import HttpListener
 from sim_devices.world import World
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from protocols.model.clock import Clock, now_us
-from sim_devices.faults import FaultBoard
+from sim_devices.fault_board import FaultBoard
 from sim_devices.servers.base import DeviceView, SimServer
 from sim_devices.servers.modbus_doors import Send, door
 from sim_devices.servers.modbus_frames import Asked, Frames
@@ -113,7 +113,7 @@ class ModbusServer(SimServer):
         if self.faults.dead(key):
             return None
         if self.faults.broken(key):
-            return bytes((pdu[0] | 0x80, DEVICE_FAILURE))
+            return bytes((pdu[0] | 0x80, self.faults.exception(key) or DEVICE_FAILURE))
         handler = _FUNCTIONS.get(pdu[0])
         if handler is None:
             return bytes((pdu[0] | 0x80, ILLEGAL_FUNCTION))

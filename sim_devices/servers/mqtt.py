@@ -8,7 +8,7 @@ last will (`{"online": …}`) are retained.
 from __future__ import annotations
 
 from protocols.model.clock import Clock, now_us
-from sim_devices.faults import FaultBoard
+from sim_devices.fault_board import FaultBoard
 from sim_devices.servers.broker import BrokerServer
 from sim_devices.servers.mqtt_device import MqttDevice
 from sim_devices.world import Endpoint, World

@@ -22,7 +22,7 @@ from asyncua.ua.status_codes import StatusCodes
 
 from protocols.model.clock import Clock, now_us, to_datetime
 from protocols.model.device import DataType, PointProfile
-from sim_devices.faults import FaultBoard
+from sim_devices.fault_board import FaultBoard
 from sim_devices.servers.base import DeviceView, SimServer, listen
 from sim_devices.servers.opcua_security import OpcUaSecurity, secure
 from sim_devices.servers.registers import to_raw, to_value
@@ -55,6 +55,10 @@ _RANGES: dict[DataType, tuple[int, int]] = {
 }
 
 
+HISTORY_VALUES = 10_000
+"""Values of a point that a server with history keeps, the newest ones."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Node:
     """A variable and the point that it shows."""
@@ -76,10 +80,15 @@ class OpcUaServer(SimServer):
         host: str = "127.0.0.1",
         clock: Clock = now_us,
         security: OpcUaSecurity | None = None,
+        history: bool = False,
     ) -> None:
-        """`security`: offer every policy and ask for a user as it says; None is anonymous, unsecured."""
+        """`security`: offer every policy and ask for a user as it says; None is anonymous, unsecured.
+
+        `history`: keep the last values of every point, for HistoryRead.
+        """
         super().__init__(endpoint, world, faults, host=host, clock=clock)
         self._security = security
+        self._history = history
         self._server: Server | None = None
         self._nodes: dict[ua.NodeId, _Node] = {}
         self._sampled_us: dict[str, int] = {}
@@ -120,6 +129,9 @@ class OpcUaServer(SimServer):
         await server.start()
         self._server = server
         self._open_connections = inner.max_connections
+        if self._history:
+            kept = [server.get_node(node_id) for node_id in self._nodes]
+            await server.historize_node_data_change(kept, count=HISTORY_VALUES)
         await self.tick()
 
     def _probe(self) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from protocols.model.clock import Clock, now_us
 from protocols.model.device import PointProfile
-from sim_devices.faults import FaultBoard
+from sim_devices.fault_board import FaultBoard
 from sim_devices.servers import snmp_ber as ber
 from sim_devices.servers.base import DeviceView, PortBusyError, SimServer
 from sim_devices.servers.snmp_ber import Message, Oid, Value

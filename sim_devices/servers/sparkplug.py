@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 
 from protocols.model.clock import Clock, now_us
 from protocols.model.sparkplug import NAMESPACE
-from sim_devices.faults import FaultBoard
+from sim_devices.fault_board import FaultBoard
 from sim_devices.servers.base import DeviceView
 from sim_devices.servers.broker import BrokerServer
 from sim_devices.servers.sparkplug_node import EdgeNode, Out

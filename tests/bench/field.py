@@ -20,7 +20,7 @@ from typing import Any
 
 from protocols.model.clock import now_us
 from protocols.model.device import ModbusAddress, PointProfile, Profile, Text
-from sim_devices.faults import FaultBoard
+from sim_devices.fault_board import FaultBoard
 from sim_devices.servers.modbus import ModbusServer
 from sim_devices.world import Endpoint, Scene, SimDevice
 

@@ -11,7 +11,7 @@ import yaml
 import firmware_configs
 from edge.tools.fitting import fit_unit
 from protocols.model.device import REGISTERS, PointProfile, Profile
-from sim_devices.faults import FaultBoard
+from sim_devices.fault_board import FaultBoard
 from sim_devices.profiles import shipped_profiles
 from sim_devices.servers.base import DeviceView
 from sim_devices.servers.modbus_unit import ModbusException, ModbusUnit

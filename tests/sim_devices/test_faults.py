@@ -7,7 +7,21 @@ from pathlib import Path
 import pytest
 
 from protocols.errors import ConfigError, Rejected
-from sim_devices.faults import Black, Broken, Dead, Drift, Drop, FaultBoard, Frozen, Slow, parse_fault
+from sim_devices.fault_board import FaultBoard
+from sim_devices.faults import (
+    Black,
+    Broken,
+    Dead,
+    Drift,
+    Drop,
+    Exceptional,
+    Fault,
+    Frozen,
+    Sentinel,
+    Slow,
+    Spike,
+    parse_fault,
+)
 from sim_devices.schedule import Entry, load_schedule
 
 
@@ -19,10 +33,11 @@ def made() -> FaultBoard:
     "fault",
     [
         Dead("pump1"), Broken("pump1"), Slow("pump1", 0.5), Drop("line1"), Drop("line1", 10), Black("cam1"),
-        Drift("pump1", "level", -4.5), Frozen("cam1"), Frozen("pump1", "level"),
+        Drift("pump1", "level", -4.5), Frozen("cam1"), Frozen("pump1", "level"), Spike("pump1", "level", 4),
+        Sentinel("pump1"), Sentinel("pump1", "level"), Exceptional("pump1", 2),
     ],
 )  # fmt: skip
-def test_written_and_read_back(fault: Dead | Broken | Slow | Drop | Drift | Frozen | Black) -> None:
+def test_written_and_read_back(fault: Fault) -> None:
     assert parse_fault(str(fault)) == fault
 
 
@@ -34,6 +49,9 @@ def test_written_and_read_back(fault: Dead | Broken | Slow | Drop | Drift | Froz
         ("slow:pump1:x", r"slow:DEVICE\[:SECONDS\]"), ("drop:line1:-1", "0 or more"),
         ("drift:pump1:3", "UNITS_PER_HOUR"), ("drift:pump1.level", "UNITS_PER_HOUR"),
         ("drift:pump1.level:nan", "finite"), ("dead:pump1.level", "dead:DEVICE"),
+        ("spike:pump1", r"spike:DEVICE\.POINT"), ("spike:pump1.level:1", "2 or more"),
+        ("sentinel:pump1.level:3", r"sentinel:DEVICE\[\.POINT\]"), ("exception:pump1:12", "from 1 to 11"),
+        ("exception:pump1.level", "exception:DEVICE"),
     ],
 )  # fmt: skip
 def test_a_wrong_fault_is_answered_with_its_form(text: str, says: str) -> None:
@@ -55,6 +73,29 @@ def test_an_unknown_target_is_answered_with_the_near_ones(text: str, says: str) 
     with pytest.raises(Rejected, match=says):
         board.set(parse_fault(text))
     assert board.active() == ()
+
+
+def test_offline_is_another_word_for_dead() -> None:
+    assert parse_fault("offline:pump1") == Dead("pump1")
+
+
+def test_a_spike_lasts_a_second_of_each_period() -> None:
+    board = made()
+    board.set(parse_fault("spike:pump1.level:5"))
+    seen = []
+    for second in range(10):
+        board.now_us = second * 1_000_000 + 500_000
+        seen.append(board.spikes("pump1", "level"))
+    assert seen == [False] * 4 + [True] + [False] * 4 + [True]
+    assert not board.spikes("pump1", "power")
+
+
+def test_a_failed_sensor_is_one_or_all_of_a_device() -> None:
+    board = made()
+    board.set(Sentinel("pump1", "level"))
+    assert (board.failed("pump1", "level"), board.failed("pump1", "power")) == (True, False)
+    board.set(Sentinel("pump1"))
+    assert board.failed("pump1", "power")
 
 
 def test_the_board() -> None:

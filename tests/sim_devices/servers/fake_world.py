@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from protocols.model.device import Profile
-from sim_devices.faults import FaultBoard
+from sim_devices.fault_board import FaultBoard
 from sim_devices.world import Endpoint, Scene, SimDevice
 
 

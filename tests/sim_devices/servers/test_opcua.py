@@ -35,12 +35,12 @@ MOMENT_US = 1_763_800_000_123_456
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[tuple[OpcUaServer, FakeDevice]]:
+async def serving(*, history: bool = False) -> AsyncIterator[tuple[OpcUaServer, FakeDevice]]:
     gate = FakeDevice("gate-west", GATE, {"device": "Gate1"}, {"opening": 25.0, "text": "ok"})
     endpoint = Endpoint("plc1", "opcua", 0, ("gate-west",))
     world = FakeWorld([gate], [endpoint])
     faults = board(world)
-    server = OpcUaServer(endpoint, world, faults, clock=lambda: MOMENT_US)
+    server = OpcUaServer(endpoint, world, faults, clock=lambda: MOMENT_US, history=history)
     faults.on_change(server.follow_faults)
     await server.start()
     try:
@@ -60,7 +60,7 @@ class Seen:
 
 
 async def test_values_writes_and_subscriptions() -> None:
-    async with serving() as (server, gate), Client(server.url) as client:
+    async with serving(history=True) as (server, gate), Client(server.url) as client:
         index = await client.get_namespace_index(URI)
 
         async def value(name: str) -> ua.DataValue:
@@ -85,6 +85,12 @@ async def test_values_writes_and_subscriptions() -> None:
         assert gate.written == [("opening", 40.0)]
         assert (await value("Opening")).Value == ua.Variant(40.0, ua.VariantType.Float)
         assert await asyncio.wait_for(seen.values.get(), 2) == 40.0
+        async with asyncio.timeout(60):
+            # The server keeps values by a subscription of its own, a moment after they changed.
+            while not {25.0, 40.0} <= {  # noqa: ASYNC110
+                each.Value.Value for each in await opening.read_raw_history() if each.Value
+            }:
+                await asyncio.sleep(0.02)
         with pytest.raises(BadOutOfRange):
             await opening.write_value(140.0, ua.VariantType.Float)
         with pytest.raises(BadTypeMismatch):

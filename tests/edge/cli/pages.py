@@ -1,4 +1,4 @@
-"""docs/first-gateway.md, typed line by line in a clean folder: what it shows is what comes.
+"""Pages of docs/ that are typed line by line in a clean folder: what a page shows is what comes.
 
 A ```sh block is typed as it stands; one after `<!-- in the background -->` is left running. A ```text block
 behind it shows lines of its output in their order, `…` for anything.
@@ -16,16 +16,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
-from tests.architecture.reference import ROOT
 from tests.edge.cli.conftest import PROGRAMS
 from tests.ports import free_port
 
-PAGE = ROOT / "docs" / "first-gateway.md"
-CHINESE = ROOT / "docs" / "first-gateway.zh.md"
 BLOCK = re.compile(r"(<!-- in the background -->\n)?```sh\n(.*?)```\n(?:```text\n(.*?)```)?", re.DOTALL)
-PORT = 5020
 
 
 @dataclass(frozen=True)
@@ -44,11 +38,13 @@ class Block:
 
 
 def blocks(page: Path) -> list[Block]:
+    """Return the shell blocks of a page in their order."""
     found = BLOCK.findall(page.read_text(encoding="utf-8"))
     return [Block(bool(mark), script, tuple(shown.splitlines())) for mark, script, shown in found]
 
 
 def environment() -> dict[str, str]:
+    """Return an environment in which the programs are found."""
     return {**os.environ, "PATH": f"{PROGRAMS}:{os.environ['PATH']}"}
 
 
@@ -74,48 +70,25 @@ def running(script: str, folder: Path, block: Block) -> Iterator[None]:
             assert process.wait(60) == 0, log.read_text()
 
 
-def test_the_page_is_true_as_written(tmp_path: Path) -> None:
+def typed_through(page: Path, folder: Path, port_of_page: int) -> None:
+    """Type a page; where another program has its port already, the page has another one."""
     with socket.socket() as probe:
-        port = PORT if probe.connect_ex(("127.0.0.1", PORT)) else free_port()
+        port = port_of_page if probe.connect_ex(("127.0.0.1", port_of_page)) else free_port()
     with ExitStack() as stack:
-        for block in blocks(PAGE):
+        for block in blocks(page):
             # Only where another program has the page's port already is it another one.
-            script = block.script.replace(str(PORT), str(port))
+            script = block.script.replace(str(port_of_page), str(port))
             shown = Block(
-                block.background, script, tuple(x.replace(str(PORT), str(port)) for x in block.shown)
+                block.background, script, tuple(x.replace(str(port_of_page), str(port)) for x in block.shown)
             )
             if block.background:
-                stack.enter_context(running(script, tmp_path, shown))
+                stack.enter_context(running(script, folder, shown))
                 continue
             answer = subprocess.run(
-                ["bash", "-euc", script], cwd=tmp_path, env=environment(), capture_output=True, text=True,
+                ["bash", "-euc", script], cwd=folder, env=environment(), capture_output=True, text=True,
                 timeout=300, check=False, stdin=subprocess.DEVNULL,
             )  # fmt: skip
             assert answer.returncode == 0, f"{script}\n{answer.stdout}\n{answer.stderr}"
             assert shown.pattern.search(answer.stdout), (
                 f"{script}\nshown: {shown.shown}\ncame:\n{answer.stdout}"
             )
-
-
-def test_every_block_shows_what_comes() -> None:
-    found = blocks(PAGE)
-    assert len(found) >= 8
-    assert all(block.shown for block in found)
-    # Behind a parser that finds too little, everything would be true.
-    assert PAGE.read_text().count("```sh") == len(found)
-
-
-def test_both_languages_type_the_same() -> None:
-    assert blocks(CHINESE) == blocks(PAGE)
-    inline = [
-        re.findall(r"`(citynerve-[^`\n]+)`", page.read_text(encoding="utf-8")) for page in (PAGE, CHINESE)
-    ]
-    assert inline[0] == inline[1]
-
-
-@pytest.mark.parametrize(
-    ("output", "matches"), [("a 1 b\nx\nc", True), ("c\na 1 b", False), ("a 1 c\nc", False)]
-)
-def test_the_patterns_are_strict_about_order(output: str, matches: bool) -> None:
-    block = Block(False, "", ("a … b", "c"))
-    assert bool(block.pattern.search(output)) == matches
