@@ -197,13 +197,14 @@ class SnmpServer(SimServer):
         view, point = self._objects[name]
         if self.faults.broken(view.key):
             raise Refused(_GEN_ERR)
-        held = view.read(point)
+        golden = view.golden(point)
+        held = golden.raw if golden is not None else view.read(point)
         address = point.snmp
         if held is None or address is None:
             raise Refused(_GEN_ERR)
         if isinstance(held, str):
             return Value(ber.OCTETS, held.encode())
-        raw = (held - point.offset) / point.scale
+        raw = float(held) if golden is not None else (held - point.offset) / point.scale
         if point.type in ("f32", "f64"):
             return Value(ber.OCTETS, f"{raw:.9g}".encode())
         if math.isnan(raw):

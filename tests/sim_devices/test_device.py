@@ -116,7 +116,7 @@ def test_a_profile_of_ones_own_is_named_by_its_folder(tmp_path: Path) -> None:
     assert load(out).entry.devices[0].profile == "my.meter"
 
 
-@pytest.mark.parametrize("protocol", ["mqtt", "sparkplug", "camera", "modbus"])
+@pytest.mark.parametrize("protocol", ["mqtt", "sparkplug", "camera", "snmp"])
 def test_a_device_of_every_protocol_can_be_pasted(protocol: str, tmp_path: Path) -> None:
     name = next(p.id for p in shipped_profiles().values() if p.protocol == protocol)
     out = tmp_path / "bench.yaml"
