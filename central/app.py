@@ -134,7 +134,9 @@ async def _running(app: FastAPI, config: Config, database: Database, clock: Cloc
     outbox = Outbox(database, bus, clock)
     alarms = AlarmBoard(database, bus, clock, outbox.forward)
     feed = Feed(latest, bus)
-    gateways = Gateways(database, bus, clock, latest)
+    registry = Registry(database)
+    await registry.city()  # a big one takes seconds to read: not of the first person's time
+    gateways = Gateways(database, bus, clock, latest, registry)
     packages = Packages(database, clock)
     declarations = Declarations(database, clock, latest)
     pipeline = Pipeline(
@@ -147,7 +149,7 @@ async def _running(app: FastAPI, config: Config, database: Database, clock: Cloc
         clock=clock,
         database=database,
         bus=bus,
-        registry=Registry(database),
+        registry=registry,
         latest=latest,
         alarms=alarms,
         feed=feed,

@@ -11,6 +11,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from central.city.registry import Registry
 from central.config import Config
 from central.kernel.bus import Bus
 from central.link.gateways import Gateways
@@ -86,7 +87,7 @@ async def _opened(config: Config) -> AsyncIterator[Attached]:
         await latest.load(database)
         outbox, packages = Outbox(database, bus, now_us), Packages(database, now_us)
         yield Attached(
-            Gateways(database, bus, now_us, latest),
+            Gateways(database, bus, now_us, latest, Registry(database)),
             outbox,
             packages,
             Wishes(outbox, packages, now_us),

@@ -24,6 +24,7 @@ import typer
 import yaml
 
 from central.casebook.demo import ensure_demo_units
+from central.city.registry import Registry
 from central.cli.processes import Crew, DemoFailed
 from central.cli.serve import address, listen
 from central.config import DEFAULT_PORT, Config
@@ -178,7 +179,7 @@ async def _add_accounts(database: Database, config: Config) -> None:
 
 
 async def _codes(database: Database, gateways: Sequence[str]) -> dict[str, str]:
-    office = Gateways(database, Bus(), now_us, LatestBoard(now_us))
+    office = Gateways(database, Bus(), now_us, LatestBoard(now_us), Registry(database))
     return {name: (await office.new_code(name, "demo")).enrolment_code for name in gateways}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
 
+from central.city.registry import Registry
 from central.doctor.finding import Finding, Patient, Weight, span
 from central.kernel.bus import Bus
 from central.link.gateways import Gateways, GatewayView
@@ -31,7 +32,7 @@ async def looks(patient: Patient) -> AsyncIterator[Finding]:
     """Everything that the centre knows of its gateways, one finding for all that share a fault."""
     latest = LatestBoard(now_us)
     await latest.load(patient.database)
-    known = await Gateways(patient.database, Bus(), now_us, latest).list()
+    known = await Gateways(patient.database, Bus(), now_us, latest, Registry(patient.database)).list()
     active = [gateway for gateway in known if gateway.state not in {"revoked", "pending"}]
     heard = [gateway for gateway in active if _silent_for(patient, gateway) <= SILENT]
 

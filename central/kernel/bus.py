@@ -103,10 +103,16 @@ class Bus:
         self._listeners: set[Subscription] = set()
         self._kept: deque[tuple[float, Message]] = deque()
         self._forgotten = -inf
+        self._told = dict.fromkeys(KINDS, 0)
+
+    def told(self, kind: Kind) -> int:
+        """Return how many messages of a kind were published: at the same number nothing has changed."""
+        return self._told[kind]
 
     def publish(self, kind: Kind, payload: object) -> None:
         """Tell every listener of `kind`. Call it after the commit, never before."""
         message = Message(kind, payload)
+        self._told[kind] += 1
         now = time.monotonic()
         self._kept.append((now, message))
         while len(self._kept) > KEPT or self._kept[0][0] < now - KEPT_S:

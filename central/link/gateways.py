@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 import structlog
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from central.city.registry import Registry
 from central.kernel.bus import Bus
 from central.kernel.problem import Problem
 from central.link.presence import Presence
@@ -22,7 +23,7 @@ from central.link.statuses import Statuses, StatusView, begin_trail
 from central.link.tokens import Tokens, new_token, token_hash
 from central.live.latest import LatestBoard
 from central.store.base import Database
-from central.store.registry import Device, EnrolmentCode, Gateway, Point
+from central.store.registry import EnrolmentCode, Gateway
 from protocols.errors import Rejected
 from protocols.model.clock import SECOND_US, Clock, from_datetime, to_datetime
 from protocols.wire.handshake import Credentials, Enrolment
@@ -85,8 +86,11 @@ class NewCode:
 class Gateways:
     """Enrols, authenticates and watches gateways. Changes of state are told on the bus as `gateway`."""
 
-    def __init__(self, database: Database, bus: Bus, clock: Clock, latest: LatestBoard) -> None:
+    def __init__(
+        self, database: Database, bus: Bus, clock: Clock, latest: LatestBoard, registry: Registry
+    ) -> None:
         self._database = database
+        self._registry = registry
         self._bus = bus
         self._clock = clock
         self._latest = latest
@@ -219,31 +223,13 @@ class Gateways:
             rows = await session.scalars(
                 select(Gateway).where(*(Gateway.id == name for name in only)).order_by(Gateway.id)
             )
-            counts = {
-                row[0]: (row[1], row[2])
-                for row in await session.execute(
-                    select(Point.gateway, func.count(), func.count(Point.device.distinct()))
-                    .join(Device, Device.id == Point.device)
-                    .where(Point.retired_at.is_(None), Device.key != OWN_DEVICE)
-                    .group_by(Point.gateway)
-                )
-            }
-            series = dict(
-                (
-                    await session.execute(
-                        select(Point.id, Point.series).where(
-                            Point.key.in_([BACKLOG_BATCHES, BACKLOG_READINGS, SET_ASIDE]),
-                            Point.retired_at.is_(None),
-                        )
-                    )
-                ).all()
-            )
             gateways = rows.all()
         statuses = await self.statuses.list()
-        latest = self._latest.get_many(series.values())
+        city = await self._registry.city()
 
         def figure(name: str, key: str) -> int | None:
-            found = latest.get(series.get(f"{name}.{key}", -1))
+            point = city.points.get(f"{name}.{key}")
+            found = None if point is None or point.retired else self._latest.get(point.series)
             if found is None or found.value is None or not math.isfinite(found.value):
                 return None
             return int(found.value)
@@ -251,7 +237,7 @@ class Gateways:
         return [
             self._view(
                 row,
-                counts.get(row.id, (0, 0)),
+                city.gateways.get(row.id, (0, 0)),
                 [figure(row.id, key) for key in own],
                 statuses.get(row.id),
             )

@@ -20,6 +20,7 @@ from central.live import alarm_overlays
 from central.live.alarm_effects import uncovered
 from central.live.alarm_rows import AlarmRow, JournalRow
 from central.live.alarm_rules import CENTRE, Rules
+from central.live.alarm_tally import Tally
 from central.live.alarm_views import AlarmView, view
 from central.store.base import Database
 from protocols.errors import Rejected
@@ -75,6 +76,7 @@ class Answers:
         self._bus = bus
         self._clock = clock
         self._forward = forward
+        self.tally = Tally(database, bus)
 
     async def acknowledge(self, alarm_id: str, actor: str, comment: str = "") -> AlarmView:
         """Acknowledge (确认); acknowledging again changes nothing. KeyError for an unknown alarm."""

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 
 import msgspec
-from sqlalchemy import and_, case, func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from central.live import alarm_query, desk_rows  # noqa: F401 - with the second the desk's tables are known
 from central.live.alarm_answers import Answers, Forward
 from central.live.alarm_intake import Applied, Intake
 from central.live.alarm_outcomes import settle
-from central.live.alarm_query import ACTIVE, OPEN, SHOWN, UNACKED, AlarmQuery, StateFilter
+from central.live.alarm_query import AlarmQuery, StateFilter
 from central.live.alarm_rows import AlarmRow, JournalRow
 from central.live.alarm_rules import CENTRE, OWN
 from central.live.alarm_views import (
@@ -28,7 +28,6 @@ from central.live.alarm_views import (
     entry,
     view,
 )
-from central.store.reach import at_sites
 from central.store.registry import RuleRow
 from protocols.model.alarm import AlarmTransition
 from protocols.model.command import CommandOutcome
@@ -48,8 +47,6 @@ __all__ = [
     "JournalRow",
     "StateFilter",
 ]
-
-_SHELVED = AlarmRow.shelved_until.is_not(None)
 
 
 class AlarmBoard(Answers):
@@ -97,21 +94,7 @@ class AlarmBoard(Answers):
 
     async def counts(self, sites: Set[str] | None = None) -> AlarmCounts:
         """Count the open occurrences for the overview; those under an overlay are left out, or shelved."""
-        statement = (
-            select(
-                AlarmRow.priority,
-                func.count().filter(and_(SHOWN, ACTIVE)),
-                func.count().filter(and_(SHOWN, UNACKED)),
-                func.count().filter(_SHELVED),
-            )
-            .where(OPEN, *at_sites(AlarmRow.site, sites))
-            .group_by(AlarmRow.priority)
-        )
-        async with self._database.session() as session:
-            rows = (await session.execute(statement)).all()
-        active, unacked, shelved = (sum(int(row[column]) for row in rows) for column in (1, 2, 3))
-        by_priority = dict.fromkeys(("P1", "P2", "P3", "P4"), 0) | {row[0]: row[1] for row in rows}
-        return AlarmCounts(active, unacked, shelved, by_priority)
+        return await self.tally.counts(sites)
 
     async def sites_of(self, alarm_ids: Sequence[str]) -> frozenset[str]:
         """Return the sites at which these occurrences are."""
@@ -123,18 +106,7 @@ class AlarmBoard(Answers):
 
     async def worst_by_site(self, sites: Set[str] | None = None) -> dict[str, tuple[str | None, int, int]]:
         """Return site -> (worst active priority, active, unacknowledged); open and not shelved ones only."""
-        statement = (
-            select(
-                AlarmRow.site,
-                func.min(case((ACTIVE, AlarmRow.priority))),
-                func.count().filter(ACTIVE),
-                func.count().filter(UNACKED),
-            )
-            .where(SHOWN, *at_sites(AlarmRow.site, sites))
-            .group_by(AlarmRow.site)
-        )
-        async with self._database.session() as session:
-            return {row[0]: (row[1], row[2], row[3]) for row in (await session.execute(statement)).all()}
+        return await self.tally.worst_by_site(sites)
 
     async def apply(
         self,

@@ -84,7 +84,7 @@ class Overview:
         self._one = asyncio.Lock()
 
     async def view(self) -> OverviewView:
-        """Return the overview, at most a second old and never older than a device taken. Raises StorageError."""
+        """Return the overview, at most a second old, no older than a device taken. Raises StorageError."""
         async with self._one:
             now = asyncio.get_running_loop().time()
             if self._view is None or now - self._made >= _FRESH_S or self._view.local_manual != self._held():

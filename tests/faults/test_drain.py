@@ -24,6 +24,7 @@ import numpy as np
 import psycopg
 import pytest
 
+from central.city.registry import Registry
 from central.config import Config
 from central.kernel.bus import Bus
 from central.link.gateways import Gateways
@@ -97,7 +98,7 @@ async def people(url: str, folder: Path) -> Sequence[str]:
     async with opened(url) as database:
         security = Security.build(database, now_us, Config(data_dir=folder))
         await security.accounts.ensure("night", "Night", Role.OPERATOR, PASSWORD)
-        gateways = Gateways(database, Bus(), now_us, LatestBoard(now_us))
+        gateways = Gateways(database, Bus(), now_us, LatestBoard(now_us), Registry(database))
         return [(await gateways.new_code(f"gw-{n}", "admin")).enrolment_code for n in range(GATEWAYS)]
 
 

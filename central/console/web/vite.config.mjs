@@ -21,6 +21,17 @@ export default defineConfig({
     emptyOutDir: true,
     target: 'es2022',
     assetsInlineLimit: 0, // the centre's content security policy allows no data: scripts or styles
+    // A page wants many small parts that others want too: as one file each, the way there costs more than they do.
+    rolldownOptions: {
+      output: {
+        codeSplitting: {
+          groups: [
+            { name: 'vue', test: /node_modules[\\/](@?vue|@intlify|vue-)/, priority: 2 },
+            { name: 'parts', test: /src[\\/](parts[\\/](?!map|chart|command)|rooms[\\/]monitoring[\\/][A-Za-z]+\.)/, minShareCount: 3, priority: 1 },
+          ],
+        },
+      },
+    },
     chunkSizeWarningLimit: 1200, // maplibre-gl and echarts are big, and loaded only where they are shown
   },
   server: { host: '127.0.0.1', port: 8601, proxy: { '/api': centre } },

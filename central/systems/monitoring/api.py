@@ -16,6 +16,9 @@ from central.systems.monitoring.parts import Room
 
 router = APIRouter(tags=["monitoring"])
 
+NamedDevices = Annotated[
+    list[str], Query(default_factory=list, alias="id", description="device ids: only these", max_length=200)
+]
 PointIds = Annotated[list[str], Query(default_factory=list, description="point ids", max_length=1000)]
 DeviceIds = Annotated[
     list[str], Query(default_factory=list, description="device ids: all their points", max_length=200)
@@ -63,6 +66,7 @@ async def list_devices(
     *,
     who: MayRead,
     room: Room,
+    ids: NamedDevices,
     site: str | None = None,
     gateway: str | None = None,
     kind: str | None = None,
@@ -71,7 +75,9 @@ async def list_devices(
     cursor: Cursor = None,
 ) -> schemas.DevicePage:
     """List devices by id."""
-    return await room.monitoring.devices(who.sight, limit, cursor, site=site, gateway=gateway, kind=kind, q=q)
+    return await room.monitoring.devices(
+        who.sight, limit, cursor, ids=ids, site=site, gateway=gateway, kind=kind, q=q
+    )
 
 
 @router.get("/devices/{device_id}", operation_id="getDevice", responses=problems(401, 403, 404, 503))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from central.city.registry import City
 from central.live.latest import NEVER, LatestBoard
@@ -24,29 +27,47 @@ class DeviceCondition:
 RETIRED = DeviceCondition("retired", None, 0, 0)
 
 
+class _Seen(NamedTuple):
+    """The devices in use as columns, in the order of `live_devices`."""
+
+    points: NDArray[np.int64]
+    fresh: NDArray[np.int64]
+    usable: NDArray[np.int64]
+    last_us: NDArray[np.int64]
+
+
 def judge_devices(city: City, board: LatestBoard) -> dict[str, DeviceCondition]:
     """Return the condition of every device in use, by id.
 
     stale: no point has a fresh value; fault: there are fresh ones, and all are of bad quality.
     """
+    seen = _look(city, board)
+    conditions: dict[str, DeviceCondition] = {}
+    for device, points, fresh, usable, newest in zip(
+        city.live_devices, *(column.tolist() for column in seen), strict=True
+    ):
+        state: DeviceState = "active" if usable else "fault" if fresh else "stale"
+        conditions[device.id] = DeviceCondition(state, None if newest == NEVER else newest, points, fresh)
+    return conditions
+
+
+def count_devices(city: City, board: LatestBoard) -> Counter[DeviceState]:
+    """Return how many devices in use are in which state."""
+    seen = _look(city, board)
+    stale, usable = int(np.count_nonzero(seen.fresh == 0)), int(np.count_nonzero(seen.usable))
+    return Counter({"active": usable, "stale": stale, "fault": len(seen.fresh) - stale - usable})
+
+
+def _look(city: City, board: LatestBoard) -> _Seen:
     count = len(city.live_devices)
     rows = city.live_device_rows
     owned = rows >= 0
     seen = board.conditions(city.live_series)
-    points = np.bincount(rows[owned], minlength=count)
-    fresh = np.bincount(rows[owned & seen.fresh], minlength=count)
-    usable = np.bincount(rows[owned & seen.fresh & ~seen.bad], minlength=count)
     last = np.full(count, NEVER, np.int64)
     np.maximum.at(last, rows[owned], seen.time_us[owned])
-    conditions: dict[str, DeviceCondition] = {}
-    for row, device in enumerate(city.live_devices):
-        state: DeviceState = "active"
-        if not fresh[row]:
-            state = "stale"
-        elif not usable[row]:
-            state = "fault"
-        newest = int(last[row])
-        conditions[device.id] = DeviceCondition(
-            state, None if newest == NEVER else newest, int(points[row]), int(fresh[row])
-        )
-    return conditions
+    return _Seen(
+        np.bincount(rows[owned], minlength=count),
+        np.bincount(rows[owned & seen.fresh], minlength=count),
+        np.bincount(rows[owned & seen.fresh & ~seen.bad], minlength=count),
+        last,
+    )

@@ -13,6 +13,7 @@ from sqlalchemy import case, func, select
 
 from central.city.records import City, DeviceRecord, SiteRecord
 from central.city.registry import Registry
+from central.live.alarm_tally import Tally
 from central.live.alarms import AlarmRow
 from central.live.latest import LatestBoard
 from central.security.sight import Sight
@@ -21,7 +22,6 @@ from central.store.reach import at_sites
 from central.systems.monitoring.condition import judge_devices
 from central.systems.monitoring.gateways import GatewayDesk
 from central.systems.monitoring.schemas_map import MapDevices, MapHeat, MapMarks, OfflineSite
-from protocols.model.alarm import ACTIVE_STATES, UNACKED_STATES
 from protocols.model.clock import Clock, to_datetime
 
 UNREACHED: Final = frozenset({"pending", "offline", "revoked"})
@@ -42,12 +42,14 @@ class MapDesk:
         registry: Registry,
         latest: LatestBoard,
         gateways: GatewayDesk,
+        tally: Tally,
         database: Database,
         clock: Clock,
     ) -> None:
         self._registry = registry
         self._latest = latest
         self._gateways = gateways
+        self._tally = tally
         self._database = database
         self._clock = clock
         self._columns: dict[int, tuple[City, MapDevices]] = {}
@@ -108,21 +110,11 @@ class MapDesk:
 
     async def _alarms(self, sight: Sight) -> dict[str, tuple[int, int, int]]:
         """Return device -> (worst active priority, active, unacknowledged), without what an overlay hides."""
-        active = AlarmRow.state.in_(ACTIVE_STATES)
-        statement = (
-            select(
-                AlarmRow.device,
-                func.min(case((active, AlarmRow.priority))),
-                func.count().filter(active),
-                func.count().filter(AlarmRow.state.in_(UNACKED_STATES)),
-            )
-            .where(AlarmRow.closed_at.is_(None), func.cardinality(AlarmRow.overlays) == 0)
-            .where(*at_sites(AlarmRow.site, sight.sites))
-            .group_by(AlarmRow.device)
-        )
-        async with self._database.session() as session:
-            rows = (await session.execute(statement)).all()
-        return {row[0]: (0 if row[1] is None else int(row[1][1:]), row[2], row[3]) for row in rows}
+        piles = await self._tally.by_device(sight.sites)
+        return {
+            device: (0 if pile.worst is None else int(pile.worst[1:]), pile.active, pile.unacked)
+            for device, pile in piles.items()
+        }
 
     async def _offline(self, city: City, sight: Sight) -> list[OfflineSite]:
         """Return the sites whose every device stands behind a gateway that is not reached."""

@@ -8,23 +8,18 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import func, select
-
 from central.casebook import queries
 from central.city.registry import City, Registry
 from central.kernel.bus import Bus
 from central.kernel.shapes import Name, QualityOut
-from central.live.alarm_query import BARE
-from central.live.alarms import AlarmBoard, AlarmRow
+from central.live.alarms import AlarmBoard
 from central.live.latest import LatestBoard
 from central.security.sight import EVERYTHING, Sight
 from central.store.base import Database
-from central.store.reach import at_sites
 from central.systems.monitoring import schemas
-from central.systems.monitoring.condition import judge_devices
-from central.systems.monitoring.figures import DEFAULT_PATTERNS, choose
+from central.systems.monitoring.condition import count_devices
+from central.systems.monitoring.figures import DEFAULT_PATTERNS, Chooser
 from central.systems.monitoring.gateways import GatewayDesk
-from protocols.model.alarm import ACTIVE_STATES
 from protocols.model.clock import SECOND_US, Clock, to_datetime
 
 BEAT_S: Final = 1.0
@@ -70,7 +65,7 @@ class OverviewDesk:
         self._database = database
         self._clock = clock
         self._committed = committed
-        self._patterns = tuple(patterns)
+        self._chooser = Chooser(patterns)
         self._rate = Rate(clock)
         self._turn = asyncio.Lock()
         self._parts: dict[Sight, schemas.Overview] = {}
@@ -81,12 +76,12 @@ class OverviewDesk:
         city = await self._registry.city(sight.sites)
         now_us = self._clock()
         now = to_datetime(now_us)
-        states = [condition.state for condition in judge_devices(city, self._latest).values()]
+        devices = count_devices(city, self._latest)
         points = self._latest.summary(None if sight.whole else city.live_series)
         alarms = await self._alarms.counts(sight.sites)
         worst = await self._alarms.worst_by_site(sight.sites)
         gateways = await self._gateways.list(sight)
-        active = await self._active_points(sight)
+        active = await self._alarms.tally.worst_points(self._chooser.shortlist(city).keys, sight.sites)
         async with self._database.session() as session:
             cases = await queries.counts(session, now, sight.sites)
         return schemas.Overview(
@@ -95,10 +90,10 @@ class OverviewDesk:
                 total=len(city.sites_in_use), with_alarm=sum(1 for _, count, _ in worst.values() if count)
             ),
             devices=schemas.DeviceCounts(
-                total=len(states),
-                online=states.count("active"),
-                stale=states.count("stale"),
-                bad=states.count("fault"),
+                total=devices.total(),
+                online=devices["active"],
+                stale=devices["stale"],
+                bad=devices["fault"],
             ),
             points=schemas.PointCounts(
                 total=points.total,
@@ -134,7 +129,7 @@ class OverviewDesk:
             return self._parts[sight]
 
     def _figures(self, city: City, active: dict[str, str]) -> list[schemas.KeyFigure]:
-        chosen = choose(city, active, self._patterns)
+        chosen = self._chooser.choose(city, active)
         values = self._latest.get_many([figure.point.series for figure in chosen])
         shown = []
         for figure in chosen:
@@ -159,16 +154,6 @@ class OverviewDesk:
                 )
             )
         return shown
-
-    async def _active_points(self, sight: Sight) -> dict[str, str]:
-        statement = (
-            select(AlarmRow.point, func.min(AlarmRow.priority))
-            .where(AlarmRow.closed_at.is_(None), AlarmRow.state.in_(ACTIVE_STATES))
-            .where(BARE, *at_sites(AlarmRow.site, sight.sites))
-            .group_by(AlarmRow.point)
-        )
-        async with self._database.session() as session:
-            return dict((await session.execute(statement)).all())
 
 
 class Beat:

@@ -153,6 +153,7 @@ class Parts:
                 registry=registry,
                 latest=centre.latest,
                 gateways=gateway_desk,
+                tally=centre.alarms.tally,
                 database=centre.database,
                 clock=centre.clock,
             ),

@@ -71,17 +71,18 @@ class Monitoring:
         limit: int,
         cursor: str | None,
         *,
+        ids: Collection[str] = (),
         site: str | None = None,
         gateway: str | None = None,
         kind: str | None = None,
         q: str | None = None,
     ) -> schemas.DevicePage:
-        """Return a page of the devices that fit, by id; `q` looks in ids and names.
+        """Return a page of the devices that fit, by id; ids: only these; `q` looks in ids and names.
 
         Cut before anything is judged: of 50,000 devices only those of the page cost something.
         """
         city = await self._registry.city(sight.sites)
-        chosen = chosen_devices(city, site=site, gateway=gateway, kind=kind, q=q)
+        chosen = chosen_devices(city, ids=ids, site=site, gateway=gateway, kind=kind, q=q)
         shown, following = cut_page(chosen, limit, cursor)
         return schemas.DevicePage(
             items=await self._devices(city, shown), next_cursor=following, total=len(chosen)
@@ -90,7 +91,7 @@ class Monitoring:
     async def named_devices(self, sight: Sight, ids: Collection[str]) -> list[schemas.Device]:
         """Return those devices in use that are among `ids` and in sight, by id."""
         city = await self._registry.city(sight.sites)
-        return await self._devices(city, [one for one in chosen_devices(city) if one.id in ids])
+        return await self._devices(city, chosen_devices(city, ids=ids) if ids else [])
 
     async def _devices(self, city: City, chosen: Sequence[DeviceRecord]) -> list[schemas.Device]:
         conditions = judge_devices(city, self._latest)
@@ -279,15 +280,17 @@ class Monitoring:
 def chosen_devices(
     city: City,
     *,
+    ids: Collection[str] = (),
     site: str | None = None,
     gateway: str | None = None,
     kind: str | None = None,
     q: str | None = None,
 ) -> list[DeviceRecord]:
-    """Return the declared devices that fit, by id."""
+    """Return the declared devices that fit, by id; ids: only these, where there are any."""
+    named = (city.devices[key] for key in sorted(set(ids)) if key in city.devices)
     return [
         device
-        for device in city.devices.values()
+        for device in (named if ids else city.devices.values())
         if device.declared
         and (site is None or device.site == site)
         and (gateway is None or device.gateway == gateway)

@@ -9,7 +9,7 @@ import pytest
 from central.city.registry import City, DeviceRecord, PointRecord, SiteRecord, Version
 from central.config import Config
 from central.systems.monitoring import citymap
-from central.systems.monitoring.figures import choose
+from central.systems.monitoring.figures import Chooser
 from protocols.errors import ConfigError
 
 
@@ -39,14 +39,14 @@ def test_one_figure_per_pattern_and_site_kind_in_a_steady_order() -> None:
         for key in ("flow", "water-level", "temperature")
     ]
     calm = city(*points, kinds={"a": "pump", "b": "pump", "c": "gate"})
-    chosen = [figure.point.id for figure in choose(calm, {}, ("*level*", "*flow*"))]
+    chosen = [figure.point.id for figure in Chooser(("*level*", "*flow*")).choose(calm, {})]
     assert chosen == ["gw.c.water-level", "gw.a.water-level", "gw.c.flow", "gw.a.flow"]
 
 
 def test_a_point_in_alarm_takes_the_place_and_comes_first() -> None:
     points = [record(f"gw.{device}.level") for device in ("a", "b", "c")]
     busy = city(*points, kinds={"a": "pump", "b": "pump", "c": "gate"})
-    chosen = choose(busy, {"gw.b.level": "P2"}, ("*level*",))
+    chosen = Chooser(("*level*",)).choose(busy, {"gw.b.level": "P2"})
     assert [(figure.point.id, figure.priority) for figure in chosen] == [
         ("gw.b.level", "P2"),
         ("gw.c.level", None),
@@ -55,7 +55,7 @@ def test_a_point_in_alarm_takes_the_place_and_comes_first() -> None:
 
 def test_words_and_retired_points_are_no_figures() -> None:
     points = [record("gw.a.level-text", value_type="text"), record("gw.a.level", retired=True)]
-    assert choose(city(*points, kinds={"a": "pump"}), {}, ("*level*",)) == []
+    assert Chooser(("*level*",)).choose(city(*points, kinds={"a": "pump"}), {}) == []
 
 
 def test_a_broken_map_names_its_file_and_the_repair(tmp_path: Path) -> None:

@@ -1,26 +1,24 @@
-/** Names of sites, devices and units by id, loaded once and shared by every page. */
+/** Names of sites and units by id, loaded once and shared by every page; of devices as pages name them. */
 import { ref, shallowReactive } from 'vue'
 import { api } from '@/api/client'
-import type { CityMap, Device, Name, Page, Site, Unit } from '@/api/types'
+import { everyPage } from '@/api/pages'
+import type { CityMap, Name, Site, Unit } from '@/api/types'
+import { device, devices, forgetDevices, refreshDevices } from '@/devices'
 
-// Shallow: of 50,000 devices nobody wants a watched copy of each field.
 const sites = shallowReactive(new Map<string, Site>())
-const devices = shallowReactive(new Map<string, Device>())
 const units = shallowReactive(new Map<string, Unit>())
-/** Ids that were looked for in vain: of a retired device, or out of sight. Each is a reason to look again once. */
+/** Ids that were looked for in vain: of a retired site, or out of sight. Each is a reason to look again once. */
 const missed = new Set<string>()
 const city = ref<CityMap | null>(null)
 const LOOK_AGAIN_MS = 10_000
 let askedAt = 0
 let again = 0
+let loading: Promise<void> | null = null
 
-async function fill<T extends { id: string }>(path: string, into: Map<string, T>): Promise<void> {
-  let cursor: string | null = null
-  do {
-    const page: Page<T> = await api.get<Page<T>>(path, { limit: 1000, cursor })
-    for (const item of page.items) into.set(item.id, item)
-    cursor = page.next_cursor ?? null
-  } while (cursor)
+/** Load every site with how it is now; asked twice at once, it is loaded once. */
+export function loadSites(): Promise<void> {
+  loading ??= everyPage<Site>('/sites', (site) => sites.set(site.id, site)).finally(() => (loading = null))
+  return loading
 }
 
 /** Load everything again, at most once in ten seconds: an unknown id is a reason to look again. */
@@ -28,7 +26,7 @@ export async function loadDirectory(force = false): Promise<void> {
   const at = Date.now()
   if (!force && at - askedAt < LOOK_AGAIN_MS) return
   askedAt = at
-  await Promise.all([fill('/sites', sites), fill('/devices', devices), fill('/units', units)])
+  await Promise.all([loadSites(), everyPage<Unit>('/units', (unit) => units.set(unit.id, unit)), refreshDevices()])
 }
 
 /** Load the city's map once. */
@@ -38,7 +36,7 @@ export async function loadCity(): Promise<void> {
 
 export function forgetDirectory(): void {
   sites.clear()
-  devices.clear()
+  forgetDevices()
   units.clear()
   missed.clear()
   askedAt = 0
@@ -75,7 +73,8 @@ export function useDirectory() {
     units,
     city,
     siteName: (id: string | null | undefined) => find(sites, id),
-    deviceName: (id: string | null | undefined) => find(devices, id),
+    device,
+    deviceName: (id: string | null | undefined) => device(id)?.name ?? raw(id || '—'),
     districtName: district,
     unitName: (id: string | null | undefined) => find(units, id),
   }

@@ -12625,6 +12625,8 @@ export interface operations {
     listDevices: {
         parameters: {
             query?: {
+                /** @description device ids: only these */
+                id?: string[];
                 site?: string | null;
                 gateway?: string | null;
                 kind?: string | null;

@@ -48,7 +48,7 @@ const en: typeof zh = {
   deviceState: { active: 'Online', stale: 'Stale', fault: 'Fault', retired: 'Retired' },
   overview: {
     title: 'City overview', map: 'City map', keyFigures: 'Key figures', alarmList: 'Live alarms', gateways: 'Gateway health', activeAlarms: 'Active alarms', unacked: '{n} unacknowledged', sites: 'Sites in alarm', devicesOnline: 'Devices online',
-    casesOpen: 'Open cases', overdue: '{n} overdue', readings: 'Readings', perSecond: '/s', gatewaysOnline: 'Gateways online', points: 'Point quality', allQuiet: 'No active alarms', allQuietHint: 'Every point is within its limits.',
+    casesOpen: 'Open cases', overdue: '{n} overdue', readings: 'Readings', perSecond: '/s', gatewaysOnline: 'Gateways online', points: 'Point quality', allGateways: 'All {n}', allQuiet: 'No active alarms', allQuietHint: 'Every point is within its limits.',
     noFigures: 'No key figures yet', noFiguresHint: 'They appear once a gateway declares its key points.', noGateways: 'No gateways yet', stale: '{n} stale', bad: '{n} at fault', shelved: '{n} shelved',
     noMap: 'No city map is configured', siteCount: '{n} device | {n} devices', alarmsHere: '{n} active alarm | {n} active alarms', legend: 'Legend', openDevices: 'Show devices', resetView: 'Whole city', goodShare: '{n}% good', allOnline: 'all online', inTime: 'all in time', offlineN: '{n} offline',
   },

@@ -47,7 +47,7 @@ export default {
   deviceState: { active: '在线', stale: '数据超时', fault: '故障', retired: '已停用' },
   overview: {
     title: '城市总览', map: '城市地图', keyFigures: '关键指标', alarmList: '实时报警', gateways: '网关健康', activeAlarms: '活动报警', unacked: '{n} 条未确认', sites: '报警站点', devicesOnline: '在线设备',
-    casesOpen: '在办案件', overdue: '{n} 件超时', readings: '采集速率', perSecond: '条/秒', gatewaysOnline: '在线网关', points: '测点质量', allQuiet: '没有活动报警', allQuietHint: '全部测点处于限值以内。',
+    casesOpen: '在办案件', overdue: '{n} 件超时', readings: '采集速率', perSecond: '条/秒', gatewaysOnline: '在线网关', points: '测点质量', allGateways: '全部 {n} 台', allQuiet: '没有活动报警', allQuietHint: '全部测点处于限值以内。',
     noFigures: '暂无关键指标', noFiguresHint: '网关申报关键测点后，数值会出现在这里。', noGateways: '还没有网关', stale: '{n} 台超时', bad: '{n} 台故障', shelved: '搁置 {n}',
     noMap: '未配置城市地图', siteCount: '{n} 台设备', alarmsHere: '{n} 条活动报警', legend: '图例', openDevices: '查看设备', resetView: '全城视图', goodShare: '{n}% 良好', allOnline: '全部在线', inTime: '均在时限内', offlineN: '{n} 台离线',
   },

@@ -9,6 +9,9 @@ import { onReload, useLive } from '@/live/feed'
 
 export const REPEAT_MS = 10_000
 const GAP_MS = 1_500
+/** What calls already is looked for when the page stands: no browser lets it sound before a click anyway. */
+const BEGIN_MS = 1_000
+const MOST_KNOWN = 200
 const KEY = 'citynerve.muted'
 /** Pitch (Hz), length and pause (s) of each tone: higher, quicker and longer the more urgent it is. */
 export const TONES: Record<Priority, readonly (readonly [number, number])[]> = {
@@ -57,9 +60,12 @@ const calls = (alarm: Alarm) => !alarm.acked && alarm.active && !alarm.overlays.
 export function useAnnunciator() {
   const urgent = new Set<string>()
   const known = new Map<string, number>()
+  /** There are more that call than were loaded: when these are answered, the next are looked for. */
+  let others = false
   async function load(): Promise<void> {
-    const page = await api.get<Page<Alarm>>('/alarms', { state: 'unacked', priority: 'P1', limit: 1000 }).catch(() => null)
+    const page = await api.get<Page<Alarm>>('/alarms', { state: 'unacked', priority: 'P1', limit: MOST_KNOWN }).catch(() => null)
     if (!page) return
+    others = page.next_cursor !== null
     urgent.clear()
     for (const alarm of page.items) {
       known.set(alarm.id, alarm.realarms)
@@ -76,11 +82,12 @@ export function useAnnunciator() {
       if (call) urgent.add(alarm.id)
       else urgent.delete(alarm.id)
       waiting.value = urgent.size
+      if (!urgent.size && others) void load()
     }
     if (call && (before === undefined || alarm.realarms > before)) sound(alarm.priority)
   })
   onReload(() => void load())
-  void load()
+  const begin = window.setTimeout(() => void load(), BEGIN_MS)
   const timer = window.setInterval(() => urgent.size && sound('P1'), REPEAT_MS)
   window.addEventListener('pointerdown', wake)
   window.addEventListener('keydown', wake)
@@ -90,6 +97,7 @@ export function useAnnunciator() {
     wake()
   }
   function stop(): void {
+    window.clearTimeout(begin)
     window.clearInterval(timer)
     window.removeEventListener('pointerdown', wake)
     window.removeEventListener('keydown', wake)
