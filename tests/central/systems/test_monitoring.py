@@ -87,6 +87,8 @@ async def test_lists_narrow_and_page(city: Running, gateway: FieldGateway) -> No
     await read_all(gateway, city.clock())
     assert [item["key"] for item in (await city.get("/devices", kind="pump"))["items"]] == ["pump1"]
     assert [item["key"] for item in (await city.get("/devices", q="设备 WELL"))["items"]] == ["well"]
+    named = await city.get("/devices", id=[DEVICE, "nothing.here"])
+    assert ([item["id"] for item in named["items"]], named["total"]) == ([DEVICE], 1)
     assert [item["id"] for item in (await city.get("/points", q="pm25"))["items"]] == [PM25]
     seen, cursor = [], None
     while True:
