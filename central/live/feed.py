@@ -26,6 +26,8 @@ from central.live.latest import LatestBoard, LatestValue, SeriesColumn
 from protocols.errors import Rejected
 
 FLUSH_S = 0.25
+MOST_FLUSHES = 500
+"""Of all streams together, a second: more would be taken from what the gateways send."""
 PING_S = 15.0
 MAX_CLIENTS = 500
 MAX_OF_ONE = 250
@@ -122,7 +124,7 @@ class FeedClient:
         self._ready.set()
 
     async def __aiter__(self) -> AsyncIterator[FeedItem]:
-        """Yield items until the feed closes; at most four ReadingsChanged and AlarmsChanged a second."""
+        """Yield items until the feed closes; a ReadingsChanged and an AlarmsChanged each `Feed.pause_s`."""
         loop = asyncio.get_running_loop()
         flushed = 0.0
         while not self._feed.closing:
@@ -141,9 +143,9 @@ class FeedClient:
                 yield Lagged(dropped)
             if not others and not self._alarms and not self._changed.any():
                 continue
-            wait = flushed + FLUSH_S - loop.time()
+            wait = flushed + self._feed.pause_s - loop.time()
             if wait > 0:
-                # What comes meanwhile goes out with the next flush: at most a quarter second later.
+                # What comes meanwhile goes out with the next flush: a quarter second later, if not many watch.
                 await asyncio.sleep(wait)
                 self._ready.set()
             flushed = loop.time()
@@ -212,6 +214,11 @@ class Feed:
         client.who = who
         self._clients.add(client)
         return client
+
+    @property
+    def pause_s(self) -> float:
+        """How long a stream waits between two flushes, s: the more streams, the rarer; a second for MAX_CLIENTS."""
+        return max(FLUSH_S, len(self._clients) / MOST_FLUSHES)
 
     def of(self, who: str) -> int:
         """Return how many streams of an account are open."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -22,6 +22,7 @@ from protocols.model.clock import SECOND_US, Clock, to_datetime
 
 KEPT_US: Final = SECOND_US // 4
 """A line is used again for so long, so its age is at most so old, and whether it is stale."""
+MOST_BATCHES: Final = 64
 
 
 class _Line(msgspec.Struct):
@@ -33,6 +34,14 @@ class _Line(msgspec.Struct):
     quality: msgspec.Raw
     stale: bool
     age_s: float
+
+
+class _Batch(NamedTuple):
+    """What was written for some series: at which turn of the board, how old its oldest line is, and the bytes."""
+
+    turn: int
+    made_us: int
+    written: bytes
 
 
 @lru_cache(maxsize=256)
@@ -50,6 +59,7 @@ class LatestLines:
         self._line: NDArray[Any] = np.empty(0, object)
         self._turn: NDArray[np.int64] = np.empty(0, np.int64)
         self._made: NDArray[np.int64] = np.empty(0, np.int64)
+        self._batches: dict[bytes, _Batch] = {}
 
     def of(self, series: SeriesColumn, points: Mapping[int, PointRecord]) -> list[bytes]:
         """Return one line for each of these series that was ever read, in their order; points: by series."""
@@ -64,8 +74,21 @@ class LatestLines:
         return [line for line in self._line[series].tolist() if line is not None]
 
     def batch(self, series: Sequence[int] | SeriesColumn, points: Mapping[int, PointRecord]) -> bytes:
-        """Return them as a JSON array."""
-        return b"[" + b",".join(self.of(np.asarray(series, np.int32), points)) + b"]"
+        """Return them as a JSON array; screens that show the same are told the same bytes."""
+        column = np.asarray(series, np.int32)
+        if not len(column):
+            return b"[]"
+        key = column.tobytes()
+        # Whatever changes gets the newest turn of the board, so the highest one says whether anything did.
+        turn, now = int(self._board.turns(column).max()), self._clock()
+        kept = self._batches.pop(key, None)
+        if kept is None or kept.turn != turn or not 0 <= now - kept.made_us <= KEPT_US:
+            written = b"[" + b",".join(self.of(column, points)) + b"]"
+            kept = _Batch(turn, int(self._made[column].min()), written)
+        self._batches[key] = kept  # at the end again: the one that was not asked for longest goes first
+        if len(self._batches) > MOST_BATCHES:
+            self._batches.pop(next(iter(self._batches)))
+        return kept.written
 
     def _write(
         self, series: SeriesColumn, turns: NDArray[np.int64], points: Mapping[int, PointRecord], now: int

@@ -9,7 +9,7 @@ from central.city.records import PointRecord
 from central.live.latest import LatestBoard
 from central.store.readings import SeriesReadings
 from central.systems.monitoring import views
-from central.systems.monitoring.latest_lines import KEPT_US, LatestLines
+from central.systems.monitoring.latest_lines import KEPT_US, MOST_BATCHES, LatestLines
 from central.systems.monitoring.schemas import Latest, LatestBatch
 from protocols.model.clock import SECOND_US
 
@@ -85,3 +85,35 @@ def test_what_changed_is_written_anew_and_what_did_not_soon() -> None:
     assert told(2)[0].age_s == 0.25
     apply(board, T0, (5000, 5.0, 0))
     assert [item.value for item in told(5000, 2)] == [5.0, 1.0]
+
+
+def test_screens_that_show_the_same_share_one_text_until_a_value_of_it_changes() -> None:
+    clock = Hand()
+    board = LatestBoard(clock)
+    board.register((series, 1.0) for series in range(1, 4))
+    points = {series: point(series) for series in range(1, 4)}
+    apply(board, T0, (1, 1.0, 0), (2, 2.0, 0), (3, 3.0, 0))
+    lines = LatestLines(board, clock)
+    first = lines.batch([1, 2], points)
+    apply(board, T0 + 1, (3, 9.0, 0))
+    assert lines.batch([1, 2], points) is first, "another point is no reason to write them again"
+    apply(board, T0 + 2, (2, 5.0, 0))
+    second = msgspec.json.decode(lines.batch([1, 2], points))
+    assert [line["value"] for line in second] == [1.0, 5.0]
+    clock.now = T0 + KEPT_US + 1
+    assert [line["age_s"] for line in msgspec.json.decode(lines.batch([1, 2], points))] == [0.25, 0.25]
+    assert lines.batch([], points) == b"[]"
+
+
+def test_the_texts_that_are_kept_have_an_end() -> None:
+    clock = Hand()
+    board = LatestBoard(clock)
+    count = MOST_BATCHES + 2
+    board.register((series, 1.0) for series in range(1, count + 1))
+    points = {series: point(series) for series in range(1, count + 1)}
+    apply(board, T0, *((series, float(series), 0) for series in range(1, count + 1)))
+    lines = LatestLines(board, clock)
+    first = lines.batch([1], points)
+    last = [lines.batch([series], points) for series in range(2, count + 1)][-1]
+    assert lines.batch([count], points) is last
+    assert lines.batch([1], points) is not first
