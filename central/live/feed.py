@@ -145,7 +145,7 @@ class FeedClient:
                 continue
             wait = flushed + self._feed.pause_s - loop.time()
             if wait > 0:
-                # What comes meanwhile goes out with the next flush: a quarter second later, if not many watch.
+                # What comes meanwhile goes out with the next flush: soon, if not many watch.
                 await asyncio.sleep(wait)
                 self._ready.set()
             flushed = loop.time()
@@ -217,7 +217,7 @@ class Feed:
 
     @property
     def pause_s(self) -> float:
-        """How long a stream waits between two flushes, s: the more streams, the rarer; a second for MAX_CLIENTS."""
+        """How long a stream waits between two flushes, s: the longer, the more streams there are."""
         return max(FLUSH_S, len(self._clients) / MOST_FLUSHES)
 
     def of(self, who: str) -> int:

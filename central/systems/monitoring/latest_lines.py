@@ -37,7 +37,7 @@ class _Line(msgspec.Struct):
 
 
 class _Batch(NamedTuple):
-    """What was written for some series: at which turn of the board, how old its oldest line is, and the bytes."""
+    """What was written for some series, at which turn of the board, and when its oldest line was."""
 
     turn: int
     made_us: int
