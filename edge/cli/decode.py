@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from edge.cli.findings import Profiles, address
+from edge.cli.findings import Profiles
+from edge.cli.scan import modbus_line
 from edge.cli.terminal import AsJson, reported
 from edge.cli.words import table
 from edge.tools.decode import Fit, Guess, fits
@@ -28,8 +29,16 @@ def decode(
         typer.Argument(metavar="[REGISTERS]...", help="Registers as 0x4248 or 16968, in wire order."),
     ] = None,
     host: Annotated[
-        str | None, typer.Option(help="Read them now from this Modbus TCP line.", metavar="HOST[:PORT]")
+        str | None,
+        typer.Option(
+            help="Read them now: HOST[:PORT] of a Modbus TCP line, or a serial port.", metavar="LINE"
+        ),
     ] = None,
+    transport: Annotated[
+        str | None, typer.Option(help="How --host is spoken to: tcp, rtu-over-tcp, udp or tls.")
+    ] = None,
+    baud: Annotated[int, typer.Option(help="Speed of a serial port.", min=300, max=4_000_000)] = 9600,
+    parity: Annotated[str, typer.Option(help="Parity of a serial port: none, even or odd.")] = "none",
     unit: Annotated[int, typer.Option(help="Unit id to read from.", min=0, max=255)] = 1,
     place: Annotated[
         str | None,
@@ -60,6 +69,9 @@ def decode(
 
     \b
     Example: citynerve-edge decode --host 192.0.2.10 --unit 7 --fc 4 --address 0x0034
+
+    \b
+    Example: citynerve-edge decode --host /dev/serial/by-id/usb-FTDI-if00 --baud 2400 --fc 4 --address 0
     """
     with reported():
         known = list(known_profiles(profiles).values())
@@ -71,8 +83,10 @@ def decode(
         else:
             from edge.tools.reading import read_registers  # noqa: PLC0415 - pymodbus, only where it is asked
 
-            name, port = address(host, 502)
-            words, before = asyncio.run(read_registers(name, port, unit, fc, at, count, neighbours))
+            line = modbus_line(host, transport, None, None, serial=False)
+            if "device" in line:
+                line |= {"baud": baud, "parity": parity}
+            words, before = asyncio.run(read_registers(line, unit, fc, at, count, neighbours))
         guesses = ranked(words, before=before, address=at, fc=fc, profiles=known, now=datetime.now(UTC))
         matching = (
             [fit for fit in fits(words, at - before, fc, known) if fit.score > 0] if at is not None else []

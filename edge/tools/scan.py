@@ -124,7 +124,7 @@ async def scan_modbus(
             async for event in asked(ask, units):
                 yield event
         else:
-            async with _own(here, timeout_s, pause_s) as own:
+            async with own_line(here, timeout_s, pause_s) as own:
                 async for event in asked(own, units):
                     yield event
     yield Progress(total, total, "done")
@@ -136,7 +136,7 @@ def _scan() -> Any:
     return scan
 
 
-def _own(settings: Mapping[str, Any], timeout_s: float, pause_s: float) -> Any:
+def own_line(settings: Mapping[str, Any], timeout_s: float, pause_s: float) -> Any:
     """Return a line of the scan's own. Raises Rejected (`address`) for settings that are none."""
     if settings.get("host"):
         host_name(str(settings["host"]))

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from edge.config.load import load
 from edge.shaping import Shaper
+from edge.tools.reading import read_registers
 from protocols.field.base import BoundDevice, BoundPoint
 from protocols.model.clock import now_us
 from protocols.model.quality import Quality
@@ -123,3 +124,17 @@ def test_a_device_of_every_protocol_can_be_pasted(protocol: str, tmp_path: Path)
     code, said = typed("device", name, "--for", "0", "--out", out)
     assert code == 0, said
     assert load(out).entry.connections[0].protocol == protocol
+
+
+@pytest.mark.parametrize("transport", ["rtu", "rtu-over-tcp", "udp"])
+async def test_registers_of_any_line_can_be_decoded(transport: str) -> None:
+    world = SoloWorld(
+        find_profile("eastron.sdm630"), settings={"transport": transport}, golden=1, start_us=now_us()
+    )
+    async with simulating(world) as simulation:
+        (server,) = simulation.servers.values()
+        entries = paste(server, world.devices()["device"], "eastron.sdm630", {})
+        line = entries["connections"][0]["settings"]
+        async with asyncio.timeout(PATIENCE_S):
+            found = await read_registers(line, 1, 4, 0, 2, 1)
+    assert found == ([0x4366, 0x3333, found[0][2]], 0)
