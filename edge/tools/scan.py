@@ -314,20 +314,20 @@ async def scan_cameras(
     password_file: Path | None = None,
     timeout_s: float = 3.0,
 ) -> Events:
-    """Yield cameras: with `base_url` its snapshot `paths` (or usual ones), else what answers ONVIF discovery.
+    """Yield cameras: with `base_url` its snapshot `paths` (or usual ones) and what it says by ONVIF, else
+    what answers ONVIF discovery.
 
     `target` asks one host instead of the whole network. Raises ConnectionLost.
     """
     if base_url is not None:
         from protocols.field.camera import scan  # noqa: PLC0415 - Pillow is loaded when it is needed
 
-        found = scan.probe(
-            web_address(base_url, "http://192.0.2.64"),
-            paths=paths or scan.PATHS,
-            username=username,
-            password_file=password_file,
-            timeout_s=timeout_s,
-        )
+        address = web_address(base_url, "http://192.0.2.64")
+        account: dict[str, Any] = {"username": username, "password_file": password_file}
+        probed = scan.probe(address, paths=paths or scan.PATHS, timeout_s=timeout_s, **account)
+        async for event in probed:
+            yield event
+        found = scan.identify(address, timeout_s=timeout_s, **account)
     else:
         from protocols.field.camera import discovery  # noqa: PLC0415
 

@@ -277,6 +277,8 @@ class CameraAddress(Strict):
         "frame_age_s", "frame_bytes", "brightness", "exposure", "frozen", "black",
         "sharpness", "blurred", "likeness", "covered", "moved", "relearn",
         "first_packet_ms", "key_frame_ms", "key_frame_bytes", "fps", "kbps", "loss_percent",
+        "clock_offset_s", "preset", "events", "motion", "tamper", "signal_loss", "digital_input",
+        "fan_failure", "power_failure", "storage_failure", "temperature_critical",
     ]  # fmt: skip
 
 

@@ -1,4 +1,5 @@
-"""Cameras: `GET {path}` answers the picture of this second as JPEG, 640 x 360; RTSP streams the same.
+"""Cameras: `GET {path}` answers the picture of this second as JPEG, 640 x 360; RTSP streams the same, ONVIF
+tells of both.
 
     200 image/jpeg · 401 with Digest and Basic challenges (where credentials are set) · 404 · 503 (broken)
 
@@ -28,6 +29,7 @@ from sim_devices.servers.base import DeviceView, SimServer
 from sim_devices.servers.camera_stream import CameraStream, Codec, check_codec
 from sim_devices.servers.digest import DigestGate
 from sim_devices.servers.http import HttpListener
+from sim_devices.servers.onvif import Services
 from sim_devices.servers.paint import HEIGHT, WIDTH, grain, overlay, rainfall
 from sim_devices.servers.rtsp import RtspServer
 from sim_devices.servers.scene_river import draw_river
@@ -109,7 +111,16 @@ class CameraServer(SimServer):
             streams = {camera.stream: self._stream(camera, codec) for camera in self._cameras}
             port = int(endpoint.settings["rtsp_port"])
             self.rtsp = RtspServer(host, port, streams.get, self.gate)
-        routes = [Route("/", self._index)]
+        self.onvif = Services(
+            {camera.view.key: (camera.path, camera.stream) for camera in self._cameras},
+            clock,
+            faults.ahead_s,
+            lambda: self.rtsp.port if self.rtsp is not None else 554,
+            account=credentials,
+            admits=self._admits,
+            sign_in=self._sign_in,
+        )
+        routes = [Route("/", self._index), Route("/onvif/{part:path}", self._services, methods=["POST"])]
         routes += [Route(camera.path, self._handler(camera)) for camera in self._cameras]
         what = f"camera server {endpoint.key}"
         self._http = HttpListener(Starlette(routes=routes), host, endpoint.port, what)
@@ -133,7 +144,16 @@ class CameraServer(SimServer):
             await self.rtsp.start()
 
     async def tick(self) -> None:
-        """Nothing to do: a picture is drawn when somebody asks."""
+        """Tell whoever listens to events; a picture is drawn when somebody asks."""
+        now, subscriptions = self.onvif.now(), self.onvif.subscriptions
+        for key in (camera.view.key for camera in self._cameras):
+            scene = self.world.scene(key)
+            lost = self.faults.black(key)
+            subscriptions.set(key, "signal_loss", lost, now)
+            subscriptions.set(key, "tamper", self.faults.trouble("covered", key), now)
+            # Something drives or floats by in two of three ten-second spans.
+            moves = scene.time_us // (10 * SECOND_US) % 3 != 0 and scene.traffic > 0
+            subscriptions.set(key, "motion", moves and not lost, now)
 
     def cut_connections(self) -> None:
         """Reset what is connected now."""
@@ -144,6 +164,7 @@ class CameraServer(SimServer):
     async def stop(self) -> None:
         """Close the port and every connection."""
         self._stopping.set()
+        self.onvif.subscriptions.lose()
         await self.stop_cutting()
         if self.rtsp is not None:
             await self.rtsp.stop()
@@ -210,6 +231,14 @@ class CameraServer(SimServer):
         for challenge in (*(self.gate.challenges() if self.gate else ()), 'Basic realm="camera"'):
             response.headers.append("WWW-Authenticate", challenge)
         return response
+
+    async def _services(self, request: Request) -> Response:
+        if self.refuses():
+            self.cut_connections()
+        keys = [camera.view.key for camera in self._cameras]
+        while any(map(self.faults.dead, keys)) and not self._stopping.is_set():  # noqa: ASYNC110 - a fault
+            await asyncio.sleep(0.02)
+        return await self.onvif.answer(request)
 
     def _stream(self, camera: _Camera, codec: Codec) -> CameraStream:
         key, faults = camera.view.key, self.faults

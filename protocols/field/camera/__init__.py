@@ -1,4 +1,4 @@
-"""Cameras by HTTP snapshot and RTSP stream.
+"""Cameras by HTTP snapshot, RTSP stream and ONVIF.
 
 driver ─→ snapshot, picture, measures (what it looks like) ─→ watched, ladder (how far up it is)
        ─→ stream ─→ rtsp, rtsp_wire, challenge, sdp, datagrams (the session) ─→ rtp, frames, jpeg, decoding

@@ -132,6 +132,8 @@ class Climber:
 
 
 def _address(watched: Watched) -> str:
+    if watched.unknown is not None:
+        raise watched.unknown
     if watched.stream is None:
         raise Fallen(Level.UNREACHABLE, Cause.WRONG_PATH, f"camera {watched.device} has told no stream yet")
     return watched.stream

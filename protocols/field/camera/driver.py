@@ -22,10 +22,12 @@ import httpx2
 import numpy as np
 
 from protocols.errors import ConfigError, ConnectionLost, DeviceRefused, DeviceTimeout, Mistake
-from protocols.field.base import BoundDevice, BoundPoint, Driver, First, ReadTask, Shot
+from protocols.field.base import BoundDevice, BoundPoint, Driver, First, ReadTask, Shot, Sink
 from protocols.field.camera.climber import Climber
 from protocols.field.camera.ladder import Cause, Level
+from protocols.field.camera.onvif_line import OnvifLine
 from protocols.field.camera.picture import NotAPicture, decode
+from protocols.field.camera.pullpoint import MEASURES
 from protocols.field.camera.settings import CameraParams, CameraSettings
 from protocols.field.camera.snapshot import AsAsked, fetch
 from protocols.field.camera.watched import Figures, Watched
@@ -40,7 +42,9 @@ STREAM: Final = frozenset(
     ("first_packet_ms", "key_frame_ms", "key_frame_bytes", "fps", "kbps", "loss_percent")
 )
 LADDER: Final = frozenset(("level", "cause", "online"))
-Part = Literal["picture", "stream"]
+ONVIF: Final = frozenset(("clock_offset_s", "preset"))
+PUSHED: Final = MEASURES | {"events"}
+Part = Literal["picture", "stream", "onvif"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,8 @@ class CameraDriver(Driver):
         self._camera = settings
         self._timeout_s = settings.timeout_ms / 1000
         self._watched = {device.key: _watched(settings, device) for device in devices}
+        self._profiles = {d.key: CameraParams.model_validate(dict(d.params)).profile for d in devices}
+        self._line = OnvifLine(settings, devices, clock) if settings.onvif else None
         self._client: httpx2.AsyncClient | None = None
         self._climber = Climber(settings, clock)
 
@@ -96,6 +102,8 @@ class CameraDriver(Driver):
             # A proxy of the machine's environment is for the internet, not for the camera network.
             trust_env=False,
         )
+        if self._line is not None:
+            self._line.open(self._client, password)
         for key, watched in self._watched.items():
             watched.reference = type(watched.reference)(self.notes.get(key))
 
@@ -108,8 +116,9 @@ class CameraDriver(Driver):
             watched = self._watched[device.key]
             parts: dict[Part, list[BoundPoint]] = {}
             for point in device.points:
-                if point.profile.camera and point.profile.readable:
-                    parts.setdefault(_part(point.profile.camera.measure, watched), []).append(point)
+                asked = point.profile.camera
+                if asked and point.profile.readable and asked.measure not in PUSHED:
+                    parts.setdefault(_part(asked.measure, watched), []).append(point)
             for part, points in parts.items():
                 measures = tuple(point.profile.camera.measure for point in points if point.profile.camera)
                 period = min((point.profile.period for point in points), key=_FASTEST.index)
@@ -130,12 +139,22 @@ class CameraDriver(Driver):
         watched = asked.watched
         if self._client is None:
             raise ConnectionLost(f"camera {self._camera.base_url} is not open", Quality.BAD_NO_COMMUNICATION)
-        if asked.part == "stream":
+        if self._line is not None:
+            await self._line.introduce(watched, self._profiles[watched.device])
+        if asked.part == "onvif":
+            figures = Figures(self.clock(), {}, Quality.BAD_NOT_SUPPORTED)
+            if self._line is not None:
+                figures = await self._line.look(watched, asked.measures)
+        elif asked.part == "stream":
             await self._climber.climb(watched)
             figures = watched.streaming
+            if self._line is not None and watched.cause is Cause.WRONG_PATH:
+                self._line.forget(watched)
         else:
             if watched.path is not None:
                 await self._picture(self._client, watched, watched.path)
+            elif watched.unknown is not None:
+                watched.picture = Figures(self.clock(), {}, watched.unknown.quality)
             figures = watched.picture
         if watched.reference.news:
             self.notes.put(watched.device, watched.reference.kept())
@@ -143,11 +162,17 @@ class CameraDriver(Driver):
 
     def remarks(self) -> tuple[str, ...]:
         """Say of each camera that is not on the top rung, why."""
-        return tuple(
+        of_line = () if self._line is None else self._line.remarks()
+        return of_line + tuple(
             f"camera {watched.device} (level {int(watched.level)} of 5): {watched.words}"
             for watched in self._watched.values()
             if watched.words
         )
+
+    async def listen(self, sink: Sink) -> None:
+        """Hand on the events that cameras tell by ONVIF; what is not heard any more becomes uncertain."""
+        if self._line is not None:
+            await self._line.listen(sink)
 
     def last_shot(self, device: str) -> Shot | None:
         """Return the picture of the last good read: looking at it costs the camera nothing."""
@@ -166,12 +191,15 @@ class CameraDriver(Driver):
         return shot
 
     async def write(self, point: BoundPoint, value: float | str) -> float | str | None:
-        """Forget the reference picture where that is what the point is for; refuse everything else."""
+        """Turn to a preset, or forget the reference picture, as the point says; refuse everything else."""
         watched = self._watched[point.device]
         if point.profile.camera and point.profile.camera.measure == "relearn" and value:
             watched.reference.forget()
             self.notes.put(watched.device, watched.reference.kept())
             return value
+        if point.profile.camera and point.profile.camera.measure == "preset" and self._line is not None:
+            await self._line.introduce(watched, self._profiles[watched.device])
+            return await self._line.goto(watched, point, value)
         raise DeviceRefused(
             f"{point.device}.{point.profile.key}: a camera's picture takes no values; nothing was written",
             Quality.BAD_NOT_SUPPORTED,
@@ -222,7 +250,7 @@ class CameraDriver(Driver):
 
 def _watched(settings: CameraSettings, device: BoundDevice) -> Watched:
     params = CameraParams.model_validate(dict(device.params))
-    lacks = params.path is None and params.stream is None
+    lacks = params.path is None and params.stream is None and not settings.onvif
     if lacks or (params.path is not None and settings.base_url.startswith("rtsp")):
         raise ConfigError(
             [
@@ -230,7 +258,7 @@ def _watched(settings: CameraSettings, device: BoundDevice) -> Watched:
                     f"device {device.key}", 0, 0, "params",
                     "nothing says where its pictures are" if lacks else "an rtsp:// address has no snapshots",
                     "`params: {path: /snapshot.jpg}` with an http:// address, `{stream: /sub}`, or both",
-                    "look them up in its manual",
+                    "look them up in its manual, or let ONVIF find them (`onvif: true` in the settings)",
                 )
             ]
         )  # fmt: skip
@@ -239,6 +267,8 @@ def _watched(settings: CameraSettings, device: BoundDevice) -> Watched:
 
 
 def _part(measure: str, watched: Watched) -> Part:
+    if measure in ONVIF:
+        return "onvif"
     if measure in STREAM:
         return "stream"
     if measure in ("level", "cause"):

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import httpx2
 
-from protocols.errors import ConnectionLost
+from protocols.errors import ConnectionLost, FieldError
+from protocols.field.camera.onvif import Onvif
 from protocols.field.camera.picture import NotAPicture, decode
 from protocols.field.camera.snapshot import MAX_BYTES, AsAsked
+from protocols.field.camera.soap import Soap
 from protocols.field.filling import read_password
 from protocols.field.scanning import Found, Progress
+from protocols.model.clock import now_us
 from protocols.model.quality import Quality
 
 PATHS: Final = (
@@ -29,6 +33,7 @@ PATHS: Final = (
     "/jpg/image.jpg",
 )
 """Snapshot paths seen at common makers; ours first, then ONVIF's usual one, then the makers' own."""
+ONVIF_PATH: Final = "/onvif/device_service"
 _PAUSE_S: Final = 0.1
 
 
@@ -64,6 +69,43 @@ async def probe(
                     break  # more wrong passwords lock some cameras
             await asyncio.sleep(_PAUSE_S)
     yield Progress(len(paths), len(paths), "done")
+
+
+async def identify(
+    base_url: str,
+    *,
+    username: str | None = None,
+    password_file: Path | None = None,
+    timeout_s: float = 3.0,
+) -> AsyncIterator[Found | Progress]:
+    """Yield what the camera at an address tells of itself by ONVIF; nothing where it does not speak it."""
+    yield Progress(0, 0, "ONVIF")
+    password = read_password(password_file) or ""
+    auth = AsAsked(username, password) if username is not None else None
+    base_url = base_url.rstrip("/")
+    async with httpx2.AsyncClient(auth=auth, follow_redirects=False, trust_env=False) as client:
+        account = None if username is None else (username, password)
+        onvif = Onvif(Soap(client, account, timeout_s, now_us), base_url, ONVIF_PATH, now_us)
+        detail: dict[str, Any] = {"answer": "onvif"}
+        try:
+            detail["clock_offset_s"] = await onvif.clock_offset()
+        except FieldError:
+            return
+        try:
+            detail |= asdict(await onvif.identity())
+            detail["profiles"] = [asdict(each) for each in await onvif.profiles()]
+        except FieldError as error:
+            detail["refused"] = str(error)
+    who = " ".join(str(detail.get(word, "")) for word in ("maker", "model", "firmware")).strip()
+    title = f"ONVIF: {who or detail.get('refused', 'a camera')}, {len(detail.get('profiles', ()))} profiles"
+    settings = {"base_url": base_url, "onvif": True}
+    yield Found(
+        "camera", base_url + ONVIF_PATH, title, detail,
+        {
+            "connections": {"protocol": "camera", "settings": settings},
+            "devices": {"profile": "onvif.camera", "params": {}},
+        },
+    )  # fmt: skip
 
 
 async def _look(client: httpx2.AsyncClient, base_url: str, path: str) -> Found | None:

@@ -24,6 +24,11 @@ class CameraSettings(Strict):
     rtsp_port: int = Field(
         default=554, ge=1, le=65535, description="of streams whose path is given without a host"
     )
+    onvif: bool = Field(default=False, description="ask it by ONVIF for addresses, events, clock and presets")
+    onvif_path: str = Field(
+        default="/onvif/device_service", pattern=r"^/", description="of its device service"
+    )
+    pull_s: float = Field(default=20, ge=1, le=60, description="how long a question for events stays open")
     describe_every_s: float = Field(
         default=300, ge=1, description="between two questions whether the stream is there"
     )
@@ -39,6 +44,8 @@ class CameraSettings(Strict):
         parts = urlsplit(self.base_url)
         if parts.username is not None:
             raise ValueError("an address holds no user name; give `username` and `password_file`")
+        if self.onvif and not self.base_url.startswith("http"):
+            raise ValueError("ONVIF is spoken over http; give its address as base_url: http://192.0.2.64")
         return self
 
     @property
@@ -64,4 +71,7 @@ class CameraParams(Strict):
         default=None,
         pattern=r"^(/|rtsps?://[^/@]+/)",
         description="of the stream: /cam/01/sub, or a whole rtsp:// URL",
+    )
+    profile: str | None = Field(
+        default=None, description="token of the ONVIF media profile; left out: the smallest"
     )

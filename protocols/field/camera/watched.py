@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from protocols.field.base import Shot
 from protocols.field.camera.decoding import KeyFrames
-from protocols.field.camera.ladder import Cause, Level
+from protocols.field.camera.ladder import Cause, Fallen, Level
 from protocols.field.camera.measures import Reference, Verdict
 from protocols.field.camera.picture import History, Picture
 from protocols.field.camera.stream import Look
@@ -33,6 +33,10 @@ class Watched:
     def __init__(self, device: str, path: str | None, stream: str | None) -> None:
         self.device = device
         self.path, self.stream = path, stream
+        self.by_stream = path is None
+        """Whether it is online when its stream is; else when its snapshot is."""
+        self.unknown: Fallen | None = None
+        """Why nobody knows where its pictures are."""
         self.reference = Reference()
         self.history = History()
         self.keys = KeyFrames()
@@ -85,7 +89,7 @@ class Watched:
     def ladder(self, figures: dict[str, float]) -> None:
         """Put the rung into figures."""
         figures["level"], figures["cause"] = float(self.level), float(self.cause)
-        if self.path is None:
+        if self.by_stream:
             figures["online"] = float(self.level >= Level.FRAMES)
 
     @property

@@ -138,11 +138,15 @@ async def test_camera_paths() -> None:
     async with one("city.camera") as simulation:
         base = f"http://127.0.0.1:{simulation.ports['device']}"
         found, _ = await told(scan_cameras(base))
-    (camera,) = found
+    camera, told_by_onvif = found
+    assert told_by_onvif.suggestion["devices"]["profile"] == "onvif.camera"
+    assert [each["token"] for each in told_by_onvif.detail["profiles"]] == ["device-main", "device-sub"]
+    assert "CityNerve SIM-1" in told_by_onvif.title
     assert camera.suggestion["devices"]["params"] == {"path": "/cam/01/snapshot.jpg"}
     async with one("city.camera", camera_credentials=("duty", "right")) as simulation:
         base = f"http://127.0.0.1:{simulation.ports['device']}"
-        (asks,), _ = await told(scan_cameras(base))
+        (asks, refused), _ = await told(scan_cameras(base))
+        assert "user name" in refused.detail["refused"]
     assert asks.detail["answer"] == "password"
 
 
