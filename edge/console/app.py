@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from edge.console import (
     alarms,
+    certificates,
     config,
     deeds,
     devices,
@@ -62,6 +63,7 @@ class LocalApi:
                 *alarms.routes(house),
                 *log.routes(),
                 *learnt.routes(house),
+                *certificates.routes(house),
                 *queue.routes(house, self.worker),
                 *profiles.routes(house, self.worker),
                 *jobs.routes(house, self.jobs, self.worker),

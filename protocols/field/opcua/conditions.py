@@ -220,7 +220,7 @@ class Conditions:
             value = math.nan if text else float(worst.severity)
             return self._board.say(row, value, worst.message if text else None, quality, at_us)
         if all_of_it and not any(one.enabled for one in all_of_it):
-            return self._board.say(row, math.nan, None, int(StatusCodes.BadConditionDisabled), at_us)
+            return self._board.say(row, math.nan, None, Quality.BAD_CONDITION_DISABLED, at_us)
         return self._board.say(row, math.nan if text else 0.0, "" if text else None, Quality.GOOD, at_us)
 
     def _of(self, row: int) -> list[Condition]:

@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 import yaml
 from cryptography import x509
 
+from edge.audit import entries
 from edge.config.load import read_profile
 from protocols.model.clock import now_us
 from sim_devices.profiles import find_profile
@@ -21,6 +23,7 @@ from sim_devices.runner import Settings, simulating
 from sim_devices.solo import SoloWorld
 from tests.edge.cli.conftest import asked
 from tests.edge.cli.test_bundle import unpacked
+from tests.edge.house import running, until
 
 PASSWORD = "gatePw-5512xQ"
 
@@ -122,6 +125,28 @@ def test_from_a_stranger_to_a_value(simulator: int, tmp_path: Path) -> None:
     assert asked("point", "read", path, "gate.position", "--direct", folder=tmp_path).returncode == 1
     assert asked("bundle", path, "--out", "b.tar.gz", folder=tmp_path).returncode == 0
     assert not [name for name, text in unpacked(tmp_path / "b.tar.gz").items() if PASSWORD in text]
+
+
+async def test_on_the_page_a_server_is_trusted_by_a_persons_word(simulator: int, tmp_path: Path) -> None:
+    path = written(tmp_path, simulator)
+    async with running(path) as gateway:
+        session = gateway.house.sessions["plc"]
+        await until(lambda: "nobody has trusted" in session.reason)
+        transport = httpx2.AsyncHTTPTransport(uds=str(tmp_path / "state" / "control.sock"))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://gateway", timeout=20) as local:
+            (waits,) = (await local.get("/api/certificates/gate")).json()
+            assert waits["sha256"] in session.reason
+            assert waits["changed"] is False
+            for sha256, status in (("0" * 64, 404), (waits["sha256"][:16], 422)):
+                refused = await local.post("/api/certificates/gate", json={"sha256": sha256})
+                assert refused.status_code == status, refused.text
+            assert (await local.get("/api/certificates/nobody")).status_code == 404
+            done = await local.post("/api/certificates/gate", json={"sha256": waits["sha256"]})
+            assert done.status_code == 204, done.text
+            await until(lambda: session.state == "online")
+            assert (await local.get("/api/certificates/gate")).json() == []
+        told = [entry for entry in entries(tmp_path / "state", 50) if entry.what == "opcua-trust"]
+        assert [(entry.subject, entry.actor[:6]) for entry in told] == [(waits["sha256"], "local:")]
 
 
 def test_the_own_certificate_is_shown_and_handed_over(tmp_path: Path) -> None:

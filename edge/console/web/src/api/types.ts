@@ -89,6 +89,17 @@ export interface Learnt {
   learnt_us: number
 }
 
+/** A certificate that an OPC UA server has shown and nobody has trusted yet. */
+export interface Waiting {
+  sha256: string
+  sha1: string
+  subject: string
+  issuer: string
+  not_before: string
+  not_after: string
+  changed: boolean
+}
+
 export interface Quality {
   code: number
   name: string

@@ -48,6 +48,8 @@ const en: typeof zh = {
   device: {
     title: 'Devices', search: 'Name, model or line', state: { online: 'Online', offline: 'Offline', waiting: 'No answer yet', resting: 'Resting' }, none: 'No devices', noneHint: 'Add one under Config, or find it with Scan first.', noMatch: 'No device matches', line: 'Line {key}', latency: 'Latency', last: 'Last data', failures: '{n} failures in a row',
     retry: 'next try in {span}', breaker: 'Breaker', learnt: 'Learnt of it', learntHoles: '{n} refused place | {n} refused places', learntMost: 'reads of at most {n} registers', learntBits: 'reads of at most {n} bits', learntPause: 'rests {n} ms before each request', breakerOpen: 'Open, not asked for now', breakerClosed: 'Normal', profile: 'Profile', site: 'Site', protocol: 'Protocol', points: '{n} point | {n} points', manual: 'Local manual', allOk: 'All online', filterOffline: 'In trouble',
+    trust: 'Look at its certificate', trustTitle: 'Trust this server?', trustUnknown: 'The server shows a certificate that nobody has trusted yet.', trustChanged: 'The server shows another certificate than the one that was trusted. Somebody may be standing in between: ask its keeper first.',
+    trustCompare: 'Compare the fingerprint with what the server itself shows, at its own panel or in its own tool.', trustDone: 'I have compared it, and it is the same', trustDo: 'Trust it', trustSubject: 'Subject', trustIssuer: 'Issued by', trustValid: 'Valid', trustSelf: 'by itself',
     hold: 'Take local control', release: 'Give control back', holdTitle: '{name}: take local control', releaseTitle: '{name}: give control back', noPoints: 'This device has no points', wide: 'Choose a point to see its trend, read and write it',
   },
   point: {
