@@ -7,11 +7,14 @@ another order, is refused here (RFC 3416, 4.2.4), and so is what comes when nobo
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from pyasn1.error import PyAsn1Error
 from pyasn1.type import univ
+from pysnmp.carrier.asyncio.dispatch import AsyncioDispatcher
 from pysnmp.error import PySnmpError
 from pysnmp.hlapi.v3arch import asyncio as hlapi
 from pysnmp.proto import errind, rfc1902, rfc1905
@@ -38,6 +41,10 @@ _SYNTAX: Final = {
     "integer": rfc1902.Integer32, "unsigned": rfc1902.Unsigned32, "timeticks": rfc1902.TimeTicks,
     "octets": rfc1902.OctetString, "ip": rfc1902.IpAddress,
 }  # fmt: skip
+_DAMAGED: Final = (
+    PyAsn1Error, PySnmpError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError,
+    RecursionError,
+)  # fmt: skip
 _NAMES: Final = (
     "noError", "tooBig", "noSuchName", "badValue", "readOnly", "genErr", "noAccess", "wrongType",
     "wrongLength", "wrongEncoding", "wrongValue", "noCreation", "inconsistentValue", "resourceUnavailable",
@@ -61,6 +68,14 @@ class AgentError(FieldError):
         self.code, self.index = code, index
         name = _NAMES[code] if 0 <= code < len(_NAMES) else f"error-status {code}"
         super().__init__(f"{where}: {name}", _QUALITIES.get(code, Quality.BAD_DEVICE_FAILURE))
+
+
+class _Door(AsyncioDispatcher):  # type: ignore[misc]  # pysnmp has no types
+    """pysnmp's dispatcher, which lets what its decoder raises for damaged datagrams into the event loop."""
+
+    def _callback_function(self, *args: Any) -> None:
+        with contextlib.suppress(*_DAMAGED):
+            super()._callback_function(*args)
 
 
 class Agent:
@@ -93,6 +108,7 @@ class Agent:
             ) from error
         self._address = found[0][4][0], settings.port  # type: ignore[assignment]
         self._engine = hlapi.SnmpEngine()
+        self._engine.register_transport_dispatcher(_Door())
 
     def _who(self, community: Path | None, name: str) -> Any:
         """Return with which name requests are made. Raises ConnectionLost for a file that cannot be read."""

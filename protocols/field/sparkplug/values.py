@@ -78,7 +78,8 @@ def _scalar(raw: Any, datatype: int) -> Any:
         raise ValueError(f"a Boolean came as {raw!r}")
     if datatype in FLOATS and kind is not float:
         raise ValueError(f"data type {datatype} came as {kind.__name__}")
-    if datatype in TEXTS and kind is not str:
+    if (datatype in TEXTS and kind is not str) or kind is bytes:
+        # A text that is no UTF-8 comes as bytes, whatever data type stands beside it.
         raise ValueError(f"data type {datatype} came as {kind.__name__}")
     return raw
 
