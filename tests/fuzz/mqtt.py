@@ -308,8 +308,8 @@ def _meanings(one: Payload.Metric) -> list[Any]:
 
 def _same(got: float | str, said: Any) -> bool:
     if isinstance(got, str):
-        return got == said
+        return bool(got == said)
     if isinstance(said, bytes):
         return False  # protobuf gives a text that is no UTF-8 like that
     number: float | None = in_text(said) if isinstance(said, str) else float(said)
-    return number is not None and got == number
+    return bool(number is not None and got == number)
