@@ -146,7 +146,9 @@ def device(
 
     def ready(simulation: Simulation) -> dict[str, Any]:
         (server,) = simulation.servers.values()
-        entries = paste(server, simulation.world.devices()["device"], profile, _extra(server, opcua_auth))
+        entries = paste(
+            server, simulation.world.devices()["device"], profile, _extra(server, opcua_auth, camera_auth)
+        )
         if out is not None:
             out.write_text(whole(entries, out), encoding="utf-8")
         files = {} if out is None else {"gateways": [str(out)]}
@@ -155,10 +157,15 @@ def device(
     serve(build, for_s=for_s, as_json=as_json, ready=ready)
 
 
-def _extra(server: SimServer, opcua_auth: str | None) -> dict[str, Any]:
-    if server.endpoint.protocol != "opcua" or opcua_auth is None:
-        return {}
-    return {"username": opcua_auth.partition(":")[0], "password_file": "password.txt"}
+def _extra(server: SimServer, opcua_auth: str | None, camera_auth: str | None) -> dict[str, Any]:
+    """Return settings of the line beside its address."""
+    auth = {"opcua": opcua_auth, "camera": camera_auth}.get(server.endpoint.protocol)
+    more: dict[str, Any] = {}
+    if server.also:
+        more = {"rtsp_port": int(server.also.rpartition(":")[2]), "onvif": True}
+    if auth is not None:
+        more |= {"username": auth.partition(":")[0], "password_file": "password.txt"}
+    return more
 
 
 def _shown(profile: Profile, round_: int) -> list[dict[str, Any]]:
