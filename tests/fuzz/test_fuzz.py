@@ -12,7 +12,9 @@ from asyncua.ua.uaerrors import UaError
 
 from protocols.field.mqtt.payload import plain
 from protocols.field.opcua.client import readable
+from protocols.field.snmp.soundness import sound
 from protocols.model.quality import Quality
+from sim_devices.servers import snmp_ber as ber
 from tests.fuzz.__main__ import main
 from tests.fuzz.door import Wrong
 from tests.fuzz.modbus import MbapDoor, RtuDoor
@@ -69,3 +71,11 @@ def test_an_array_of_nothing_does_not_hang_the_gateway() -> None:
 def test_a_damaged_answer_is_an_error_of_the_server() -> None:
     with pytest.raises(UaError, match="cannot be read"), readable():
         variant_from_binary(Buffer(b"\x86\xfe\xff\xff\xff"))
+
+
+def test_a_number_without_a_byte_is_no_zero() -> None:
+    """pysnmp reads 02 00 as 0; a length that lost its bits made a good value of nothing."""
+    oid = (1, 3, 6, 1, 1, 0)
+    for content, whole in ((b"\5", True), (b"", False)):
+        said = ber.Message(1, b"public", ber.RESPONSE, 7, 0, 0, ((oid, ber.Value(ber.INTEGER, content)),))
+        assert sound(said.encode()) == whole

@@ -22,6 +22,7 @@ from pysnmp.proto import errind, rfc1902, rfc1905
 from protocols.errors import BadFrame, ConnectionLost, DeviceTimeout, FieldError
 from protocols.field.filling import read_password
 from protocols.field.snmp.settings import SnmpSettings
+from protocols.field.snmp.soundness import sound
 from protocols.field.snmp.values import Held
 from protocols.model.quality import Quality
 
@@ -73,9 +74,10 @@ class AgentError(FieldError):
 class _Door(AsyncioDispatcher):  # type: ignore[misc]  # pysnmp has no types
     """pysnmp's dispatcher, which lets what its decoder raises for damaged datagrams into the event loop."""
 
-    def _callback_function(self, *args: Any) -> None:
+    def _callback_function(self, transport: Any, address: Any, datagram: Any) -> None:
         with contextlib.suppress(*_DAMAGED):
-            super()._callback_function(*args)
+            if sound(bytes(datagram)):
+                super()._callback_function(transport, address, datagram)
 
 
 class Agent:
