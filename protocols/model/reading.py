@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,16 @@ PointIndexes = NDArray[np.int32]
 TimesUs = NDArray[np.int64]
 Values = NDArray[np.float64]
 Qualities = NDArray[np.uint32]
+
+
+class Row(NamedTuple):
+    """One reading, for as long as it takes to gather a few: see `Readings` for what its fields mean."""
+
+    point: int
+    time_us: int
+    value: float
+    quality: int
+    text: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +71,20 @@ class Readings:
     def empty(cls) -> Readings:
         """Build no readings."""
         return cls.at(np.empty(0, np.int32), 0, np.empty(0))
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> Readings:
+        """Build columns of what came one by one."""
+        if not rows:
+            return cls.empty()
+        point, time_us, value, quality, text = zip(*rows, strict=True)
+        return cls(
+            np.array(point, np.int32),
+            np.array(time_us, np.int64),
+            np.array(value, np.float64),
+            np.array(quality, np.uint32),
+            {row: words for row, words in enumerate(text) if words is not None},
+        )
 
     @classmethod
     def concat(cls, parts: Sequence[Readings]) -> Readings:

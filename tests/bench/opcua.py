@@ -1,7 +1,7 @@
-"""How many data changes a second our OPC UA driver takes, beside a bare asyncua client that only counts them.
+"""How many data changes a second our OPC UA driver takes, beside a bare asyncua client that counts them.
 
-One server in a process of its own changes every one of its nodes as often as it can; both clients ask it for the
-same sampling, publishing and queue. Where the server is what limits, the processor time tells them apart.
+One server in a process of its own changes every one of its nodes as often as it can; both clients ask it for
+the same sampling, publishing and queue. Where the server is what limits, the processor time tells them apart.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from asyncua import Client, ua
+from asyncua import ua
+from asyncua.client.client import Client
 from asyncua.server.server import Server
 
 from protocols.model.reading import Readings
@@ -50,19 +51,21 @@ def measure() -> list[Figure]:
 class _Count:
     def __init__(self) -> None:
         self.changes = 0
+        self.begun = asyncio.Event()
 
     def datachange_notification(self, _node: Any, _value: Any, _data: Any) -> None:
         """Count one."""
         self.changes += 1
+        self.begun.set()
 
     def take(self, readings: Readings) -> None:
         """Count readings."""
         self.changes += len(readings)
+        self.begun.set()
 
     async def pace(self) -> Pace:
         """Wait for the first, then count for a while."""
-        while not self.changes:
-            await asyncio.sleep(0.01)
+        await self.begun.wait()
         await asyncio.sleep(1)
         before, began, cpu = self.changes, time.perf_counter(), _cpu()
         await asyncio.sleep(SECONDS)
@@ -76,13 +79,16 @@ async def _bare(port: int) -> Pace:
         index = await client.get_namespace_index(NAMESPACE)
         nodes = [client.get_node(ua.NodeId.from_string(f"ns={index};s=P1.V{n}")) for n in range(NODES)]
         subscription = await client.create_subscription(PUBLISHING_MS, count)
-        await subscription.subscribe_data_change(nodes, queuesize=1, sampling_interval=PUBLISHING_MS)
+        await subscription.subscribe_data_change(
+            nodes, queuesize=1, sampling_interval=ua.Double(PUBLISHING_MS)
+        )
         return await count.pace()
 
 
 async def _ours(port: int) -> Pace:
     points = [
-        {"key": f"v{n}", "opcua": {"namespace": NAMESPACE, "node": f"s={{device}}.V{n}"}} for n in range(NODES)
+        {"key": f"v{n}", "opcua": {"namespace": NAMESPACE, "node": f"s={{device}}.V{n}"}}
+        for n in range(NODES)
     ]
     device = bind(profile("opcua", points), {"device": "P1"})
     settings = {"url": f"opc.tcp://127.0.0.1:{port}/", "publishing_ms": PUBLISHING_MS}
@@ -106,7 +112,7 @@ def _cpu() -> float:
 @contextmanager
 def _server() -> Iterator[int]:
     with subprocess.Popen([sys.executable, "-m", __name__], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None  # noqa: S101 - a pipe was asked for
+        assert process.stdout is not None
         try:
             yield int(process.stdout.readline())
         finally:
@@ -130,7 +136,9 @@ async def _serve() -> None:
         while True:
             value += 1.0
             for node in ids:
-                await server.write_attribute_value(node, ua.DataValue(ua.Variant(value, ua.VariantType.Double)))
+                await server.write_attribute_value(
+                    node, ua.DataValue(ua.Variant(value, ua.VariantType.Double))
+                )
             await asyncio.sleep(PUBLISHING_MS / 2000)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -130,9 +131,28 @@ def tls_context(settings: BrokerSettings) -> ssl.SSLContext | None:
     return context
 
 
-async def connect(
-    settings: BrokerSettings, *, will: aiomqtt.Will | None = None, session_s: int = 0
-) -> aiomqtt.Client:
+class Line(aiomqtt.Client):
+    """aiomqtt's client, of whose waiting messages many can be taken at once.
+
+    Its own iterator makes a task for each message: by itself that costs as much as a message's decoding.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self.inbox: asyncio.Queue[aiomqtt.Message]
+
+        def queue(maxsize: int = 0) -> asyncio.Queue[aiomqtt.Message]:
+            self.inbox = asyncio.Queue(maxsize)
+            return self.inbox
+
+        super().__init__(*arguments, queue_type=queue, **options)  # type: ignore[arg-type]
+
+    def waiting(self) -> Iterator[aiomqtt.Message]:
+        """Take what waits now, without waiting for more."""
+        while not self.inbox.empty():
+            yield self.inbox.get_nowait()
+
+
+async def connect(settings: BrokerSettings, *, will: aiomqtt.Will | None = None, session_s: int = 0) -> Line:
     """Connect and sign in; the caller ends it with `disconnect`. Raises ConnectionLost with the repair.
 
     With `session_s` the broker keeps the subscriptions, and what comes at QoS 1, while the gateway is
@@ -144,7 +164,7 @@ async def connect(
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = session_s
         properties.MaximumPacketSize = MOST_BYTES + 65_536
-    client = aiomqtt.Client(
+    client = Line(
         settings.host,
         settings.port,
         protocol=aiomqtt.ProtocolVersion.V5 if five else aiomqtt.ProtocolVersion.V311,

@@ -8,26 +8,37 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Iterable
+from itertools import islice
 from typing import ClassVar, Final
 
 import aiomqtt
-import numpy as np
 from pydantic import Field, model_validator
 
 from protocols.errors import ConnectionLost, DeviceRefused, DeviceTimeout
 from protocols.field.base import BoundDevice, BoundPoint, Driver, First, Sink
 from protocols.field.filling import fill_device
-from protocols.field.mqtt.broker import FILES, BrokerSettings, connect, disconnect, ended, subscribe, where
+from protocols.field.mqtt.broker import (
+    FILES,
+    BrokerSettings,
+    Line,
+    connect,
+    disconnect,
+    ended,
+    subscribe,
+    where,
+)
 from protocols.field.mqtt.commands import Asked, Command, command_of
-from protocols.field.mqtt.routes import Routes, differs, indexes
+from protocols.field.mqtt.routes import Routes, differs
 from protocols.model.clock import Clock, now_us
 from protocols.model.device import MqttAddress, Strict
 from protocols.model.quality import Quality
-from protocols.model.reading import Readings
+from protocols.model.reading import Readings, Row
 
 REPORT_S: Final = 5.0
 """A device has so long, or its profile's timeout where that is longer, to report what was written."""
 BATCH: Final = 500
+BAD: Final = int(Quality.BAD)
 DAY_S: Final = 86_400
 
 
@@ -98,9 +109,8 @@ class MqttDriver(Driver):
             for point in device.points:
                 if point.profile.mqtt is not None:
                     self._add(point, point.profile.mqtt, name)
-        self._indexes = indexes(self._points)
         self._last: dict[int, tuple[float, str | None]] = {}
-        self._client: aiomqtt.Client | None = None
+        self._client: Line | None = None
         self._listening = False
         self._reports: dict[int, asyncio.Queue[float | str]] = {}
 
@@ -125,20 +135,18 @@ class MqttDriver(Driver):
         self._listening = True
         try:
             await subscribe(client, self._where, self._filters())
-            messages = client.messages
-            async for message in messages:
-                parts = [self._take(message)]
-                while len(messages) and len(parts) < BATCH:
-                    parts.append(self._take(await anext(messages)))
-                readings = Readings.concat([part for part in parts if len(part)])
-                if len(readings):
-                    sink(readings)
+            async for message in client.messages:
+                rows = self._take(message)
+                for other in islice(client.waiting(), BATCH):
+                    rows += self._take(other)
+                if rows:
+                    sink(Readings.of(rows))
             reason = "the connection was closed"
         except aiomqtt.MqttError as error:
             reason = ended(self._mqtt, error)
         finally:
             self._listening = False
-        sink(self._unvouched())
+        sink(Readings.of(self._unvouched(range(len(self._points)))))
         raise ConnectionLost(f"{self._where}: {reason}", Quality.BAD_NO_COMMUNICATION)
 
     async def write(self, point: BoundPoint, value: float | str) -> float | str | None:
@@ -221,26 +229,24 @@ class MqttDriver(Driver):
         answers = {command.response_topic: 0 for command in self._commands.values()}
         return filters | {topic: qos for topic, qos in answers.items() if topic and topic not in filters}
 
-    def _take(self, message: aiomqtt.Message) -> Readings:
+    def _take(self, message: aiomqtt.Message) -> list[Row]:
         payload = message.payload if isinstance(message.payload, bytes) else str(message.payload).encode()
         topic = message.topic.value
         if self._asked and not message.retain:
             correlation = getattr(message.properties, "CorrelationData", None)
             for asked in self._asked:
                 asked.hear(topic, payload, correlation)
-        readings = self._routes.readings(topic, payload, message.retain, self.clock())
-        for row, index in enumerate(readings.point.tolist()):
-            if readings.quality[row] >= Quality.BAD:
+        rows = self._routes.rows(topic, payload, message.retain, self.clock())
+        for index, _, value, quality, text in rows:
+            if quality >= BAD:
                 continue
-            value, text = float(readings.value[row]), readings.text.get(row)
             self._last[index] = (value, text)
             if index in self._reports and not message.retain:
                 self._reports[index].put_nowait(value if text is None else text)
         gone = [device for device, there in self._routes.states(topic, payload) if not there]
         if gone:
-            rows = [row for device in gone for row in self._of_device.get(device, ())]
-            return Readings.concat([readings, self._unvouched(rows)])
-        return readings
+            rows += self._unvouched([row for device in gone for row in self._of_device.get(device, ())])
+        return rows
 
     async def _report(
         self, reports: asyncio.Queue[float | str], wanted: float | str, point: BoundPoint
@@ -254,18 +260,14 @@ class MqttDriver(Driver):
             return told
         return told
 
-    def _unvouched(self, rows: list[int] | None = None) -> Readings:
-        """Return points (all of them, without `rows`) as they stand when nobody speaks for them any more:
-        the last usable value, or none at all.
-        """
-        chosen = self._indexes if rows is None else self._indexes[rows]
-        n = len(chosen)
-        values, texts = np.full(n, np.nan), {}
-        codes = np.full(n, Quality.BAD_NO_COMMUNICATION, np.uint32)
-        for row, index in enumerate(chosen.tolist()):
+    def _unvouched(self, places: Iterable[int]) -> list[Row]:
+        """Return points as they stand when nobody speaks for them: the last usable value, or none."""
+        now, rows = self.clock(), []
+        for index in (self._points[place].index for place in places):
             if index in self._last:
-                values[row], text = self._last[index]
-                codes[row] = Quality.UNCERTAIN_NO_COMMUNICATION_LAST_USABLE_VALUE
-                if text is not None:
-                    texts[row] = text
-        return Readings.at(chosen, self.clock(), values, codes, texts)
+                value, text = self._last[index]
+                quality = Quality.UNCERTAIN_NO_COMMUNICATION_LAST_USABLE_VALUE
+                rows.append(Row(index, now, value, quality, text))
+            else:
+                rows.append(Row(index, now, math.nan, Quality.BAD_NO_COMMUNICATION, None))
+        return rows

@@ -21,6 +21,8 @@ _STEP = re.compile(r"\.?([^.\[\]]+)|\[(\d+)\]")
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.ASCII)
 """A number in text. Python's `float` takes 3_7 and other scripts' digits too: damage would pass."""
 _WORDS: Final = {"true": 1.0, "on": 1.0, "yes": 1.0, "false": 0.0, "off": 0.0, "no": 0.0}
+GOOD: Final = int(Quality.GOOD)
+"""As a plain number: looking it up in the enum for each value costs as much as its decoding."""
 MISSING: Final = object()
 """What `find` returns where the payload has nothing at a path."""
 
@@ -83,7 +85,7 @@ def interpret(found: Any, kind: DataType) -> Value:
         return Value(math.nan, Quality.BAD_SENSOR_FAILURE, None)
     if kind in ("text", "ascii"):
         if isinstance(found, str):
-            return Value(math.nan, Quality.GOOD, found)
+            return Value(math.nan, GOOD, found)
         return Value(math.nan, Quality.BAD_TYPE_MISMATCH, None)
     if isinstance(found, str):
         word = found.strip().lower()
@@ -98,7 +100,7 @@ def interpret(found: Any, kind: DataType) -> Value:
         return Value(math.nan, Quality.BAD_OUT_OF_RANGE, None)
     if not math.isfinite(number):
         return Value(math.nan, Quality.BAD_SENSOR_FAILURE, None)
-    return Value(number, Quality.GOOD, None)
+    return Value(number, GOOD, None)
 
 
 def source_time(found: Any, zone: tzinfo = UTC) -> int | None:

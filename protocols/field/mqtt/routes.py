@@ -15,6 +15,7 @@ from protocols.field.base import BoundPoint
 from protocols.field.mqtt.broker import MOST_BYTES
 from protocols.field.mqtt.formats import Reader, reader, unpack
 from protocols.field.mqtt.payload import (
+    GOOD,
     MISSING,
     UNREADABLE,
     Path,
@@ -28,7 +29,7 @@ from protocols.field.mqtt.payload import (
 )
 from protocols.model.device import DataType, MqttAddress, MqttBytes, MqttState
 from protocols.model.quality import Quality
-from protocols.model.reading import Readings
+from protocols.model.reading import Readings, Row
 
 MOST_IDS: Final = 256
 """Ids of a topic's messages that are remembered; a broker repeats what is unconfirmed, which is less."""
@@ -140,7 +141,11 @@ class Routes:
         return found
 
     def readings(self, topic: str, payload: bytes, retained: bool, now_us: int) -> Readings:
-        """Return what one message says, in columns.
+        """Return what one message says, in columns; see `rows`."""
+        return Readings.of(self.rows(topic, payload, retained, now_us))
+
+    def rows(self, topic: str, payload: bytes, retained: bool, now_us: int) -> list[Row]:
+        """Return what one message says.
 
         A part that the payload does not have is left out, as devices also send what has changed only;
         where none of the parts is there, or the payload is not readable, all of them are bad.
@@ -148,12 +153,12 @@ class Routes:
         """
         routes = self._routes(topic)
         documents: dict[tuple[str, str], object] = {}
-        rows: list[tuple[Route, Value]] = []
+        said: list[tuple[Route, Value]] = []
         for route in routes:
             document = MISSING
             if len(payload) > MOST_BYTES:
                 documents[route.form] = MISSING
-                rows.append((route, UNREADABLE))
+                said.append((route, UNREADABLE))
                 continue
             if route.path or route.time_path or route.id_path:
                 if route.form not in documents:
@@ -161,30 +166,25 @@ class Routes:
                 document = documents[route.form]
             value = _value(route, document, payload)
             if value is not None:
-                rows.append((route, value))
+                said.append((route, value))
         if self._came_already(topic, routes, documents):
             self.repeats += 1
-            return Readings.empty()
-        if not rows:
-            rows = [(route, UNREADABLE) for route in routes]
-        n = len(rows)
-        times, codes = np.full(n, now_us, np.int64), np.array([value.quality for _, value in rows], np.uint32)
-        for at, (route, _) in enumerate(rows):
+            return []
+        if not said:
+            said = [(route, UNREADABLE) for route in routes]
+        rows = []
+        for route, value in said:
+            time_us, quality = now_us, value.quality
             if route.time_path:
                 stamp = source_time(find(documents[route.form], route.time_path), route.zone)
                 if stamp is not None:
-                    times[at] = stamp
-                elif codes[at] == Quality.GOOD:
-                    codes[at] = Quality.UNCERTAIN
-            elif retained and codes[at] == Quality.GOOD:
-                codes[at] = Quality.UNCERTAIN_LAST_USABLE_VALUE
-        return Readings(
-            np.array([route.index for route, _ in rows], np.int32),
-            times,
-            np.array([value.value for _, value in rows]),
-            codes,
-            {at: value.text for at, (_, value) in enumerate(rows) if value.text is not None},
-        )
+                    time_us = stamp
+                elif quality == GOOD:
+                    quality = Quality.UNCERTAIN
+            elif retained and quality == GOOD:
+                quality = Quality.UNCERTAIN_LAST_USABLE_VALUE
+            rows.append(Row(route.index, time_us, value.value, quality, value.text))
+        return rows
 
     def _came_already(
         self, topic: str, routes: list[Route], documents: dict[tuple[str, str], object]
