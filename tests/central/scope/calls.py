@@ -37,7 +37,7 @@ QUERIES: Final[Mapping[str, str]] = {
     "site": "site", "device": "device", "point": "point", "gateway": "gateway", "kind": "kind", "q": "word",
     "type": "kind", "district": "district", "department": "department", "tag": "tag",
     "area": "district", "device_kind": "kind", "rule": "rule", "cause": "cause", "text": "word",
-    "fold": "fold",
+    "fold": "fold", "id": "device",
 }  # fmt: skip
 """Query parameter -> kind of id: asked with B's, the answer is that for what does not exist."""
 
