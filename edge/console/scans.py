@@ -54,7 +54,7 @@ class ScanRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 def begin(house: House, wanted: ScanRequest, profiles: Iterable[Profile]) -> Events:
-    """Return the events of a scan that has not asked anything yet. Raises Problem: `not-found`, `where`.
+    """Return the events of a scan that has asked nothing yet. Raises Problem: `not-found`, `where`, `serial`.
 
     A Modbus line that this gateway polls is shared: each question waits for its turn between two reads,
     because a serial gateway often serves one connection only.
@@ -161,11 +161,11 @@ def _session(house: House, wanted: ScanRequest, line: dict[str, Any]) -> Session
 
 
 def _forms(wanted: ScanRequest, line: dict[str, Any]) -> list[Form]:
-    """Return the speeds and parities to try; nothing for the line as it is. Raises Problem (`where`)."""
+    """Return the speeds and parities to try; nothing for the line as it is. Raises Problem (`serial`)."""
     if not wanted.bauds and not wanted.parities:
         return []
     if line.get("transport") != "rtu":
-        raise Problem(422, "where", "only a serial line (transport rtu) has speeds and parities to try")
+        raise Problem(422, "serial", "only a serial line (transport rtu) has speeds and parities to try")
     bauds = wanted.bauds or [int(line.get("baud", 9600))]
     parities: list[str] = [*wanted.parities] or [str(line.get("parity", "none"))]
     return [(baud, parity) for baud in bauds for parity in parities]

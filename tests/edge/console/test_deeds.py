@@ -130,6 +130,8 @@ async def test_a_scan_can_be_stopped_and_wrong_ones_are_told(house: Doors) -> No
     assert (await page.request("DELETE", f"/api/jobs/{job}", headers=OURS)).status_code == 204
     assert (await get(page, f"/api/jobs/{job}"))["state"] == "stopped"
     assert (await post(page, "/api/scan", {"protocol": "modbus"}, 422))["code"] == "where"
+    speeds = {"protocol": "modbus", "connection": "line1", "bauds": [9600], "parities": ["even"]}
+    assert (await post(page, "/api/scan", speeds, 422))["code"] == "serial"
     assert (await post(page, "/api/scan", {"protocol": "modbus", "connection": "x"}, 404))[
         "code"
     ] == "not-found"

@@ -19,7 +19,7 @@ export default {
       'shelving-time': '搁置时间超出允许范围。', 'not-current': '这次报警已经结束，请看它现在的状态。', 'not-writable': '该测点不可写。', 'out-of-limits': '超出允许范围，未写入。', 'wrong-type': '值的类型不对，未写入。', 'not-representable': '设备无法表示这个值，未写入。',
       'unknown-point': '没有这个测点。', 'unknown-device': '没有这个设备。', 'unknown-alarm': '没有这个报警。', 'unknown-version': '这个版本已不再保留。', 'stale-base': '在您编辑期间，运行的配置已经改变。请重新打开后再改。', 'on-probation': '另一个版本正在试运行，请先确认、回退或等它结束。',
       'probation-time': '试运行时间超出允许范围。', mistakes: '配置有错误，未应用。', 'other-gateway': '这是另一台网关的配置，未应用。', 'too-large': '内容太大。', 'file-not-writable': '网关文件不可写，请检查其权限。', 'no-answer': '设备没有应答。',
-      device: '设备或线路没有给出可用的回答。', expired: '已过期，未执行。', registers: '寄存器不合要求。', where: '请说明扫描哪里。', url: '地址的写法不对。', units: '从站地址范围不对。',
+      device: '设备或线路没有给出可用的回答。', expired: '已过期，未执行。', registers: '寄存器不合要求。', serial: '只有串口线路才有速率和校验可试；这条线路请留空。', where: '请说明扫描哪里。', url: '地址的写法不对。', units: '从站地址范围不对。',
       busy: '网关正忙于同类操作，请稍后再试。', storage: '网关的存储出了问题。', 'no-permission': '没有权限。', 'no-probation': '没有版本在试运行，无需确认。', 'wrong-shape': '网关不接受这项内容。', ended: '网关正在停止。', internal: '网关处理出错，运行日志里有详情。',
       'too-many-streams': '打开的页面太多，请关闭几个。', 'not-our-name': '请用网关的地址而不是名称打开本页。', page: '页面出错，请刷新。',
     },
@@ -76,7 +76,7 @@ export default {
   },
   scan: {
     kind: { agent: '代理', object: '对象', unit: '从站', server: '服务器', endpoint: '端点', node: '节点', topic: '主题', 'edge-node': '边缘节点', camera: '摄像机' }, noIdentity: '没有报告型号', answers: '可用功能码 {what}', fits: '{good}/{tried} 个测点相符', noFit: '没有相符的型号', reads: '扫描只读取，从不写入设备', other: '其他主机', title: '扫描', protocol: '协议', modbus: 'Modbus', opcua: 'OPC UA', mqtt: 'MQTT', sparkplug: 'Sparkplug B', snmp: 'SNMP', walk: '列出此标识下的对象', camera: '摄像机', host: '主机', port: '端口', from: '从站地址从', to: '到', url: '服务器地址', topic: '主题', rebirth: '请求节点重发出生报文', seconds: '监听秒数', start: '开始扫描', stop: '停止', running: '正在扫描 {done} / {total}', done: '扫描完成，找到 {n} 个', stopped: '已停止，找到 {n} 个', failed: '扫描失败', nothing: '没有找到', nothingHint: '检查地址、端口与接线；从站地址范围是否包含设备。',
-    pause: '扫描期间，该线路的正常采集会短暂停顿。', found: '找到', user: '用户名', password: '密码', network: '网段', use: '用于添加设备', identity: '标识', hostNeeded: '请填写主机。',
+    bauds: '串口速率', parities: '校验', parity: { none: '无', even: '偶', odd: '奇' }, pause: '扫描期间，该线路的正常采集会短暂停顿。', found: '找到', user: '用户名', password: '密码', network: '网段', use: '用于添加设备', identity: '标识', hostNeeded: '请填写主机。',
   },
   decode: {
     title: '寄存器解码', registers: '寄存器', hint: '十进制、十六进制（0x 开头或 4 位）均可，用空格、逗号或换行分隔', address: '起始地址', fc: '功能码', run: '解码', none: '没有合理的读法', needed: '请粘贴至少一个寄存器。', bad: '“{text}” 不是寄存器的值（0–65535）。', count: '{n} 个寄存器', profiles: '最符合的型号', score: '可信度', present: '若知道应显示的值，可与下表对照。', 
