@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.bench.figure import Figure, table
 
-ALL = ("buffer", "alarms", "gateway", "centre", "commands")
+ALL = ("buffer", "alarms", "gateway", "mqtt", "opcua", "centre", "commands")
 SIZED = ("scale", "storm")
 """These take a size."""
 NAMED = ("browsers", *SIZED)
