@@ -101,6 +101,10 @@ MEANING: Final[dict[int, Words]] = {
         "The sensor has failed or its wire is broken: check the sensor and its wiring",
     ),
     _Q.BAD_OUT_OF_SERVICE: Words("设备已关闭或正在检修", "The device is switched off or under maintenance"),
+    _Q.BAD_CONDITION_DISABLED: Words(
+        "服务器停用了该报警条件：在服务器上检查并启用",
+        "The server has this alarm condition switched off: check it there, and switch it on",
+    ),
 }
 _CLASSES: Final = {
     "good": Words("正常", "Good"),

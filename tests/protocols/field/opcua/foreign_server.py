@@ -5,6 +5,7 @@ Elsewhere than in CI it runs where its packages are there: `npm ci --ignore-scri
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -34,7 +35,9 @@ class Foreign:
         )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        assert line, "node-opcua did not start; what it said stands above"
+        if not line:
+            self.kill()
+            pytest.fail("node-opcua did not start; what it said stands above")
         self.port: int = json.loads(line)["port"]
         self.url = f"opc.tcp://127.0.0.1:{self.port}/plc"
 
@@ -69,10 +72,15 @@ def node() -> str:
 
 def installed() -> None:
     """Install the pinned packages in CI; elsewhere skip, saying how."""
-    if (FOLDER / "node_modules" / "node-opcua-server").is_dir():
+    done = FOLDER / "node_modules" / ".package-lock.json"  # npm writes it last
+    if done.is_file():
         return
     if not os.environ.get("CI"):
         pytest.skip(f"node-opcua is not installed: run npm ci --ignore-scripts in {FOLDER}")
     npm = Path(node()).parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     words = [node(), str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--omit=optional"]
-    subprocess.run(words, cwd=FOLDER, check=True, timeout=300, capture_output=True)
+    # The tests run in two processes: the second one waits, and finds it done.
+    with (FOLDER / "package.json").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.is_file():
+            subprocess.run(words, cwd=FOLDER, check=True, timeout=300, capture_output=True)
