@@ -21,7 +21,7 @@ from central.live.alarm_rows import AlarmRow
 from central.live.alarm_views import AlarmCounts
 from central.store.base import Database
 
-KEPT_S: Final = 5.0
+KEPT_S: Final = 15.0
 PRIORITIES: Final = ("P1", "P2", "P3", "P4")
 
 
