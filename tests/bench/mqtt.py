@@ -7,16 +7,14 @@ messages made before as fast as the socket takes them: the subscriber is what li
 from __future__ import annotations
 
 import asyncio
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import aiomqtt
 
 from protocols.model.reading import Readings
 from tests.bench.figure import Figure
+from tests.bench.processes import port_process
 from tests.protocols.field.devices import bind, driver, profile
 
 SECONDS = 6.0
@@ -29,7 +27,7 @@ AT_ONCE = 200
 
 def measure() -> list[Figure]:
     """Count messages for some seconds, bare and by the driver, twice in turn."""
-    with _broker() as port:
+    with port_process(__name__) as port:
         bare = max(asyncio.run(_bare(port)) for _ in range(2))
         ours, readings = max(asyncio.run(_ours(port)) for _ in range(2))
     return [
@@ -86,16 +84,6 @@ async def _ours(port: int) -> tuple[float, float]:
         await asyncio.gather(task, return_exceptions=True)
         await line.close()
     return rate / POINTS, rate
-
-
-@contextmanager
-def _broker() -> Iterator[int]:
-    with subprocess.Popen([sys.executable, "-m", __name__], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield int(process.stdout.readline())
-        finally:
-            process.terminate()
 
 
 def _publish(topic: str, body: bytes) -> bytes:

@@ -9,11 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import resource
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from asyncua import ua
@@ -22,6 +19,7 @@ from asyncua.server.server import Server
 
 from protocols.model.reading import Readings
 from tests.bench.figure import Figure
+from tests.bench.processes import port_process
 from tests.protocols.field.devices import bind, driver, profile
 
 SECONDS = 8.0
@@ -39,7 +37,7 @@ class Pace(NamedTuple):
 
 def measure() -> list[Figure]:
     """Count data changes for some seconds, bare and by the driver."""
-    with _server() as port:
+    with port_process(__name__) as port:
         bare = asyncio.run(_bare(port))
         ours = asyncio.run(_ours(port))
     return [
@@ -107,16 +105,6 @@ async def _ours(port: int) -> Pace:
 def _cpu() -> float:
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
-
-
-@contextmanager
-def _server() -> Iterator[int]:
-    with subprocess.Popen([sys.executable, "-m", __name__], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield int(process.stdout.readline())
-        finally:
-            process.terminate()
 
 
 async def _serve() -> None:

@@ -134,3 +134,14 @@ def _until_well(centre: Centre, process: subprocess.Popen[bytes]) -> None:
             pass
         time.sleep(0.2)
     raise RuntimeError("the centre does not start; run `python -m central serve` by hand")
+
+
+@contextmanager
+def port_process(module: str) -> Iterator[int]:
+    """Run a module that serves, as a process of its own, and yield the port that it prints."""
+    with subprocess.Popen([sys.executable, "-m", module], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield int(process.stdout.readline())
+        finally:
+            process.terminate()
