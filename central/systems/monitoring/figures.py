@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from typing import Final
 
+from central.city.kept import PerCity
 from central.city.registry import City, PointRecord
 
 DEFAULT_PATTERNS: Final = ("*level*", "*flow*", "*depth*", "*pm2*5*", "*rain*", "*power*")
 """Patterns of point keys, the more important first."""
 MOST_FIGURES: Final = 12
-KEPT: Final = 16
-"""Cities, or parts of one, whose shortlists are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +41,11 @@ class Chooser:
 
     def __init__(self, patterns: Sequence[str] = DEFAULT_PATTERNS) -> None:
         self._patterns = tuple(patterns)
-        self._lists: dict[int, Shortlist] = {}
+        self._lists = PerCity(self._make)
 
     def shortlist(self, city: City) -> Shortlist:
         """Return what may become a figure in this city."""
-        made = self._lists.pop(id(city), None) or self._make(city)
-        self._lists[id(city)] = made  # with the city, so that its id stays its own
-        if len(self._lists) > KEPT:
-            self._lists.pop(next(iter(self._lists)))
-        return made
+        return self._lists.of(city)
 
     def choose(self, city: City, active: Mapping[str, str]) -> list[Figure]:
         """Choose the figures; active: point id -> worst active priority.

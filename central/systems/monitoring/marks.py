@@ -11,6 +11,7 @@ from typing import Final
 
 from sqlalchemy import case, func, select
 
+from central.city.kept import PerCity
 from central.city.records import City, DeviceRecord, SiteRecord
 from central.city.registry import Registry
 from central.live.alarm_tally import Tally
@@ -29,8 +30,6 @@ STATES: Final = {"active": 0, "stale": 1, "fault": 2}
 WEIGHTS: Final = {"P1": 8.0, "P2": 4.0, "P3": 2.0, "P4": 1.0}
 DECIMALS: Final = 6
 """Of degrees: a tenth of a metre."""
-KEPT: Final = 16
-"""Parts of the city whose columns are kept: a wall and a few rooms of operators."""
 
 
 class MapDesk:
@@ -52,11 +51,11 @@ class MapDesk:
         self._tally = tally
         self._database = database
         self._clock = clock
-        self._columns: dict[int, tuple[City, MapDevices]] = {}
+        self._columns = PerCity(_columns)
 
     async def devices(self, sight: Sight) -> MapDevices:
         """Return where every device in use within sight stands."""
-        return self._place(await self._registry.city(sight.sites))
+        return self._columns.of(await self._registry.city(sight.sites))
 
     async def marks(self, sight: Sight) -> MapMarks:
         """Return what within sight is not calm."""
@@ -71,7 +70,7 @@ class MapDesk:
         calm = (0, 0, 0)
         return MapMarks(
             at=to_datetime(self._clock()),
-            version=self._place(city).version,
+            version=self._columns.of(city).version,
             id=ids,
             state=[states.get(device, 0) for device in ids],
             worst=[alarms.get(device, calm)[0] for device in ids],
@@ -98,15 +97,6 @@ class MapDesk:
             alarms=[row[1] for row in rows],
             weight=[float(row[2]) for row in rows],
         )
-
-    def _place(self, city: City) -> MapDevices:
-        """Return the columns of a part of the city, made once per part and version."""
-        kept = self._columns.pop(id(city), None)
-        made = kept[1] if kept is not None else _columns(city)
-        self._columns[id(city)] = (city, made)  # with the city, so that its id stays its own
-        if len(self._columns) > KEPT:
-            self._columns.pop(next(iter(self._columns)))
-        return made
 
     async def _alarms(self, sight: Sight) -> dict[str, tuple[int, int, int]]:
         """Return device -> (worst active priority, active, unacknowledged), without what an overlay hides."""
