@@ -2,6 +2,7 @@
 import { ref, shallowReactive } from 'vue'
 import { api } from '@/api/client'
 import { everyPage } from '@/api/pages'
+import { shared } from '@/api/shared'
 import type { CityMap, Name, Site, Unit } from '@/api/types'
 import { device, devices, forgetDevices, refreshDevices } from '@/devices'
 
@@ -13,13 +14,9 @@ const city = ref<CityMap | null>(null)
 const LOOK_AGAIN_MS = 10_000
 let askedAt = 0
 let again = 0
-let loading: Promise<void> | null = null
 
-/** Load every site with how it is now; asked twice at once, it is loaded once. */
-export function loadSites(): Promise<void> {
-  loading ??= everyPage<Site>('/sites', (site) => sites.set(site.id, site)).finally(() => (loading = null))
-  return loading
-}
+/** Load every site with how it is now. */
+export const loadSites = shared(() => everyPage<Site>('/sites', (site) => sites.set(site.id, site)))
 
 /** Load everything again, at most once in ten seconds: an unknown id is a reason to look again. */
 export async function loadDirectory(force = false): Promise<void> {

@@ -1,10 +1,6 @@
-/** The city in numbers: whoever shows them at the same moment shares one request. */
+/** The city in numbers: the shell and the first page show them at the same moment. */
 import { api } from '@/api/client'
+import { shared } from '@/api/shared'
 import type { Overview } from '@/api/types'
 
-let asking: Promise<Overview> | null = null
-
-export function loadOverview(): Promise<Overview> {
-  asking ??= api.get<Overview>('/overview').finally(() => (asking = null))
-  return asking
-}
+export const loadOverview = shared(() => api.get<Overview>('/overview'))
