@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -59,17 +59,20 @@ def address(text: str, port: int) -> tuple[str, int]:
     return host_name(host), int(number)
 
 
-def collected(events: Events) -> list[Found]:
-    """Return what a scan found, with a bar while it runs."""
+def collected(events: Events, shown: Callable[[Found], None] | None = None) -> list[Found]:
+    """Return what a scan found, with a bar while it runs; `shown` is told of each finding as it comes."""
     bar = Bar()
 
     async def collect() -> list[Found]:
         found = []
         async for event in events:
-            if isinstance(event, Found):
-                found.append(event)
-            else:
+            if not isinstance(event, Found):
                 bar.show(event)
+                continue
+            found.append(event)
+            if shown is not None:
+                bar.clear()
+                shown(event)
         return found
 
     try:
@@ -80,25 +83,7 @@ def collected(events: Events) -> list[Found]:
 
 def tell(events: Events, as_json: bool, nobody: str) -> None:
     """Print what a scan finds as it finds it, then what a gateway file would say. Exit code 1 for nothing."""
-    bar = Bar()
-
-    async def collect() -> list[Found]:
-        found = []
-        async for event in events:
-            if isinstance(event, Found):
-                found.append(event)
-                bar.clear()
-                if not as_json:
-                    name = "" if event.kind == "unit" else f"{event.kind} {event.key}: "
-                    typer.echo(plain(name + event.title))
-            else:
-                bar.show(event)
-        return found
-
-    try:
-        found = asyncio.run(collect())
-    finally:
-        bar.clear()
+    found = collected(events, None if as_json else _print)
     if as_json:
         typer.echo(json.dumps({"found": [asdict(item) for item in found]}, ensure_ascii=False, indent=2))
     elif found:
@@ -106,6 +91,11 @@ def tell(events: Events, as_json: bool, nobody: str) -> None:
     if not found:
         typer.echo(nobody, err=True)
         raise typer.Exit(FAILED)
+
+
+def _print(found: Found) -> None:
+    name = "" if found.kind == "unit" else f"{found.kind} {found.key}: "
+    typer.echo(plain(name + found.title))
 
 
 def suggestion(found: Sequence[Found]) -> str:
