@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 from starlette.requests import Request
@@ -72,42 +72,52 @@ class OverviewView(msgspec.Struct, frozen=True, kw_only=True):
     alarms: AlarmCount
 
 
+class _Measured(NamedTuple):
+    """What costs a look at the disk or needs a span: the same for several pages that ask within a second."""
+
+    backlog: BacklogStatus
+    storage: StorageStatus
+    cpu_pct: float
+    rss_mb: float
+    uptime_s: float
+
+
 class Overview:
-    """Makes the overview; asked by several pages within a second, it answers the same one."""
+    """Makes the overview of this moment; its measurements are at most a second old."""
 
     def __init__(self, house: House, layout: Layout) -> None:
         self._house = house
         self._layout = layout
         self._process = Process()
-        self._made = 0.0
-        self._view: OverviewView | None = None
+        self._measured_at = 0.0
+        self._measured: _Measured | None = None
         self._one = asyncio.Lock()
 
     async def view(self) -> OverviewView:
-        """Return the overview, at most a second old, no older than a device taken. Raises StorageError."""
+        """Return the overview. Raises StorageError."""
         async with self._one:
             now = asyncio.get_running_loop().time()
-            if self._view is None or now - self._made >= _FRESH_S or self._view.local_manual != self._held():
-                self._view = await self._make()
-                self._made = now
-            return self._view
+            if self._measured is None or now - self._measured_at >= _FRESH_S:
+                self._measured = await self._measure()
+                self._measured_at = now
+            return self._view(self._measured)
 
-    def _held(self) -> tuple[str, ...]:
-        return tuple(sorted(self._house.commands.held))
+    async def _measure(self) -> _Measured:
+        backlog, storage = await memory(self._house)
+        cpu, rss, uptime = self._process.look()
+        return _Measured(backlog, storage, round(cpu, 1), round(rss, 1), round(uptime, 1))
 
-    async def _make(self) -> OverviewView:
+    def _view(self, measured: _Measured) -> OverviewView:
         house = self._house
         entry = house.plan.loaded.entry
-        backlog, storage = await memory(house)
-        cpu, rss, uptime = self._process.look()
         return OverviewView(
             gateway=house.plan.gateway,
             name=words(entry.gateway.name),
             software=SOFTWARE,
             now_us=house.clock(),
-            uptime_s=round(uptime, 1),
-            cpu_pct=round(cpu, 1),
-            rss_mb=round(rss, 1),
+            uptime_s=measured.uptime_s,
+            cpu_pct=measured.cpu_pct,
+            rss_mb=measured.rss_mb,
             config=house.settings.status(),
             uplink=Uplink(
                 state=house.road.state,
@@ -115,10 +125,10 @@ class Overview:
                 reason=house.road.reason or ("not-enrolled" if entry.centre and not house.sender else ""),
                 enrolled=house.sender is not None,
             ),
-            storage=storage,
-            backlog=backlog,
+            storage=measured.storage,
+            backlog=measured.backlog,
             clock=ClockView(synced=house.timekeeper.synced, offset_us=house.timekeeper.offset_us),
-            local_manual=self._held(),
+            local_manual=tuple(sorted(house.commands.held)),
             devices=DeviceCount(
                 total=len(entry.devices),
                 offline=silent_devices(house, self._layout),
