@@ -14,6 +14,7 @@ import contextlib
 import json
 import math
 import zlib
+from itertools import islice
 from typing import Any, ClassVar, Final
 
 import aiomqtt
@@ -26,6 +27,7 @@ from protocols.field.mqtt.broker import (
     FILES,
     MOST_BYTES,
     BrokerSettings,
+    Line,
     connect,
     disconnect,
     ended,
@@ -166,7 +168,7 @@ class SparkplugDriver(Driver):
         }
         self._asking: dict[tuple[str, str], _Asking] = {}
         self._silent: set[tuple[str, str]] = set()
-        self._client: aiomqtt.Client | None = None
+        self._client: Line | None = None
         self._since_ms = 0
         self._listening = False
         self._reports: dict[int, asyncio.Event] = {}
@@ -212,7 +214,7 @@ class SparkplugDriver(Driver):
         self._lost(sink)
         raise ConnectionLost(f"{self._where}: {reason}", Quality.BAD_NO_COMMUNICATION)
 
-    async def _hear(self, client: aiomqtt.Client, sink: Sink) -> str:
+    async def _hear(self, client: Line, sink: Sink) -> str:
         """Listen until the connection ends; return why it did."""
         host, reason = self._own.host_id, "the connection was closed"
         filters = {node_filter(group, node): 1 for group, node in self.nodes}
@@ -237,12 +239,11 @@ class SparkplugDriver(Driver):
             self._listening = False
         return reason
 
-    async def _receive(self, client: aiomqtt.Client, sink: Sink) -> None:
-        messages = client.messages
-        async for message in messages:
+    async def _receive(self, client: Line, sink: Sink) -> None:
+        async for message in client.messages:
             await self._take(client, message)
-            for _ in range(min(len(messages), _BATCH)):
-                await self._take(client, await anext(messages))
+            for other in islice(client.waiting(), _BATCH):
+                await self._take(client, other)
             self._draw(sink)
 
     def _lost(self, sink: Sink) -> None:
