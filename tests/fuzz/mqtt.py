@@ -49,7 +49,7 @@ class RoutesDoor(Door):
 
     def take(self, data: bytes, rng: random.Random) -> bool:
         """Route one message."""
-        readings = self.routes.readings(TOPIC, data, rng.randrange(8) == 0, NOW_US)
+        readings = Readings.of(self.routes.rows(TOPIC, data, rng.randrange(8) == 0, NOW_US))
         return judge(readings, list(self.points), lambda key: self.said(data, key))
 
     def said(self, data: bytes, key: str) -> float | str | None:
@@ -170,7 +170,7 @@ class CsvDoor(RoutesDoor):
     def take(self, data: bytes, rng: random.Random) -> bool:
         """Judge where no quote makes the row another language."""
         if b'"' in data:
-            self.routes.readings(TOPIC, data, False, NOW_US)
+            self.routes.rows(TOPIC, data, False, NOW_US)
             return False
         return super().take(data, rng)
 

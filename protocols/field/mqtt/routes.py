@@ -29,7 +29,7 @@ from protocols.field.mqtt.payload import (
 )
 from protocols.model.device import DataType, MqttAddress, MqttBytes, MqttState
 from protocols.model.quality import Quality
-from protocols.model.reading import Readings, Row
+from protocols.model.reading import Row
 
 MOST_IDS: Final = 256
 """Ids of a topic's messages that are remembered; a broker repeats what is unconfirmed, which is less."""
@@ -139,10 +139,6 @@ class Routes:
             under = [route for topic, routes in fed.items() if covers(one, topic) for route in routes]
             found[one] = all(route.time_path for route in under)
         return found
-
-    def readings(self, topic: str, payload: bytes, retained: bool, now_us: int) -> Readings:
-        """Return what one message says, in columns; see `rows`."""
-        return Readings.of(self.rows(topic, payload, retained, now_us))
 
     def rows(self, topic: str, payload: bytes, retained: bool, now_us: int) -> list[Row]:
         """Return what one message says.

@@ -18,6 +18,7 @@ from protocols.field.mqtt.payload import MISSING, source_time
 from protocols.field.mqtt.routes import MOST_IDS, Routes
 from protocols.model.device import MqttAddress, MqttBytes, MqttState, WordOrder
 from protocols.model.quality import Quality
+from protocols.model.reading import Readings
 from tests.protocols.field.devices import bind, profile, rows
 
 ORDERS: tuple[WordOrder, ...] = ("ABCD", "CDAB", "BADC", "DCBA")
@@ -31,6 +32,10 @@ def routes(**points: dict[str, Any]) -> Routes:
         assert point.profile.mqtt is not None
         made.add(point, point.profile.mqtt.topic, point.profile.mqtt)
     return made
+
+
+def say(made: Routes, topic: str, payload: bytes, retained: bool, now_us: int) -> Readings:
+    return Readings.of(made.rows(topic, payload, retained, now_us))
 
 
 @pytest.mark.parametrize(
@@ -51,12 +56,12 @@ def test_csv_by_column_with_its_time_and_zone() -> None:
               "time_zone": "Asia/Shanghai"},
         state={"topic": "t", "format": "csv", "separator": ";", "json_path": "[3]", "type": "bool"},
     )  # fmt: skip
-    said = made.readings("t", b"2026-11-22 20:00:00;x;3.5;ON", False, 99)
+    said = say(made, "t", b"2026-11-22 20:00:00;x;3.5;ON", False, 99)
     assert rows(said) == {0: (3.5, Quality.GOOD), 1: (1.0, Quality.GOOD)}
     assert said.time_us.tolist() == [source_time("2026-11-22T12:00:00Z"), 99]
-    assert rows(made.readings("t", b"1700000000;x;4", False, 99)) == {0: (4.0, Quality.GOOD)}
-    assert made.readings("t", b"1700000000;x;4", False, 99).time_us.tolist() == [1_700_000_000_000_000]
-    assert {code for _, code in rows(made.readings("t", b"\xff", False, 99)).values()} == {
+    assert rows(say(made, "t", b"1700000000;x;4", False, 99)) == {0: (4.0, Quality.GOOD)}
+    assert say(made, "t", b"1700000000;x;4", False, 99).time_us.tolist() == [1_700_000_000_000_000]
+    assert {code for _, code in rows(say(made, "t", b"\xff", False, 99)).values()} == {
         Quality.BAD_DECODING_ERROR
     }
 
@@ -97,7 +102,7 @@ def test_no_payload_harms_and_none_is_a_wrong_number(payload: bytes, form: str, 
         y={"topic": "t", "format": form, "type": "i16", **place},
         z={"topic": "t", "type": "bool"},
     )
-    said = made.readings("t", payload, retained, 99)
+    said = say(made, "t", payload, retained, 99)
     good = said.quality < Quality.UNCERTAIN
     assert all(math.isfinite(value) for value in said.value[good].tolist())
     assert not (retained and good.any())
@@ -106,19 +111,19 @@ def test_no_payload_harms_and_none_is_a_wrong_number(payload: bytes, form: str, 
 def test_a_message_as_large_as_no_device_sends_is_not_looked_into() -> None:
     made = routes(x={"topic": "t", "json_path": "v"}, y={"topic": "t", "type": "text"})
     huge = b'{"v": 1, "junk": "' + b"x" * MOST_BYTES + b'"}'
-    said = made.readings("t", huge, False, 99)
+    said = say(made, "t", huge, False, 99)
     assert [code for _, code in rows(said).values()] == [Quality.BAD_DECODING_ERROR] * 2
 
 
 def test_a_message_that_came_already_is_ignored() -> None:
     made = routes(x={"topic": "t", "json_path": "v", "id_path": "id"}, y={"topic": "t", "json_path": "v"})
-    assert len(made.readings("t", b'{"v": 1, "id": 7}', False, 1)) == 2
-    assert len(made.readings("t", b'{"v": 1, "id": 7}', False, 2)) == 0
+    assert len(say(made, "t", b'{"v": 1, "id": 7}', False, 1)) == 2
+    assert len(say(made, "t", b'{"v": 1, "id": 7}', False, 2)) == 0
     assert made.repeats == 1
-    assert len(made.readings("t", b'{"v": 2}', False, 3)) == 2
+    assert len(say(made, "t", b'{"v": 2}', False, 3)) == 2
     for number in range(MOST_IDS):
-        made.readings("t", b'{"v": 1, "id": "n%d"}' % number, False, 4)
-    assert len(made.readings("t", b'{"v": 1, "id": 7}', False, 5)) == 2, "only so many are remembered"
+        say(made, "t", b'{"v": 1, "id": "n%d"}' % number, False, 4)
+    assert len(say(made, "t", b'{"v": 1, "id": 7}', False, 5)) == 2, "only so many are remembered"
 
 
 @pytest.mark.parametrize(

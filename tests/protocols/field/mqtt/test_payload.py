@@ -170,7 +170,7 @@ def routes(*points: dict[str, Any]) -> Routes:
 
 
 def say(made: Routes, topic: str, payload: bytes, *, retained: bool = False) -> Readings:
-    return made.readings(topic, payload, retained, 99)
+    return Readings.of(made.rows(topic, payload, retained, 99))
 
 
 def test_subscriptions_are_as_few_as_can_be() -> None:
