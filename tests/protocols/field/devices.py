@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from typing import Any
 
 from protocols.field.base import BoundDevice, BoundPoint, Driver
@@ -81,3 +82,15 @@ class Listening:
         """Cancel it."""
         self.task.cancel()
         await asyncio.gather(self.task, return_exceptions=True)
+
+
+@asynccontextmanager
+async def listening(made: Driver) -> AsyncIterator[Listening]:
+    """Open a driver and listen with it; close it afterwards."""
+    await made.open()
+    heard = Listening(made)
+    try:
+        yield heard
+    finally:
+        await heard.stop()
+        await made.close()

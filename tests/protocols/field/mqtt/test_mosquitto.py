@@ -16,12 +16,12 @@ from paho.mqtt.properties import Properties
 
 from edge.tools.scan import scan_mqtt
 from protocols.errors import ConnectionLost, DeviceRefused, DeviceTimeout, Rejected
-from protocols.field.base import BoundDevice, Driver
+from protocols.field.base import BoundDevice
 from protocols.field.scanning import Found
 from protocols.model.clock import now_us
 from protocols.model.quality import Quality
 from tests.protocols.field.contract import DriverContract, Harness
-from tests.protocols.field.devices import Listening, bind, driver, profile
+from tests.protocols.field.devices import Listening, bind, driver, listening, profile
 from tests.protocols.field.mqtt.harness import MqttHarness
 from tests.protocols.field.mqtt.mosquitto import PASSWORD, PASSWORDS, PROGRAM, USER, Mosquitto
 from tests.protocols.field.proxy import Proxy
@@ -73,18 +73,6 @@ class TestMqtt5(DriverContract):
 def device(*points: dict[str, Any], **rest: Any) -> BoundDevice:
     """Return a device named D on topics of its own."""
     return bind(profile("mqtt", points, **rest), {"device": "D"})
-
-
-@asynccontextmanager
-async def listening(made: Driver) -> AsyncIterator[Listening]:
-    """Open a driver and listen with it."""
-    await made.open()
-    heard = Listening(made)
-    try:
-        yield heard
-    finally:
-        await heard.stop()
-        await made.close()
 
 
 @asynccontextmanager

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from protocols.field.opcua.scan import browse
 from protocols.field.opcua.trust import TrustList
 from protocols.field.scanning import Found
 from protocols.model.quality import Quality
-from tests.protocols.field.devices import Listening, bind, driver, profile
+from tests.protocols.field.devices import Listening, bind, driver, listening, profile
 from tests.protocols.field.opcua.foreign_server import URI, Foreign
 
 NAMES = ("level", "flow", "steady", "text", "bad", "list", "ghost", "second")
@@ -47,17 +46,6 @@ def made(server: Foreign, folder: Path, **settings: Any) -> Driver:
 
     device = bind(profile("opcua", [point(name) for name in NAMES]), {})
     return driver("opcua", {"url": server.url, "pki_dir": str(folder), **settings}, device)
-
-
-@asynccontextmanager
-async def listening(one: Driver) -> AsyncIterator[Listening]:
-    await one.open()
-    heard = Listening(one)
-    try:
-        yield heard
-    finally:
-        await heard.stop()
-        await one.close()
 
 
 async def test_values_limits_deadbands_and_writes(foreign: Foreign, tmp_path: Path) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,7 +15,7 @@ from protocols.field.opcua import history
 from protocols.field.opcua.history import noted
 from protocols.model.clock import from_datetime, now_us
 from protocols.model.quality import Quality
-from tests.protocols.field.devices import Listening, bind, driver, profile
+from tests.protocols.field.devices import bind, driver, listening, profile
 from tests.protocols.field.opcua.harness import OpcUaServer
 
 PATIENCE_S = 60.0
@@ -49,17 +48,6 @@ def made(server: OpcUaServer, notes: Notes, prefix: str, **settings: Any) -> Dri
     one = driver("opcua", {"url": url, "publishing_ms": 50, **settings}, bind(profile("opcua", points), {}))
     one.notes = notes
     return one
-
-
-@asynccontextmanager
-async def listening(one: Driver) -> AsyncIterator[Listening]:
-    await one.open()
-    heard = Listening(one)
-    try:
-        yield heard
-    finally:
-        await heard.stop()
-        await one.close()
 
 
 async def put(server: OpcUaServer, prefix: str, value: float, when: datetime) -> None:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -19,7 +17,7 @@ from protocols.field.base import Driver
 from protocols.field.opcua import pauses, subscribing, watch
 from protocols.model.clock import SECOND_US, now_us
 from protocols.model.quality import Quality
-from tests.protocols.field.devices import Listening, bind, driver, profile, rows
+from tests.protocols.field.devices import Listening, bind, driver, listening, profile, rows
 from tests.protocols.field.opcua.harness import OpcUaServer
 from tests.protocols.field.proxy import Proxy
 
@@ -41,17 +39,6 @@ def made(server: OpcUaServer, *names: str, port: int | None = None, **settings: 
     ]
     url = f"opc.tcp://127.0.0.1:{port or server.port}/"
     return driver("opcua", {"url": url, "publishing_ms": 50, **settings}, bind(profile("opcua", points), {}))
-
-
-@asynccontextmanager
-async def listening(one: Driver) -> AsyncIterator[Listening]:
-    await one.open()
-    heard = Listening(one)
-    try:
-        yield heard
-    finally:
-        await heard.stop()
-        await one.close()
 
 
 async def on(server: OpcUaServer, work: Any) -> Any:
