@@ -6,9 +6,12 @@ program reads every command, anything else only its own.
 
 from __future__ import annotations
 
+import gc
+import sys
 from collections.abc import Iterator, MutableMapping
 from functools import cache
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 import typer
@@ -45,7 +48,7 @@ class Commands(MutableMapping[str, Any]):
 
     def _make(self, name: str) -> Any:
         module, _, attribute = self._places[name].partition(":")
-        found = getattr(import_module(module), attribute)
+        found = getattr(_imported(module), attribute)
         alone = typer.Typer(**self._look)
         if isinstance(found, typer.Typer):
             alone.add_typer(found, name=name)
@@ -54,6 +57,22 @@ class Commands(MutableMapping[str, Any]):
             alone.callback()(_nothing)  # without one, typer makes the only command the whole program
         group = typer.main.get_group(alone)
         return group.commands[name]
+
+
+def _imported(name: str) -> ModuleType:
+    """Import a command's module without the garbage collector, and hide from it what stays for good.
+
+    It would look at every new class again and again, for a fifth of what starting the centre takes, and
+    later, at each of its rounds in a gateway that runs for years, at all the packages once more.
+    """
+    if name in sys.modules or not gc.isenabled():
+        return import_module(name)
+    gc.disable()
+    try:
+        return import_module(name)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _nothing() -> None:

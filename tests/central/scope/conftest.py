@@ -32,7 +32,7 @@ def areas_url(postgres_url: str) -> Iterator[str]:
     name = f"scope_{next(_numbers)}"
     server = postgres_url.replace("@/citynerve?", "@/postgres?")
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE citynerve".encode())
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE citynerve STRATEGY file_copy".encode())
         try:
             yield postgres_url.replace("@/citynerve?", f"@/{name}?")
         finally:
