@@ -10,6 +10,7 @@ import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from socket import SOCK_STREAM
 from types import TracebackType
@@ -129,7 +130,7 @@ class Outgoing:
     ) -> None:
         self._whole_s = whole_s
         self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=ssl.create_default_context(),
+            ssl_context=_trusted(),
             max_connections=32,
             max_keepalive_connections=8,
             keepalive_expiry=5.0,
@@ -173,6 +174,12 @@ class Outgoing:
             httpcore2.TimeoutException,
         ) as error:
             raise Unreachable(f"{type(error).__name__}: {error}") from error
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Whom this machine trusts, read once: that takes longer than everything else here."""
+    return ssl.create_default_context()
 
 
 async def _beginning(response: httpcore2.Response) -> str:
