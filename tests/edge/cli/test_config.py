@@ -4,19 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
-from tests.edge.cli import conftest
+import pytest
+
 from tests.edge.field import ModbusField
 from tests.edge.house import gateway_file, running, until
 from tests.edge.test_config_change import changed, well
+from tests.forks import Forks
 
 
-async def typed(verb: str, file: Path, *words: object) -> CompletedProcess[str]:
-    """Run the command line as another process, while this one is the gateway."""
-    return await asyncio.to_thread(conftest.typed, "config", verb, file, *words, folder=file.parent)
+class Typed:
+    """The command line as another process, while this one is the gateway."""
+
+    def __init__(self, edge: Forks) -> None:
+        self._edge = edge
+
+    async def __call__(self, verb: str, file: Path, *words: object) -> CompletedProcess[str]:
+        return await asyncio.to_thread(self._edge.call, "config", verb, file, *words, folder=file.parent)
+
+
+@pytest.fixture(scope="module")
+def typed() -> Iterator[Typed]:
+    """`citynerve-edge config`, as often as it is wanted."""
+    with Forks("edge.cli:main", "edge.cli.config") as edge:
+        yield Typed(edge)
 
 
 def shown(result: CompletedProcess[str]) -> Any:
@@ -24,7 +39,7 @@ def shown(result: CompletedProcess[str]) -> Any:
     return json.loads(result.stdout)
 
 
-async def test_a_technician_changes_keeps_and_takes_back(tmp_path: Path) -> None:
+async def test_a_technician_changes_keeps_and_takes_back(typed: Typed, tmp_path: Path) -> None:
     async with ModbusField() as field:
         path = gateway_file(tmp_path, field.port)
         first = path.read_text(encoding="utf-8")
@@ -61,7 +76,7 @@ async def test_a_technician_changes_keeps_and_takes_back(tmp_path: Path) -> None
             assert unknown.returncode == 1
 
 
-async def test_beside_a_gateway_that_does_not_run(tmp_path: Path) -> None:
+async def test_beside_a_gateway_that_does_not_run(typed: Typed, tmp_path: Path) -> None:
     path = gateway_file(tmp_path, 5020)
     never = await typed("show", path)
     assert never.returncode == 1

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import subprocess
-import sys
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,35 +22,18 @@ from protocols.model.command import CommandState
 from protocols.model.order import Rotate
 from protocols.wire.handshake import Credentials
 from tests.edge.centre import TOKEN, FakeCentre
+from tests.forks import Forks
 
 GATEWAY = "gw-test"
-DIE_AT = """
-import asyncio, os, signal, sys
-from pathlib import Path
-from edge.link.client import CentreClient
-from edge.link.credentials import Token
-from edge.link.rotation import Rotation
+LIVED_S = 0.1
+"""An exchange takes a few hundredths of a second."""
 
-url, folder, last = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
-count = 0
 
-def step(event, args):
-    global count
-    if event in {"open", "os.rename", "os.remove", "socket.connect", "socket.__new__", "os.mkdir"}:
-        count += 1
-        if count == last:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-async def main():
-    token = Token(folder, "gw-test")
-    token()
-    async with CentreClient(url, None, token) as centre:
-        sys.addaudithook(step)
-        await Rotation(centre, token, 90).rotate()
-
-asyncio.run(main())
-"""
-"""Exchanges the token and dies by SIGKILL at its n-th look at the disk or the network."""
+@pytest.fixture(scope="module")
+def exchanges() -> Iterator[Forks]:
+    """Gateways that exchange their token, each a process of its own."""
+    with Forks("tests.edge.link.exchange:main") as forks:
+        yield forks
 
 
 def enrolled(folder: Path) -> Token:
@@ -76,13 +60,16 @@ async def test_a_token_is_exchanged(tmp_path: Path) -> None:
     assert (tmp_path / FILE_NAME).stat().st_mode & 0o777 == 0o600
 
 
-async def test_a_gateway_killed_anywhere_in_the_exchange_comes_back_in(tmp_path: Path) -> None:
+async def test_a_gateway_killed_anywhere_in_the_exchange_comes_back_in(
+    exchanges: Forks, tmp_path: Path
+) -> None:
     """SIGKILL at the first step, the second, … until a run gets through; each time the door opens."""
     enrolled(tmp_path)
     died = 0
     async with FakeCentre() as centre:
         for last in range(1, 200):
-            run = await _child(centre.url, tmp_path, last)
+            exchanges.begin(centre.url, tmp_path, last, folder=tmp_path)
+            run = await asyncio.to_thread(exchanges.ended)
             await enters(centre, tmp_path)
             if run == 0:
                 break
@@ -93,25 +80,17 @@ async def test_a_gateway_killed_anywhere_in_the_exchange_comes_back_in(tmp_path:
     assert died >= 8
 
 
-async def test_a_gateway_killed_at_any_moment_comes_back_in(tmp_path: Path) -> None:
+async def test_a_gateway_killed_at_any_moment_comes_back_in(exchanges: Forks, tmp_path: Path) -> None:
     enrolled(tmp_path)
     chance = random.Random(3)  # noqa: S311 - instants, no secrets
     async with FakeCentre() as centre:
-        for _ in range(6):
-            await _child(centre.url, tmp_path, 0, kill_after=chance.uniform(0.2, 1.2))
+        for _ in range(12):
+            child = exchanges.begin(centre.url, tmp_path, 0, folder=tmp_path)
+            await asyncio.sleep(chance.uniform(0.0, LIVED_S))
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+            await asyncio.to_thread(exchanges.ended)
             await enters(centre, tmp_path)
-
-
-async def _child(url: str, folder: Path, last: int, kill_after: float | None = None) -> int:
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", DIE_AT, url, str(folder), str(last), stderr=subprocess.DEVNULL
-    )
-    if kill_after is not None:
-        try:
-            await asyncio.wait_for(child.wait(), kill_after)
-        except TimeoutError:
-            child.kill()
-    return await child.wait()
 
 
 async def test_an_answer_that_was_lost_costs_nothing(tmp_path: Path) -> None:
