@@ -20,7 +20,7 @@ from asyncua.common.utils import Buffer
 from asyncua.ua.ua_binary import struct_from_binary, struct_to_binary
 from asyncua.ua.uaerrors import UaError
 
-from protocols.field.opcua.client import readable
+from protocols.field.opcua.answers import readable
 from protocols.field.opcua.values import sample
 from tests.fuzz.door import Door, expect
 from tests.fuzz.mutation import pieces

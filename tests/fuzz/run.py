@@ -17,13 +17,14 @@ from tests.fuzz.modbus import MbapDoor, RtuDoor, SessionDoor
 from tests.fuzz.mqtt import BytesDoor, CsvDoor, JsonDoor, PlainDoor, SparkplugDoor
 from tests.fuzz.mutation import mutate
 from tests.fuzz.opcua import OpcUaDoor
+from tests.fuzz.opcua_answers import OpcUaAnswersDoor
 from tests.fuzz.snmp import SnmpDoor
 
 DOORS: Final[dict[str, type[Door]]] = {
     door.name: door
     for door in (
         MbapDoor, RtuDoor, SessionDoor, JsonDoor, PlainDoor, CsvDoor, BytesDoor, SparkplugDoor, OpcUaDoor,
-        SnmpDoor,
+        OpcUaAnswersDoor, SnmpDoor,
     )
 }  # fmt: skip
 MILLION: Final = sum(door.share for door in DOORS.values() if door is not SnmpDoor)

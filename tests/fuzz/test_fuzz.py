@@ -11,7 +11,7 @@ from asyncua.ua.ua_binary import variant_from_binary
 from asyncua.ua.uaerrors import UaError
 
 from protocols.field.mqtt.payload import plain
-from protocols.field.opcua.client import readable
+from protocols.field.opcua.answers import readable
 from protocols.field.snmp.soundness import sound
 from protocols.model.quality import Quality
 from sim_devices.servers import snmp_ber as ber

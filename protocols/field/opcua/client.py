@@ -4,81 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
 from asyncua import ua
 from asyncua.client.client import Client
-from asyncua.client.ua_session import UaSession
 from asyncua.common.shortcuts import Shortcuts
 from asyncua.crypto.security_policies import SecurityPolicyNone
-from asyncua.ua.ua_binary import Primitives1
-from asyncua.ua.uaerrors import UaError
 
 from protocols.errors import ConnectionLost
+from protocols.field.opcua.answers import FieldSession, Unreadable
 from protocols.model.quality import Quality
 
 # asyncua logs what it also raises or answers; the session logs it once, from what is raised here.
 logging.getLogger("asyncua").setLevel(logging.CRITICAL)
 
-UNREADABLE: Final = (
-    struct.error, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError,
-)  # fmt: skip
-"""What asyncua raises, beside UaError, for an answer whose bytes are damaged."""
 ANSWER_S: Final = 4.0
 WATCHDOG_S: Final = 5.0
 """asyncua reads the server's state this often, and waits as long for it: a dead peer is seen in 10 s."""
 SESSION_MS: Final = 60_000
 """A small controller has ten sessions; one that a power cut left behind must not stay for an hour."""
-
-
-class _NoNulls:
-    """Arrays of Nulls: an element takes no byte, so a damaged length would be counted to for hours."""
-
-    @staticmethod
-    def unpack_array(data: Any, length: int) -> list[None]:
-        """Return an empty array; raises UaError for one that claims elements."""
-        del data
-        if length > 0:
-            raise UaError(f"an array of {length} Nulls")
-        return []
-
-
-# asyncua looks here for a reader of whole arrays before it reads element by element.
-Primitives1.Null = _NoNulls  # type: ignore[attr-defined]
-
-
-@contextmanager
-def readable() -> Iterator[None]:
-    """Make of what a damaged answer raises the UaError that everybody expects of a server."""
-    try:
-        yield
-    except UNREADABLE as error:
-        raise UaError(f"an answer that cannot be read ({type(error).__name__}: {error})") from error
-
-
-class FieldSession(UaSession):
-    """A session whose publish requests are sent by `publishing.Publisher`."""
-
-    def ensure_publish_loop(self) -> None:
-        """Start nothing: asyncua keeps one request only at the server, and sees no missing numbers."""
-
-    async def read(self, *args: Any, **more: Any) -> Any:
-        """Read; raises UaError for an answer that cannot be read, like the two below."""
-        with readable():
-            return await super().read(*args, **more)
-
-    async def publish(self, *args: Any, **more: Any) -> Any:
-        """Ask for the next notification."""
-        with readable():
-            return await super().publish(*args, **more)
-
-    async def call(self, *args: Any, **more: Any) -> Any:
-        """Call methods."""
-        with readable():
-            return await super().call(*args, **more)
 
 
 class FieldClient(Client):
@@ -92,6 +36,13 @@ class FieldClient(Client):
         self.product_uri = "urn:citynerve:gateway"
         self.session_timeout = SESSION_MS
         self._plain_password = plain_password
+
+    async def get_namespace_array(self) -> list[str]:
+        """Return the URIs of the server's namespaces. Raises UaError, also for what is no list of texts."""
+        found = await super().get_namespace_array()
+        if not isinstance(found, list) or not all(isinstance(one, str | None) for one in found):
+            raise Unreadable(f"{type(found).__name__} as list of namespaces")
+        return [one or "" for one in found]
 
     def server_policy(self, token_type: ua.UserTokenType) -> ua.UserTokenPolicy:
         """Return how the server wants this kind of user shown, an encrypted way before one in clear.

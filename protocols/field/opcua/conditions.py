@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from asyncua import ua
@@ -252,7 +253,7 @@ def _condition(fields: Sequence[Any], published_us: int) -> Condition | None:
         severity=severity if isinstance(severity, int) and 0 < severity <= 1000 else 1,
         message=str(message.Text or "") if isinstance(message, ua.LocalizedText) else "",
         event=event if isinstance(event, bytes) else b"",
-        time_us=published_us if time is None else time_us(time),
+        time_us=time_us(time) if isinstance(time, datetime) else published_us,
         quality=int(quality.value) if isinstance(quality, ua.StatusCode) else 0,
     )
 

@@ -18,6 +18,7 @@ from asyncua.ua.uaerrors import UaError
 
 from protocols.errors import ConnectionLost
 from protocols.field.base import Answer, BoundDevice, BoundPoint, Driver, First, Sink
+from protocols.field.opcua.answers import readable
 from protocols.field.opcua.connecting import CONNECT_TIMEOUT_S
 from protocols.field.opcua.history import noted
 from protocols.field.opcua.last_values import LastValues
@@ -82,7 +83,7 @@ class OpcUaDriver(Driver):
 
     async def _learn_types(self) -> None:
         """Learn the server's own structures; where that fails their fields are BadTypeMismatch."""
-        with suppress(UaError, ValueError, TypeError, KeyError):
+        with suppress(UaError), readable():
             await self.line.client.load_data_type_definitions()
 
     async def listen(self, sink: Sink) -> None:
@@ -142,7 +143,7 @@ class OpcUaDriver(Driver):
 
     def remarks(self) -> tuple[str, ...]:
         """Return what is not as it should be though values come."""
-        return () if self.watch is None else tuple(self.watch.remarks.values())
+        return () if self.watch is None else self.watch.remarks.all()
 
     async def write(self, point: BoundPoint, value: float | str) -> float | str | Answer | None:
         """Write in the type that the node holds and read back, or call the point's method."""

@@ -10,7 +10,7 @@ Only points whose user may read history are asked for, so that servers without o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -22,6 +22,8 @@ from protocols.field.base import Sink
 from protocols.field.opcua.last_values import LastValues
 from protocols.field.opcua.limits import Limits
 from protocols.field.opcua.line import Line
+from protocols.field.opcua.reading import read
+from protocols.field.opcua.remarks import Remarks
 from protocols.field.opcua.table import Table
 from protocols.field.opcua.words import reason
 from protocols.model.clock import SECOND_US, Clock, to_datetime
@@ -38,7 +40,7 @@ _MAY_READ: Final = 0x04
 
 
 class History:
-    """Fills gaps of one connection. `say` takes a remark, "" where there is none."""
+    """Fills gaps of one connection."""
 
     def __init__(
         self,
@@ -48,10 +50,10 @@ class History:
         limits: Limits,
         sink: Sink,
         clock: Clock,
-        say: Callable[[str], None],
+        remarks: Remarks,
     ) -> None:
         self._line, self._table, self._board, self._limits = line, table, board, limits
-        self._sink, self._clock, self._say = sink, clock, say
+        self._sink, self._clock, self._remarks = sink, clock, remarks
         self._task: asyncio.Task[None] | None = None
 
     def fill(self, known: TimesUs) -> None:
@@ -72,30 +74,24 @@ class History:
             cut = [row for row in rows if await self._row(row, int(known[row]))]
         except (OSError, TimeoutError, UaError) as error:
             # That it cannot be read ends nothing: a lost connection is seen by those who watch it.
-            self._say(f"the server's history could not be read ({reason(error)}); the gap stays")
+            self._remarks.say(
+                "history", f"the server's history could not be read ({reason(error)}); the gap stays"
+            )
             return
-        names = [f"{self._table.points[row].device}.{self._table.points[row].profile.key}" for row in cut]
-        self._say(
+        names = [self._table.name(row) for row in cut]
+        self._remarks.say(
+            "history",
             f"more happened in the gap than is taken from the server's history, {MOST} values of a point: "
             f"{', '.join(names[:5])}"
             if names
-            else ""
+            else "",
         )
 
     async def _kept(self, rows: Sequence[int]) -> list[int]:
         """Return those rows whose history this user may read."""
-        session = self._line.client.uaclient.session
-
-        async def call(piece: Sequence[int]) -> Sequence[ua.DataValue]:
-            request = ua.ReadParameters()
-            for row in piece:
-                node = ua.ReadValueId()
-                node.NodeId, node.AttributeId = self._table.nodes[row], AttributeIds.UserAccessLevel
-                request.NodesToRead.append(node)
-            return await session.read(request)
-
-        answers = await self._limits.split("read", rows, call)
-        levels = [None if one.Value is None else one.Value.Value for one in answers]
+        nodes = [self._table.nodes[row] for row in rows]
+        answers = await read(self._line.client, self._limits, nodes, AttributeIds.UserAccessLevel)
+        levels = [None if one is None or one.Value is None else one.Value.Value for one in answers]
         return [
             row
             for row, level in zip(rows, levels, strict=True)

@@ -164,6 +164,8 @@ class LastValues:
         `late`: the message is older than one that was taken before; it changes nothing of what is known.
         """
         self._look_at_clock(published_us)
+        # A handle that nobody gave is of no point.
+        items = [item for item in items if item.ClientHandle < len(self._kinds)]
         n = len(items)
         rows = np.empty(n, np.intp)
         times, values, codes = np.empty(n, np.int64), np.empty(n), np.empty(n, np.uint32)

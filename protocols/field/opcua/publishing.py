@@ -16,7 +16,7 @@ from asyncua import ua
 from asyncua.ua.status_codes import StatusCodes
 from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 
-from protocols.field.opcua.client import FieldSession
+from protocols.field.opcua.answers import FieldSession
 
 OUTSTANDING: Final = 2
 MOST_OUTSTANDING: Final = 2 * OUTSTANDING
@@ -84,12 +84,14 @@ class Publisher:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def fetch(self) -> bool:
-        """Ask for the message that should have come, and those after it; return whether there was any.
+        """Ask for the message that should have come, and some after it; return whether there was any.
 
         Raises UaStatusCodeError where the server has no such subscription, or no Republish.
         """
         found = False
-        while self._next and (message := await self._republished(self._next)) is not None:
+        for _ in range(_MOST_MISSING):
+            if not self._next or (message := await self._republished(self._next)) is None:
+                break
             found = True
             self._acknowledge(self._next)
             self._next = _after(self._next)
@@ -126,7 +128,8 @@ class Publisher:
                 if error.code != StatusCodes.BadTimeout:
                     await asyncio.sleep(_PAUSE_S)
             except UaError:
-                await asyncio.sleep(_PAUSE_S)  # an answer that cannot be read; the next one may be
+                self._lost()  # an answer that cannot be read; the next one may be
+                await asyncio.sleep(_PAUSE_S)
             except OSError:
                 return  # the connection is gone, which the session's own watchdog tells
             else:
@@ -162,7 +165,7 @@ class Publisher:
             number = self._missing.popleft()
             try:
                 message = await self._republished(number)
-            except UaStatusCodeError:
+            except UaError:
                 message = None
             except (OSError, TimeoutError):
                 return  # the watchdog sees a silent server

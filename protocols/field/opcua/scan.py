@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from typing import Any, Final, get_args
 
 from asyncua import ua
@@ -16,16 +16,22 @@ from asyncua.client.client import Client
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 
+from protocols.field.opcua.answers import readable
 from protocols.field.opcua.client import FieldClient
 from protocols.field.opcua.connecting import connect, endpoint_name, endpoints
 from protocols.field.opcua.limits import Limits
 from protocols.field.opcua.line import farewell
+from protocols.field.opcua.reading import read
 from protocols.field.opcua.settings import OpcUaSettings, Policy
 from protocols.field.opcua.words import code_name, refusal
 from protocols.field.scanning import Found, Progress
+from protocols.model.quality import Quality
 
 TIMEOUT_S: Final = 5.0
 _PER_READ: Final = 100
+_MOST_SEEN: Final = 200_000
+"""Nodes that are looked into: an address space may be without end, by mistake or on purpose."""
+_UNREADABLE: Final = ua.DataValue(StatusCode=ua.StatusCode(ua.UInt32(Quality.BAD_DECODING_ERROR)))
 _SERVER_NODE: Final = 2253
 _TOKENS: Final = {0: "anonymous", 1: "user name", 2: "certificate", 3: "issued token"}
 
@@ -81,7 +87,7 @@ async def browse(
         seen: set[ua.NodeId] = set()
         variables: list[tuple[ua.NodeId, str]] = []
         told = 0
-        while (waiting or variables) and told < most:
+        while (waiting or variables) and told < most and len(seen) < _MOST_SEEN:
             if waiting and len(variables) < _PER_READ:
                 node, path = waiting.popleft()
                 yield Progress(told, 0, path or "Objects")
@@ -102,7 +108,7 @@ async def browse(
                 if told < most:
                     told += 1
                     yield found
-        yield Progress(told, told, "done" if told < most else f"stopped at {most} nodes")
+        yield Progress(told, told, "done" if not (waiting or variables) else f"stopped at {told} nodes")
     finally:
         await farewell(client, dead=False)
 
@@ -118,17 +124,12 @@ async def _children(client: Client, node: ua.NodeId) -> list[Any]:
 async def _values(
     client: Client, nodes: list[tuple[ua.NodeId, str]], namespaces: list[str], limits: Limits
 ) -> list[Found]:
-    async def call(piece: Sequence[ua.NodeId]) -> Sequence[ua.DataValue]:
-        return await client.uaclient.read_attributes(list(piece), AttributeIds.Value)
-
-    async def rights(piece: Sequence[ua.NodeId]) -> Sequence[ua.DataValue]:
-        return await client.uaclient.read_attributes(list(piece), AttributeIds.UserAccessLevel)
-
     wanted = [node for node, _ in nodes]
-    values = await limits.split("read", wanted, call)
-    levels = await limits.split("read", wanted, rights)
+    values = await read(client, limits, wanted)
+    levels = await read(client, limits, wanted, AttributeIds.UserAccessLevel)
     found = []
-    for (node, path), data, level in zip(nodes, values, levels, strict=True):
+    for (node, path), told, level in zip(nodes, values, levels, strict=True):
+        data = told or _UNREADABLE
         status = int(data.StatusCode.value) if data.StatusCode is not None else 0
         kind = data.Value.VariantType.name if data.Value is not None else "nothing"
         array = isinstance(data.Value.Value, list) if data.Value is not None else False
@@ -147,8 +148,8 @@ async def _values(
     return found
 
 
-def _may_write(level: ua.DataValue) -> bool:
-    held = None if level.Value is None else level.Value.Value
+def _may_write(level: ua.DataValue | None) -> bool:
+    held = None if level is None or level.Value is None else level.Value.Value
     return isinstance(held, int) and bool(held >> ua.AccessLevel.CurrentWrite & 1)
 
 
@@ -161,6 +162,7 @@ def _shown(value: Any) -> str | float | bool | None:
 async def _asked(url: str, question: Any) -> Any:
     try:
         async with asyncio.timeout(2 * TIMEOUT_S):
-            return await question
+            with readable():
+                return await question
     except (OSError, TimeoutError, UaError) as error:
         raise refusal(url, error) from error

@@ -24,10 +24,13 @@ from protocols.model.quality import Quality
 PUBLISHING_MS: Final = 250.0
 KEEP_ALIVE_COUNT: Final = 8
 LIFETIME_COUNT: Final = 240
+SILENCE_MOST_S: Final = 600.0
+"""So long a subscription is believed without a word, whatever keep-alive time its server wishes."""
 MARGIN_S: Final = 2.0
 """A server may be busy, a line slow: a keep-alive is missed only so much after it was due."""
 SPARE: Final = 2
 _MOST_QUEUE: Final = 100
+_LONGEST_MS: Final = 86_400_000.0
 _NO_FILTER: Final = frozenset(
     {
         StatusCodes.BadDeadbandFilterInvalid, StatusCodes.BadMonitoredItemFilterUnsupported,
@@ -54,7 +57,7 @@ class Subscription:
     @property
     def silence_s(self) -> float:
         """Seconds without any message after which the subscription is no longer believed."""
-        return self.keep_alive * self.publishing_ms / 1000 + MARGIN_S
+        return min(self.keep_alive * self.publishing_ms / 1000, SILENCE_MOST_S) + MARGIN_S
 
     def delay_us(self, row: int) -> int:
         """Return how long a change may take from the variable to the report."""
@@ -72,7 +75,7 @@ async def create(client: Client, publishing_ms: float) -> Subscription:
     revised = await client.uaclient.session.create_subscription(wanted, callback=_unheard)
     return Subscription(
         id=int(revised.SubscriptionId),
-        publishing_ms=max(float(revised.RevisedPublishingInterval), 1.0),
+        publishing_ms=_interval(revised.RevisedPublishingInterval, publishing_ms, least=1.0),
         keep_alive=max(int(revised.RevisedMaxKeepAliveCount), 1),
         lifetime=int(revised.RevisedLifetimeCount),
     )
@@ -121,9 +124,16 @@ async def _items(
     for row, result in zip(rows, await limits.split("items", rows, call), strict=True):
         codes[row] = int(result.StatusCode.value)
         if codes[row] < Quality.BAD:
-            subscription.sampling_ms[row] = float(result.RevisedSamplingInterval)
+            subscription.sampling_ms[row] = _interval(
+                result.RevisedSamplingInterval, table.sampling_ms(row), least=0.0
+            )
             subscription.queue[row] = int(result.RevisedQueueSize)
     return codes
+
+
+def _interval(revised: float, wanted: float, least: float) -> float:
+    """Return what a server made of a wished interval, in ms; the wish where that is none (NaN, a year)."""
+    return revised if least <= revised <= _LONGEST_MS else wanted
 
 
 def _item(table: Table, row: int, publishing_ms: float, filtered: bool) -> ua.MonitoredItemCreateRequest:

@@ -67,6 +67,10 @@ class Table:
             index = indexes.get(self.addresses[row].namespace)
             self.methods[row] = None if index is None else _node(index, called)
 
+    def name(self, row: int) -> str:
+        """Return the name of a row's point, as people write it."""
+        return f"{self.points[row].device}.{self.points[row].profile.key}"
+
     def structured(self) -> bool:
         """Tell whether a point is a field of a structure, so that the server's own types must be learned."""
         return any(isinstance(step, str) for address in self.addresses for step in steps(address.part))

@@ -22,8 +22,9 @@ from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.status_codes import StatusCodes
 from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 
-from protocols.errors import ConnectionLost, DeviceRefused, DeviceTimeout
+from protocols.errors import BadFrame, ConnectionLost, DeviceRefused, DeviceTimeout
 from protocols.field.base import Answer, BoundPoint
+from protocols.field.opcua.answers import readable
 from protocols.field.opcua.conditions import Conditions
 from protocols.field.opcua.line import Line
 from protocols.field.opcua.methods import Methods
@@ -41,6 +42,9 @@ _NO_RANGES: Final = frozenset(
     }
 )  # fmt: skip
 
+_NOBODY_KNOWS: Final = frozenset({StatusCodes.BadTimeout, StatusCodes.BadRequestTimeout})
+"""A server says so of what lies behind it, which may have done it."""
+
 
 class Writing:
     """Writes of one connection; `timeouts` are seconds by device."""
@@ -55,7 +59,7 @@ class Writing:
     async def write(self, row: int, value: float | str) -> float | str | Answer | None:
         """Write a raw value and return what is read back, or what a method answered.
 
-        Raises DeviceRefused (nothing was written), DeviceTimeout (nobody knows), ConnectionLost.
+        Raises DeviceRefused (nothing was written), DeviceTimeout and BadFrame (nobody knows), ConnectionLost.
         """
         point, address = self._table.points[row], self._table.addresses[row]
         name = f"{point.device}.{point.profile.key}"
@@ -69,15 +73,26 @@ class Writing:
         self._sent = False
         try:
             async with asyncio.timeout(self._timeout_s(point)):
-                if address.method is not None:
-                    return await self._methods.call(row, value, self._sending)
-                if address.condition:
-                    return await self._acknowledge(row, value)
-                await self._put(target, point, value)
+                with readable():
+                    if address.method is not None:
+                        return await self._methods.call(row, value, self._sending)
+                    if address.condition:
+                        return await self._acknowledge(row, value)
+                    await self._put(target, point, value)
         except UaStatusCodeError as error:
+            if self._sent and error.code in _NOBODY_KNOWS:
+                raise DeviceTimeout(
+                    f"{name}: the server answered {code_name(error.code)}", error.code
+                ) from error
             raise DeviceRefused(
                 f"{name}: the server answered {code_name(error.code)}; nothing was written", error.code
             ) from error
+        except UaError as error:
+            if not self._sent:
+                raise DeviceRefused(
+                    f"{name}: {error}; nothing was written", Quality.BAD_DECODING_ERROR
+                ) from error
+            raise BadFrame(f"{name}: {error}", Quality.BAD_DECODING_ERROR) from error
         except TimeoutError as error:
             if not self._sent:
                 raise DeviceRefused(f"{name}: no answer; nothing was written", Quality.BAD_TIMEOUT) from error
@@ -156,7 +171,8 @@ class Writing:
             return None
         try:
             async with asyncio.timeout(self._timeout_s(point)):
-                data = await target.read_attribute(AttributeIds.Value, raise_on_bad_status=False)
+                with readable():
+                    data = await target.read_attribute(AttributeIds.Value, raise_on_bad_status=False)
         except (OSError, TimeoutError, UaError):
             # The server has acknowledged the write; that it cannot be read now does not undo it.
             return None
