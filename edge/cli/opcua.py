@@ -1,6 +1,7 @@
 """`citynerve-edge opcua …`: the certificates of OPC UA, that of this gateway and those of its servers.
 
-A server is trusted by a person's word only: he compares the fingerprint with what the server itself shows.
+A server is trusted by a person's word only: he compares the fingerprint with what the server itself shows, or
+trusts the authority that signed it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from edge.cli.words import plain
 from edge.config.bind import Plan
 from edge.opening import open_plan
 from protocols.errors import CityNerveError, Rejected
+from protocols.model.clock import now_us
 
 if TYPE_CHECKING:
     from protocols.field.opcua import OpcUaSettings
@@ -42,24 +44,27 @@ def servers(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the certificates that OPC UA servers have shown, refused ones first, with fingerprint and dates.
+    """List the certificates that OPC UA servers have shown, refused ones first, and the trusted authorities.
 
     Example: citynerve-edge opcua servers gateway.yaml --ask
     """
     with reported():
-        from protocols.field.opcua.trust import TrustList  # noqa: PLC0415 - asyncua weighs 90 MB
+        from protocols.field.opcua.authorities import Authorities  # noqa: PLC0415 - asyncua weighs 90 MB
+        from protocols.field.opcua.trust import TrustList  # noqa: PLC0415
 
         plan = open_plan(file)
         lines = _lines(plan)
         told = asyncio.run(_ask(lines)) if ask else []
         found = [entry for folder in _folders(lines) for entry in TrustList(folder).entries()]
+        signing = [one for folder in _folders(lines) for one in Authorities(folder).shown()]
     for sentence in told:
         typer.echo(plain(sentence), err=True)
     if as_json:
-        records = [
+        records: list[dict[str, Any]] = [
             {"verdict": one.verdict, "urls": one.urls, "changed": one.changed, **_record(one.certificate)}
             for one in found
         ]
+        records += [{"verdict": "authority", **_record(one), "revoked": revoked} for one, revoked in signing]
         typer.echo(json.dumps({"certificates": records}, ensure_ascii=False, indent=2))
         return
     for one in found:
@@ -67,6 +72,10 @@ def servers(
         note = "  CHANGED: another certificate was trusted there before" if one.changed else ""
         typer.echo(f"{one.verdict}  {plain(where)}{note}")
         typer.echo(_lines_of(one.certificate))
+    for authority_shown, revoked in signing:
+        typer.echo("authority  trusted with every server that it signs")
+        typer.echo(_lines_of(authority_shown))
+        typer.echo(f"  list     {revoked or 'no revocation list was given'}")
     if not found:
         typer.echo("no server has shown a certificate yet; try --ask", err=True)
 
@@ -84,11 +93,44 @@ def trust(file: GatewayFile, fingerprint: Fingerprint) -> None:
 
 @app.command("distrust")
 def distrust(file: GatewayFile, fingerprint: Fingerprint) -> None:
-    """Take the trust away again; the next connect to that server is refused.
+    """Take the trust away again, from a server or an authority; the next connect is refused.
 
     Example: citynerve-edge opcua distrust gateway.yaml 3f9a61c2
     """
     _move(file, fingerprint, trusted=False)
+
+
+@app.command("authority")
+def authority(
+    file: GatewayFile,
+    given: Annotated[
+        Path,
+        typer.Argument(
+            metavar="AUTHORITY", help="The authority's certificate or revocation list, PEM or DER."
+        ),
+    ],
+) -> None:
+    """Trust an authority with every server that it signs, or take its newest revocation list.
+
+    Example: citynerve-edge opcua authority gateway.yaml works-ca.pem
+    Example: citynerve-edge opcua authority gateway.yaml works-ca.crl
+    """
+    with reported():
+        from protocols.field.opcua.authorities import Authorities  # noqa: PLC0415
+
+        plan = open_plan(file)
+        try:
+            data = given.read_bytes()
+        except OSError as error:
+            raise Rejected("cannot-read", f"{given}: {error.strerror}; give another file") from error
+        for folder in _folders(_lines(plan)):
+            taken = Authorities(folder).take(data, now_us())
+        Audit(plan.loaded.state_dir).note(
+            f"local:{getpass.getuser()}", f"opcua-{taken.kind}", taken.fingerprint, plain(taken.subject)
+        )
+    what = "trusted authority" if taken.kind == "authority" else "revocation list of"
+    typer.echo(f"{what}: {plain(taken.subject)}")
+    typer.echo(f"  {plain(taken.detail)}")
 
 
 @app.command("certificate")

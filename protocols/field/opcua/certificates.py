@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
@@ -15,6 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from protocols.errors import ConnectionLost
 from protocols.model.clock import to_datetime
 from protocols.model.quality import Quality
+
+_LONGEST_CHAIN: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,10 @@ def show(certificate: x509.Certificate) -> Shown:
     """Return what a person is shown of a certificate."""
     uris: list[str] = []
     hosts: list[str] = []
-    with suppress(x509.ExtensionNotFound, ValueError):
+    # A stranger's certificate may hold anything.
+    with suppress(
+        x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError
+    ):
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         uris = names.get_values_for_type(x509.UniformResourceIdentifier)
         hosts = [*names.get_values_for_type(x509.DNSName)]
@@ -113,10 +119,30 @@ def read_key(path: Path, setting: str) -> rsa.RSAPrivateKey:
     return key
 
 
+def chain(data: bytes) -> list[x509.Certificate]:
+    """Return the certificates of a chain as servers send it, the server's own first. Raises ValueError."""
+    found: list[x509.Certificate] = []
+    while not found or (data and len(found) < _LONGEST_CHAIN):
+        one = leaf(data)
+        found.append(x509.load_der_x509_certificate(one))
+        data = data[len(one) :]
+    return found
+
+
+def moment(certificate: x509.Certificate, now_us: int) -> str:
+    """Return how a moment lies outside a certificate's dates, in words; "" inside them."""
+    now = to_datetime(now_us).astimezone(UTC)
+    begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if now < begin:
+        return f"is valid only from {begin:%Y-%m-%d %H:%M} UTC on, and here it is {now:%Y-%m-%d %H:%M} UTC"
+    if now > end:
+        return f"has ended on {end:%Y-%m-%d %H:%M} UTC, and here it is {now:%Y-%m-%d %H:%M} UTC"
+    return ""
+
+
 def valid_at(certificate: x509.Certificate, now_us: int) -> bool:
     """Tell whether a moment lies within a certificate's dates."""
-    now = to_datetime(now_us).astimezone(UTC)
-    return certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
+    return not moment(certificate, now_us)
 
 
 def _bytes(path: Path, setting: str) -> bytes:

@@ -23,7 +23,8 @@ from cryptography import x509
 from protocols.errors import ConnectionLost
 from protocols.field.filling import read_password
 from protocols.field.opcua import own as owned
-from protocols.field.opcua.certificates import der, leaf, read_certificate, read_key
+from protocols.field.opcua.answers import Unreadable, readable
+from protocols.field.opcua.certificates import chain, der, read_certificate, read_key
 from protocols.field.opcua.client import FieldClient
 from protocols.field.opcua.own import Identity
 from protocols.field.opcua.settings import OpcUaSettings
@@ -33,6 +34,8 @@ from protocols.model.clock import Clock, now_us
 from protocols.model.quality import Quality
 
 CONNECT_TIMEOUT_S: Final = 10.0
+_LEAST_MS: Final = 1000
+"""A server that lets a session or a channel live shorter cannot be used."""
 _POLICIES: Final[dict[str, type[security_policies.SecurityPolicy]]] = {
     "Basic256Sha256": security_policies.SecurityPolicyBasic256Sha256,
     "Aes128_Sha256_RsaOaep": security_policies.SecurityPolicyAes128Sha256RsaOaep,
@@ -89,7 +92,8 @@ async def endpoints(url: str) -> list[Any]:
     client = FieldClient(url)
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            return list(await client.connect_and_get_server_endpoints())
+            with readable():
+                return list(await client.connect_and_get_server_endpoints())
     except (OSError, TimeoutError, UaError) as error:
         raise refusal(url, error) from error
 
@@ -99,18 +103,18 @@ async def meet(settings: OpcUaSettings, clock: Clock = now_us) -> x509.Certifica
 
     Raises ConnectionLost; one that is not trusted has then been kept for a person to look at.
     """
-    certificate = certificate_of(settings, await endpoints(settings.url))
-    _trusted(settings, certificate, clock)
-    return certificate
+    endpoint, shown = endpoint_of(settings, await endpoints(settings.url))
+    _trusted(settings, shown, _uri(endpoint.Server), clock)
+    return shown[0]
 
 
-def certificate_of(settings: OpcUaSettings, offered: Sequence[Any]) -> x509.Certificate:
-    """Return the certificate of the wanted one of some endpoints. Raises ConnectionLost."""
+def endpoint_of(settings: OpcUaSettings, offered: Sequence[Any]) -> tuple[Any, list[x509.Certificate]]:
+    """Return the wanted one of some endpoints, with its chain of certificates. Raises ConnectionLost."""
     policy, mode = _POLICIES[settings.security_policy], _MODES[settings.security_mode]
     for endpoint in offered:
         if endpoint.SecurityPolicyUri == policy.URI and endpoint.SecurityMode == mode:
             try:
-                return x509.load_der_x509_certificate(leaf(endpoint.ServerCertificate or b""))
+                return endpoint, chain(endpoint.ServerCertificate or b"")
             except ValueError as error:
                 raise ConnectionLost(
                     f"OPC UA {settings.url}: the server's certificate cannot be read ({error}); "
@@ -134,14 +138,19 @@ def endpoint_name(endpoint: Any) -> str:
     return f"{uri.rpartition('#')[2] or uri}/{names.get(mode, mode)}"
 
 
-def _trusted(settings: OpcUaSettings, certificate: x509.Certificate, clock: Clock) -> None:
+def _uri(server: Any) -> str:
+    """Return what a server calls itself; "" where it does not say."""
+    return str(getattr(server, "ApplicationUri", None) or "")
+
+
+def _trusted(settings: OpcUaSettings, shown: list[x509.Certificate], uri: str, clock: Clock) -> None:
     if settings.pki_dir is None:
         raise ConnectionLost(
             f"OPC UA {settings.url}: there is no trust list; write `pki_dir:`, or give the gateway file",
             Quality.BAD_CONFIGURATION_ERROR,
         )
     TrustList(settings.pki_dir).judge(
-        settings.url, certificate, clock(), accept_expired=settings.accept_expired
+        settings.url, shown, clock(), uri=uri, accept_expired=settings.accept_expired
     )
 
 
@@ -154,25 +163,35 @@ async def _sign_in(
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             if identity is not None and server is not None:
                 client.application_uri = identity.uri
-                await client.set_security(
-                    _POLICIES[settings.security_policy],
-                    der(identity.certificate),
-                    identity.key_der,
-                    server_certificate=der(server),
-                    mode=_MODES[settings.security_mode],
-                )
+                with readable():
+                    await client.set_security(
+                        _POLICIES[settings.security_policy],
+                        der(identity.certificate),
+                        identity.key_der,
+                        server_certificate=der(server),
+                        mode=_MODES[settings.security_mode],
+                    )
             elif settings.user_certificate is not None or (
                 settings.username is not None and not settings.plain_password
             ):
                 # The certificate that encrypts a password, or is signed for, must be a trusted one as well.
-                async def judge(certificate: x509.Certificate, _: Any) -> None:
-                    _trusted(settings, certificate, clock)
+                async def judge(certificate: x509.Certificate, server: Any) -> None:
+                    _trusted(settings, [certificate], _uri(server), clock)
 
                 client.certificate_validator = judge
-            await client.connect()
+            with readable():
+                await client.connect()
+                _bearable(client)
     except (OSError, TimeoutError, UaError) as error:
         raise refusal(settings.url, error) from error
     return client
+
+
+def _bearable(client: FieldClient) -> None:
+    """Raise Unreadable for a session or channel that would have to be renewed without end."""
+    for name, wanted in (("session", client.session_timeout), ("channel", client.secure_channel_timeout)):
+        if not wanted >= _LEAST_MS:
+            raise Unreadable(f"a {name} of {wanted} ms; raise its timeout at the server")
 
 
 def _user(client: FieldClient, settings: OpcUaSettings) -> None:

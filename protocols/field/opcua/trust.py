@@ -1,16 +1,16 @@
-"""Which server certificates a person has trusted: two folders, and what was seen where.
+"""Which servers a person trusts, one by one or by their authority, and what was seen where.
 
     pki_dir/trusted/FINGERPRINT.der    trusted by a person's word
     pki_dir/rejected/FINGERPRINT.der   shown by a server, and refused until a person says otherwise
     pki_dir/seen.json                  url → the certificate that was accepted there last, or refused
 
 Nothing is ever trusted by itself, not even at the first connect; moving the file is the person's word, by
-`citynerve-edge opcua trust` or by hand.
+`citynerve-edge opcua trust` or by hand. Authorities, whose servers need no word of their own: `authorities`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -19,13 +19,13 @@ import msgspec
 from cryptography import x509
 
 from protocols.errors import ConnectionLost, Rejected
-from protocols.field.opcua.certificates import Shown, der, fingerprint, show, valid_at
+from protocols.field.opcua.authorities import LEAST, Authorities, misnamed
+from protocols.field.opcua.certificates import Shown, der, fingerprint, moment, show
 from protocols.field.opcua.own import write_private
 from protocols.model.quality import Quality
 
 MOST_REJECTED: Final = 64
 """Certificates that are kept for a person to look at; a server that makes new ones must not fill a disk."""
-_LEAST: Final = 8
 Verdict = Literal["trusted", "rejected"]
 
 
@@ -54,18 +54,44 @@ class TrustList:
         self._folder = pki_dir
         self._seen_file = pki_dir / "seen.json"
 
-    def judge(self, url: str, certificate: x509.Certificate, now_us: int, *, accept_expired: bool) -> None:
-        """Return where a person trusts this certificate; else keep it for him and raise ConnectionLost."""
-        own = show(certificate)
-        seen = self._seen()
+    def judge(
+        self,
+        url: str,
+        chain: Sequence[x509.Certificate],
+        now_us: int,
+        *,
+        uri: str = "",
+        accept_expired: bool = False,
+    ) -> None:
+        """Return where this server is trusted; else keep its certificate for a person. Raises ConnectionLost.
+
+        `chain`: its own certificate, and those that it sent along. `uri`: what the server calls itself.
+        """
+        certificate, own, seen = chain[0], show(chain[0]), self._seen()
+        try:
+            authority = Authorities(self._folder).vouches(chain, now_us)
+        except ConnectionLost as error:
+            raise ConnectionLost(f"OPC UA {url}: {error}", error.quality) from error
         if not self._path("trusted", own.fingerprint).is_file():
-            self._refuse(url, certificate, own.fingerprint, seen)
+            wrong = misnamed(certificate, url, uri)
+            if authority is None or wrong is not None:
+                self._refuse(url, certificate, own.fingerprint, seen)
+            if authority is None:
+                also = "" if wrong is None else f". Its names do not fit either: {wrong.why}"
+                raise ConnectionLost(
+                    f"{self._stranger(url, own, seen.accepted.get(url))}{also}",
+                    Quality.BAD_CERTIFICATE_UNTRUSTED,
+                )
+            if wrong is not None:
+                raise ConnectionLost(
+                    f"OPC UA {url}: the server's certificate comes from {show(authority).subject}, which is "
+                    f"trusted, but {wrong.why}. Or trust it alone: {own.in_words()}, {_say(own)}",
+                    wrong.code,
+                )
+        outside = moment(certificate, now_us)
+        if outside and not accept_expired:
             raise ConnectionLost(
-                self._stranger(url, own, seen.accepted.get(url)), Quality.BAD_CERTIFICATE_UNTRUSTED
-            )
-        if not accept_expired and not valid_at(certificate, now_us):
-            raise ConnectionLost(
-                f"OPC UA {url}: the server's certificate is outside its dates ({own.in_words()}); renew it "
+                f"OPC UA {url}: the server's certificate {outside} ({own.in_words()}); renew it "
                 "at the server, check the clocks of both, or write `accept_expired: true`",
                 Quality.BAD_CERTIFICATE_TIME_INVALID,
             )
@@ -93,20 +119,20 @@ class TrustList:
         return self._move(mark, "rejected", "trusted")
 
     def distrust(self, mark: str) -> Shown:
-        """Take the trust away from a certificate again. Raises Rejected."""
-        return self._move(mark, "trusted", "rejected")
+        """Take the trust away from a certificate or an authority again. Raises Rejected."""
+        forgotten = Authorities(self._folder).forget(_plain(mark))
+        return forgotten or self._move(mark, "trusted", "rejected")
 
     def _stranger(self, url: str, own: Shown, before: str | None) -> str:
-        say = f"`citynerve-edge opcua trust FILE {own.fingerprint[:16]}`"
         if before is None or before == own.fingerprint:
             return (
                 f"OPC UA {url}: nobody has trusted the server's certificate yet: {own.in_words()}; "
-                f"compare it with what the server itself shows, then {say}"
+                f"compare it with what the server itself shows, then {_say(own)}"
             )
         return (
             f"OPC UA {url}: THE SERVER'S CERTIFICATE HAS CHANGED: it was SHA-256 {before}, now it is "
             f"{own.in_words()}; somebody may be standing in between. Ask the server's keeper whether it was "
-            f"renewed; only then {say}"
+            f"renewed; only then {_say(own)}"
         )
 
     def _refuse(self, url: str, certificate: x509.Certificate, mark: str, seen: Seen) -> None:
@@ -126,14 +152,14 @@ class TrustList:
             path.unlink(missing_ok=True)
 
     def _move(self, mark: str, origin: Verdict, target: Verdict) -> Shown:
-        wanted = mark.lower().replace(":", "").replace(" ", "").removeprefix("sha256")
+        wanted = _plain(mark)
         found = [(path, one) for path, one in self._files(origin) if one.fingerprint.startswith(wanted)]
-        if len(wanted) < _LEAST or len(found) != 1:
+        if len(wanted) < LEAST or len(found) != 1:
             known = ", ".join(one.fingerprint[:16] for _, one in self._files(origin)) or "none"
             problem = "fits several certificates" if len(found) > 1 else "names no certificate"
             raise Rejected(
                 "fingerprint",
-                f"{mark!r} {problem} among those {origin} in {self._folder}; give {_LEAST} digits or more "
+                f"{mark!r} {problem} among those {origin} in {self._folder}; give {LEAST} digits or more "
                 f"of one of: {known}",
             )
         path, one = found[0]
@@ -179,3 +205,12 @@ class TrustList:
             "give the gateway's user the right to write there",
             Quality.BAD_CONFIGURATION_ERROR,
         )
+
+
+def _plain(mark: str) -> str:
+    """Return the digits of a fingerprint, however a person writes it."""
+    return mark.lower().replace(":", "").replace(" ", "").removeprefix("sha256")
+
+
+def _say(own: Shown) -> str:
+    return f"`citynerve-edge opcua trust FILE {own.fingerprint[:16]}`"

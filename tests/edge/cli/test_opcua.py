@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import stat
 import threading
@@ -24,6 +25,7 @@ from sim_devices.solo import SoloWorld
 from tests.edge.cli.conftest import asked
 from tests.edge.cli.test_bundle import unpacked
 from tests.edge.house import running, until
+from tests.protocols.field.opcua.authority import Authority
 
 PASSWORD = "gatePw-5512xQ"
 
@@ -141,6 +143,11 @@ async def test_on_the_page_a_server_is_trusted_by_a_persons_word(simulator: int,
                 refused = await local.post("/api/certificates/gate", json={"sha256": sha256})
                 assert refused.status_code == status, refused.text
             assert (await local.get("/api/certificates/nobody")).status_code == 404
+            for data, status in ((b"hello", 422), (Authority().pem(), 200)):
+                file = {"file": base64.b64encode(data).decode()}
+                vouched = await local.post("/api/authorities/gate", json=file)
+                assert vouched.status_code == status, vouched.text
+            assert (vouched.json()["kind"], vouched.json()["subject"]) == ("authority", "CN=works")
             done = await local.post("/api/certificates/gate", json={"sha256": waits["sha256"]})
             assert done.status_code == 204, done.text
             await until(lambda: session.state == "online")
@@ -177,3 +184,15 @@ def test_a_mistake_is_told_with_its_line(
     assert answer.returncode == 2
     assert f"gateway.yaml:{at}:" in answer.stderr
     assert said in answer.stderr
+
+
+def test_an_authority_is_trusted_from_a_file(tmp_path: Path) -> None:
+    path = written(tmp_path, 4840)
+    works = Authority()
+    (tmp_path / "ca.pem").write_bytes(works.pem())
+    done = asked("opcua", "authority", path, "ca.pem", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "trusted authority: CN=works" in done.stdout
+    shown = asked("opcua", "servers", path, folder=tmp_path).stdout
+    assert "authority  trusted with every server that it signs" in shown
+    assert "no revocation list was given" in shown

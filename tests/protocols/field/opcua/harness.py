@@ -111,8 +111,12 @@ class OpcUaServer:
 
     async def renew_certificate(self) -> None:
         """Show another certificate from now on, as after a server was set up anew."""
-        self.certificate, data = pair("urn:test:server")
-        key = serialization.load_der_private_key(data, None)
+        certificate, data = pair("urn:test:server")
+        await self.show_certificate(certificate, serialization.load_der_private_key(data, None))
+
+    async def show_certificate(self, certificate: x509.Certificate, key: Any) -> None:
+        """Show this one from now on."""
+        self.certificate = certificate
         for endpoint in self.server.iserver.endpoints:
             endpoint.ServerCertificate = self.certificate.public_bytes(serialization.Encoding.DER)
         self.server.iserver.certificate, self.server.iserver.private_key = self.certificate, key

@@ -284,7 +284,7 @@ def test_a_server_that_makes_ever_new_certificates_fills_no_disk(tmp_path: Path)
     for number in range(MOST_REJECTED + 5):
         (tmp_path / "rejected" / f"{number:064x}.der").write_bytes(b"x")
     with pytest.raises(ConnectionLost):
-        known.judge("opc.tcp://x", certificate, now_us(), accept_expired=False)
+        known.judge("opc.tcp://x", [certificate], now_us())
     assert len(list((tmp_path / "rejected").iterdir())) == MOST_REJECTED
     assert datetime.fromisoformat(known.entries()[0].certificate.not_after.isoformat())
 
