@@ -2,7 +2,8 @@
 
 GET /api/certificates/{device} lists those of the device's line; POST with a whole fingerprint trusts one, in
 the name of whoever is signed in, and the line is opened anew at once. What is not waiting cannot be trusted
-from here: a certificate is only ever known because its server showed it.
+from here: a certificate is only ever known because its server showed it. POST /api/authorities/{device} takes
+the file of an authority, or its revocation list: the line then trusts every server that it signs.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 from starlette.requests import Request
@@ -20,7 +21,10 @@ from starlette.routing import Route
 from edge.console.answers import Problem, answer, body, nothing
 from edge.console.guard import caller
 from edge.house import House
+from protocols.errors import Rejected
+from protocols.model.clock import now_us
 
+_FILE_BYTES: Final = 6_000_000
 Fingerprint = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 
@@ -40,6 +44,21 @@ class WaitingView(msgspec.Struct, frozen=True, kw_only=True):
     not_before: str
     not_after: str
     changed: bool
+
+
+class AuthorityRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An authority's certificate or revocation list, PEM or DER, in base 64."""
+
+    file: bytes
+
+
+class AuthorityView(msgspec.Struct, frozen=True, kw_only=True):
+    """What the file was: `kind` is `authority` or `revocations`."""
+
+    kind: str
+    subject: str
+    sha256: str
+    detail: str
 
 
 def waiting(pki_dir: Path, url: str) -> Sequence[WaitingView]:
@@ -63,7 +82,7 @@ def waiting(pki_dir: Path, url: str) -> Sequence[WaitingView]:
 
 
 def routes(house: House) -> list[Route]:
-    """GET and POST /api/certificates/{device}."""
+    """GET and POST /api/certificates/{device}, POST /api/authorities/{device}."""
 
     def line(request: Request) -> tuple[str, Any]:
         device = request.path_params["device"]
@@ -97,7 +116,27 @@ def routes(house: House) -> list[Route]:
         house.sessions[key].turn()
         return nothing()
 
+    async def vouch(request: Request) -> Response:
+        wanted = await body(request, AuthorityRequest, _FILE_BYTES)
+        key, connection = line(request)
+        if connection.driver.protocol != "opcua" or connection.settings.pki_dir is None:
+            raise Problem(404, "not-found", f"line {key!r} has no list of trust")
+        try:
+            taken = await asyncio.to_thread(_take, connection.settings.pki_dir, wanted.file)
+        except Rejected as error:
+            raise Problem(422, error.reason, str(error)) from error
+        await asyncio.to_thread(
+            house.audit.note,
+            caller(request).actor,
+            f"opcua-{taken.kind}",
+            taken.sha256,
+            f"{key}: {taken.subject}",
+        )
+        house.sessions[key].turn()
+        return answer(taken)
+
     return [
+        Route("/api/authorities/{device}", vouch, methods=["POST"]),
         Route("/api/certificates/{device}", every),
         Route("/api/certificates/{device}", trust, methods=["POST"]),
     ]
@@ -107,3 +146,12 @@ def _trust(pki_dir: Path, fingerprint: str) -> None:
     from protocols.field.opcua.trust import TrustList  # noqa: PLC0415
 
     TrustList(pki_dir).trust(fingerprint)
+
+
+def _take(pki_dir: Path, data: bytes) -> AuthorityView:
+    from protocols.field.opcua.authorities import Authorities  # noqa: PLC0415
+
+    taken = Authorities(pki_dir).take(data, now_us())
+    return AuthorityView(
+        kind=taken.kind, subject=taken.subject, sha256=taken.fingerprint, detail=taken.detail
+    )

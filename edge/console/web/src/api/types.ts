@@ -90,6 +90,14 @@ export interface Learnt {
 }
 
 /** A certificate that an OPC UA server has shown and nobody has trusted yet. */
+/** What the file of an authority was. */
+export interface TakenAuthority {
+  kind: 'authority' | 'revocations'
+  subject: string
+  sha256: string
+  detail: string
+}
+
 export interface Waiting {
   sha256: string
   sha1: string

@@ -48,7 +48,7 @@ export default {
     title: '设备', search: '按名称、型号或线路查找', state: { online: '在线', offline: '离线', waiting: '等待首次应答', resting: '暂停询问' }, none: '没有设备', noneHint: '在“配置”中添加设备，或先用“扫描”寻找。', noMatch: '没有符合的设备', line: '线路 {key}', latency: '响应时间', last: '最近数据', failures: '连续失败 {n} 次',
     retry: '{span} 后重试', breaker: '熔断', learnt: '自学结果', learntHoles: '{n} 处地址被拒', learntMost: '一次最多读 {n} 个寄存器', learntBits: '一次最多读 {n} 位', learntPause: '每次请求前停顿 {n} ms', breakerOpen: '已熔断，暂停询问', breakerClosed: '正常', profile: '设备型号库', site: '站点', protocol: '协议', points: '{n} 个测点', manual: '就地手动', allOk: '全部在线', filterOffline: '异常',
     trust: '查看服务器证书', trustTitle: '信任这台服务器？', trustUnknown: '服务器出示的证书尚未被任何人信任。', trustChanged: '服务器出示的证书与已信任的不同，可能有人冒充。请先向管理员核实。',
-    trustCompare: '请与服务器自身显示的指纹逐段核对（在其面板或自带工具上查看）。', trustDone: '已核对，指纹一致', trustDo: '信任', trustSubject: '主体', trustIssuer: '签发者', trustValid: '有效期', trustSelf: '自签名',
+    trustCompare: '请与服务器自身显示的指纹逐段核对（在其面板或自带工具上查看）。', trustDone: '已核对，指纹一致', trustDo: '信任', trustSubject: '主体', trustIssuer: '签发者', trustValid: '有效期', trustSelf: '自签名', trustAuthority: '或信任为服务器签发证书的机构：选择其证书或吊销列表文件', trustAuthorityTaken: '已信任该机构', trustListTaken: '已采用该吊销列表',
     hold: '转为就地手动', release: '恢复远程', holdTitle: '{name}：转为就地手动', releaseTitle: '{name}：恢复远程', noPoints: '这个设备没有测点', wide: '选择一个测点，查看趋势、读写',
   },
   point: {
