@@ -1,4 +1,5 @@
-"""OPC UA server (asyncua): every point of a device is a variable, its value sampled at every tick.
+"""OPC UA server (asyncua): every point of a device is a variable, its value sampled at every tick; those that
+call methods are methods (`opcua_methods`), those that show alarms are conditions (`opcua_conditions`).
 
 Namespaces are registered by the URI that the profile names; a node id is the profile's, with `{device}`
 filled from `params.device`. Anonymous and without message security unless told otherwise. A write is judged
@@ -13,6 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from asyncua import ua
+from asyncua.common.node import Node
 from asyncua.crypto.permission_rules import User, UserRole
 from asyncua.server.address_space import AddressSpace, AttributeService
 from asyncua.server.internal_server import InternalServer
@@ -24,6 +26,8 @@ from protocols.model.clock import Clock, now_us, to_datetime
 from protocols.model.device import DataType, PointProfile
 from sim_devices.fault_board import FaultBoard
 from sim_devices.servers.base import DeviceView, SimServer, listen
+from sim_devices.servers.opcua_conditions import Conditions
+from sim_devices.servers.opcua_methods import add_method
 from sim_devices.servers.opcua_security import OpcUaSecurity, secure
 from sim_devices.servers.registers import to_raw, to_value
 from sim_devices.world import Endpoint, World
@@ -90,6 +94,7 @@ class OpcUaServer(SimServer):
         self._security = security
         self._history = history
         self._server: Server | None = None
+        self._conditions: Conditions | None = None
         self._nodes: dict[ua.NodeId, _Node] = {}
         self._sampled_us: dict[str, int] = {}
         self._open_connections = 0
@@ -105,6 +110,7 @@ class OpcUaServer(SimServer):
         inner = InternalServer()
         inner.attribute_service = _ActuatorService(inner.aspace, self._nodes, self.faults, self._show)
         inner.allow_remote_admin = False
+        inner.bind_condition_methods = True
         server = Server(iserver=inner)
         server.set_server_name(f"CityNerve simulator {self.endpoint.key}")
         server.set_identity_tokens([ua.AnonymousIdentityToken])
@@ -121,6 +127,7 @@ class OpcUaServer(SimServer):
         await server.set_application_uri(uri)
         if self._security is not None:
             await secure(server, self._security, uri)
+        self._conditions = Conditions(server, self.faults)
         for view in self.views:
             await self._add_device(server, view)
         # Again: building took seconds, in which another program may have taken a port found free before.
@@ -150,6 +157,8 @@ class OpcUaServer(SimServer):
         for node in self._nodes.values():
             if node.view.key not in late:
                 await self._server.write_attribute_value(node.node_id, self._sample(node, moment))
+        if self._conditions is not None:
+            await self._conditions.tick(moment)
 
     def cut_connections(self) -> None:
         """Reset what is connected now."""
@@ -179,8 +188,15 @@ class OpcUaServer(SimServer):
             namespace = await server.register_namespace(point.opcua.namespace)
             if parent is None:
                 parent = await server.nodes.objects.add_object(namespace, view.key)
-            text = f"ns={namespace};{point.opcua.node.replace('{device}', device)}"
-            node_id = ua.NodeId.from_string(text)
+            node_id = _node_id(namespace, point.opcua.node, device)
+            if point.opcua.method is not None or point.opcua.condition:
+                owner = await _object(server, parent, node_id)
+                if point.opcua.method is not None:
+                    called = _node_id(namespace, point.opcua.method.node, device)
+                    await add_method(owner, called, view, point, self.faults)
+                elif self._conditions is not None:
+                    await self._conditions.add(view, point, node_id)
+                continue
             kind = _TYPES[point.type]
             variable = await parent.add_variable(
                 node_id, ua.QualifiedName(point.key, namespace), ua.get_default_value(kind), kind
@@ -257,6 +273,17 @@ class _ActuatorService(AttributeService):
             return StatusCodes.BadOutOfRange
         await self._show(node)
         return StatusCodes.Good
+
+
+def _node_id(namespace: int, node: str, device: str) -> ua.NodeId:
+    return ua.NodeId.from_string(f"ns={namespace};{node.replace('{device}', device)}")
+
+
+async def _object(server: Server, parent: Node, node_id: ua.NodeId) -> Node:
+    """Return an object of a device, made where it is not there yet."""
+    if node_id in server.iserver.aspace:
+        return server.get_node(node_id)
+    return await parent.add_object(node_id, ua.QualifiedName(str(node_id.Identifier), node_id.NamespaceIndex))
 
 
 def native(point: PointProfile, value: float | str) -> bool | int | float | str:
