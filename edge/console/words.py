@@ -57,6 +57,18 @@ MEANING: Final[dict[int, Words]] = {
         "服务器证书尚未获信任：检查指纹，再由人确认信任",
         "Nobody has trusted the server's certificate: check its fingerprint, then trust it",
     ),
+    _Q.BAD_CERTIFICATE_HOST_NAME_INVALID: Words(
+        "证书签发给了另一主机：检查 url 与证书中的主机名",
+        "The certificate is for another host: check the url and the names in the certificate",
+    ),
+    _Q.BAD_CERTIFICATE_URI_INVALID: Words(
+        "证书签发给了另一应用：检查服务器的 ApplicationUri 与证书",
+        "The certificate is for another application: check its URI and the server's ApplicationUri",
+    ),
+    _Q.BAD_CERTIFICATE_REVOKED: Words(
+        "证书已被签发机构吊销：检查原因，并为服务器换发新证书",
+        "The certificate was revoked by its authority: check why, and let the server have a new one",
+    ),
     _Q.BAD_CERTIFICATE_TIME_INVALID: Words(
         "证书不在有效期内：检查双方时钟与证书日期",
         "A certificate is outside its dates: check both clocks and the certificate",

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
-from asyncua.ua.status_codes import StatusCodes
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -26,6 +25,7 @@ from protocols.errors import ConnectionLost, Rejected
 from protocols.field.opcua.certificates import Shown, der, fingerprint, moment, show
 from protocols.field.opcua.own import write_private
 from protocols.model.clock import to_datetime
+from protocols.model.quality import Quality
 
 _LONGEST: Final = 5
 """Certificates from a server to its authority."""
@@ -137,7 +137,7 @@ class Authorities:
             raise ConnectionLost(
                 f"the certificate {show(one).in_words()} was REVOKED by {show(by).subject} on "
                 f"{entry.revocation_date_utc:%Y-%m-%d}; let the server have a new one from there",
-                StatusCodes.BadCertificateRevoked,
+                Quality.BAD_CERTIFICATE_REVOKED,
             )
 
     def _take_list(self, given: x509.CertificateRevocationList) -> Taken:
@@ -200,13 +200,13 @@ def misnamed(certificate: x509.Certificate, url: str, uri: str) -> Misnamed | No
         return Misnamed(
             f"it is issued for the application {', '.join(names.uris) or 'of no name'}, and the server calls "
             f"itself {uri}; let it be issued for that URI, or correct the ApplicationUri at the server",
-            StatusCodes.BadCertificateUriInvalid,
+            Quality.BAD_CERTIFICATE_URI_INVALID,
         )
     if _address(host) not in {_address(one.lower()) for one in names.hosts}:
         return Misnamed(
             f"it is issued for the host {', '.join(names.hosts) or 'of no name'}, and the url says {host}; "
             "write the url with a name of the certificate, or let it be issued for this one",
-            StatusCodes.BadCertificateHostNameInvalid,
+            Quality.BAD_CERTIFICATE_HOST_NAME_INVALID,
         )
     return None
 

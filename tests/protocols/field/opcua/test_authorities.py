@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from asyncua.crypto.cert_gen import generate_private_key
-from asyncua.ua.status_codes import StatusCodes
 from cryptography import x509
 
 from protocols.errors import ConnectionLost, Rejected
@@ -75,11 +74,11 @@ def test_what_is_no_authority_vouches_for_nobody(pki: Path, works: Authority) ->
 
 def test_its_word_counts_for_the_names_in_the_certificate(pki: Path, works: Authority) -> None:
     code, why = judged(pki, works.server(host="192.0.2.7"))
-    assert code == StatusCodes.BadCertificateHostNameInvalid
+    assert code == Quality.BAD_CERTIFICATE_HOST_NAME_INVALID
     assert "issued for the host 192.0.2.7, and the url says 127.0.0.1" in why
     other = works.server(uri="urn:other")
     code, why = judged(pki, other)
-    assert code == StatusCodes.BadCertificateUriInvalid
+    assert code == Quality.BAD_CERTIFICATE_URI_INVALID
     assert "urn:other" in why
     assert "opcua trust FILE" in why
     # A person may still trust that one alone; and a stranger's wrong names are told to him.
@@ -105,16 +104,16 @@ def test_what_is_revoked_is_refused_whoever_trusted_it(pki: Path, works: Authori
     taken = Authorities(pki).take(works.revokes([lost]), now_us())
     assert (taken.kind, taken.detail.split(",")[0]) == ("revocations", "1 revoked")
     code, why = judged(pki, lost)
-    assert code == StatusCodes.BadCertificateRevoked
+    assert code == Quality.BAD_CERTIFICATE_REVOKED
     assert "was REVOKED by CN=works" in why
     assert judged(pki, kept) == (0, "")
     with pytest.raises(Rejected, match="a newer one of"):
         Authorities(pki).take(works.revokes([], of=NOW - DAY), now_us())
-    assert judged(pki, lost)[0] == StatusCodes.BadCertificateRevoked
+    assert judged(pki, lost)[0] == Quality.BAD_CERTIFICATE_REVOKED
     # An authority below it may be revoked as well.
     between = Authority("line 4", above=works)
     Authorities(pki).take(works.revokes([between.certificate], of=NOW + DAY), now_us())
-    assert judged(pki, between.server(), between.certificate)[0] == StatusCodes.BadCertificateRevoked
+    assert judged(pki, between.server(), between.certificate)[0] == Quality.BAD_CERTIFICATE_REVOKED
 
 
 def test_a_chain_is_read_as_servers_send_it(works: Authority) -> None:

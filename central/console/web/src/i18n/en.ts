@@ -32,7 +32,7 @@ const en: typeof zh = {
     UncertainSimulatedValue: 'Simulated', UncertainSensorCalibration: 'Calibration overdue', Bad: 'Bad', BadCommunicationError: 'Communication error', BadDecodingError: 'Message not readable', BadTimeout: 'Device timed out',
     BadNoCommunication: 'No communication', BadWaitingForInitialData: 'Waiting for first data', BadNodeIdUnknown: 'Node unknown', BadOutOfRange: 'Out of range', BadNotSupported: 'Not supported',
     BadTypeMismatch: 'Type mismatch', BadConfigurationError: 'Configuration error', BadDeviceFailure: 'Device failure', BadSensorFailure: 'Sensor failure', BadOutOfService: 'Out of service',
-    BadSecurityChecksFailed: 'Secure channel refused', BadCertificateTimeInvalid: 'Certificate outside its dates', BadCertificateUntrusted: 'Certificate not trusted', BadUserAccessDenied: 'User refused', BadIdentityTokenRejected: 'Way of signing in refused', BadSecurityPolicyRejected: 'Security policy not offered', BadConditionDisabled: 'Alarm condition disabled',
+    BadSecurityChecksFailed: 'Secure channel refused', BadCertificateTimeInvalid: 'Certificate outside its dates', BadCertificateUntrusted: 'Certificate not trusted', BadCertificateHostNameInvalid: 'Certificate of another host', BadCertificateUriInvalid: 'Certificate of another application', BadCertificateRevoked: 'Certificate revoked', BadUserAccessDenied: 'User refused', BadIdentityTokenRejected: 'Way of signing in refused', BadSecurityPolicyRejected: 'Security policy not offered', BadConditionDisabled: 'Alarm condition disabled',
   },
   priority: { P1: 'Critical', P2: 'High', P3: 'Medium', P4: 'Low' },
   siteState: { normal: 'Normal', alarm: 'Alarm', stale: 'Stale data', offline: 'Offline' },

@@ -31,7 +31,7 @@ export default {
     UncertainSimulatedValue: '模拟值', UncertainSensorCalibration: '校准过期', Bad: '坏值', BadCommunicationError: '通信错误', BadDecodingError: '报文无法解析', BadTimeout: '设备超时',
     BadNoCommunication: '无法通信', BadWaitingForInitialData: '等待首个数据', BadNodeIdUnknown: '节点不存在', BadOutOfRange: '数值越界', BadNotSupported: '设备不支持',
     BadTypeMismatch: '类型不符', BadConfigurationError: '配置错误', BadDeviceFailure: '设备故障', BadSensorFailure: '传感器故障', BadOutOfService: '停用检修',
-    BadSecurityChecksFailed: '安全通道被拒绝', BadCertificateTimeInvalid: '证书不在有效期', BadCertificateUntrusted: '证书未受信任', BadUserAccessDenied: '用户无权访问', BadIdentityTokenRejected: '登录方式被拒绝', BadSecurityPolicyRejected: '安全策略不受支持', BadConditionDisabled: '报警条件已停用',
+    BadSecurityChecksFailed: '安全通道被拒绝', BadCertificateTimeInvalid: '证书不在有效期', BadCertificateUntrusted: '证书未受信任', BadCertificateHostNameInvalid: '证书属于另一主机', BadCertificateUriInvalid: '证书属于另一应用', BadCertificateRevoked: '证书已吊销', BadUserAccessDenied: '用户无权访问', BadIdentityTokenRejected: '登录方式被拒绝', BadSecurityPolicyRejected: '安全策略不受支持', BadConditionDisabled: '报警条件已停用',
   },
   priority: { P1: '紧急', P2: '高', P3: '中', P4: '低' },
   siteState: { normal: '正常', alarm: '报警', stale: '数据超时', offline: '离线' },
