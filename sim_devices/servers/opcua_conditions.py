@@ -49,14 +49,15 @@ class Conditions:
         self._all: dict[ua.NodeId, _Condition] = {}
         self._moment: ua.DateTime
         server.iserver.isession.add_method_callback(
-            ua.NodeId(ObjectIds.AcknowledgeableConditionType_Acknowledge), self._acknowledge
+            ua.NodeId(ua.Int32(ObjectIds.AcknowledgeableConditionType_Acknowledge)), self._acknowledge
         )
 
     async def add(self, view: DeviceView, point: PointProfile, source: ua.NodeId) -> None:
         """Make the condition that a point shows, where it is not there yet."""
         wanted = point.opcua.condition if point.opcua is not None else ""
         name = ANY if wanted == "*" else wanted
-        node = ua.NodeId.from_string(f"ns={source.NamespaceIndex};s={source.Identifier}.{name}")
+        owner = source.to_string().partition("=")[2].partition("=")[2]
+        node = ua.NodeId.from_string(f"ns={source.NamespaceIndex};s={owner}.{name}")
         held = self._all.get(node)
         if held is None:
             browse_name = ua.QualifiedName(name, source.NamespaceIndex)
@@ -96,7 +97,7 @@ class Conditions:
         active = one.severity > 0
         event = Event()
         said: tuple[tuple[str, Any, ua.VariantType], ...] = (
-            ("EventType", ua.NodeId(ObjectIds.AlarmConditionType), kinds.NodeId),
+            ("EventType", ua.NodeId(ua.Int32(ObjectIds.AlarmConditionType)), kinds.NodeId),
             ("EventId", one.event, kinds.ByteString),
             ("SourceNode", one.source, kinds.NodeId),
             ("SourceName", one.view.key, kinds.String),

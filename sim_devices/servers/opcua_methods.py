@@ -12,6 +12,7 @@ from typing import Any
 
 from asyncua import ua
 from asyncua.common.node import Node
+from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.status_codes import StatusCodes
 
 from protocols.model.device import OpcUaMethod, PointProfile
@@ -89,8 +90,8 @@ def _free(method: OpcUaMethod) -> int:
 
 
 def _argument(name: str, text: bool) -> ua.Argument:
-    kind = ua.ObjectIds.String if text else ua.ObjectIds.Double  # type: ignore[attr-defined]
-    return ua.Argument(Name=name, DataType=ua.NodeId(kind), ValueRank=ua.Int32(-1))
+    kind = ua.NodeId(ua.Int32(ObjectIds.String if text else ObjectIds.Double))
+    return ua.Argument(Name=name, DataType=kind, ValueRank=ua.Int32(-1))
 
 
 def _variant(value: float | str) -> ua.Variant:

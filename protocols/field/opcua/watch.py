@@ -19,7 +19,7 @@ from typing import Final
 
 import numpy as np
 from asyncua import ua
-from asyncua.ua.uaerrors import UaError, UaStatusCodeError
+from asyncua.ua.uaerrors import UaError
 
 from protocols.errors import ConnectionLost
 from protocols.field.base import Sink
@@ -36,7 +36,7 @@ from protocols.field.opcua.publishing import Publisher
 from protocols.field.opcua.remarks import Remarks
 from protocols.field.opcua.subscribing import Subscription
 from protocols.field.opcua.table import Table
-from protocols.field.opcua.words import code_name, reason
+from protocols.field.opcua.words import reason
 from protocols.model.clock import Clock, to_datetime
 from protocols.model.quality import Quality
 from protocols.model.reading import TimesUs
@@ -202,7 +202,7 @@ class Watch:
         self.rung = rung
         try:
             return await self._rungs[rung]()
-        except UaStatusCodeError:
+        except UaError:
             return False
 
     async def _republish(self) -> bool:
@@ -263,10 +263,8 @@ class Watch:
         settings = self._line.settings
         try:
             made = await subscribing.create(self._line.client, settings.publishing_ms)
-        except UaStatusCodeError as error:
-            self.remarks.say(
-                "way", f"values are polled: the server allows no subscription ({code_name(error.code)})"
-            )
+        except UaError as error:
+            self.remarks.say("way", f"values are polled: the server allows no subscription ({reason(error)})")
             self._resubscribe.begin(_now())
             return False
         self._hearing.now()

@@ -12,7 +12,7 @@ from sim_devices.faults import parse_fault
 from sim_devices.servers.opcua import OpcUaServer
 from sim_devices.solo import SoloDevice
 from sim_devices.world import Endpoint
-from tests.protocols.field.devices import Listening, bind, driver
+from tests.protocols.field.devices import bind, driver, listening
 from tests.sim_devices.servers.fake_world import FakeDevice, FakeWorld, board, profile
 
 URI = "urn:linjiang:plc"
@@ -41,15 +41,13 @@ async def test_a_technician_tries_methods_and_alarms_on_the_bench() -> None:
     one = driver("opcua", {"url": server.url, "publishing_ms": 50}, bind(TANK, {"device": "T1"}))
     points = one.devices[0].points
     try:
-        await one.open()
-        answer = await one.write(points[DOSE], 12.5)
-        assert isinstance(answer, Answer)
-        assert "Status = 0" in answer.text
-        assert tank.written == [("dose", 12.5)]
-        with pytest.raises(DeviceRefused, match="BadOutOfRange"):
-            await one.write(points[DOSE], 16.0)
-        heard = Listening(one)
-        try:
+        async with listening(one) as heard:
+            answer = await one.write(points[DOSE], 12.5)
+            assert isinstance(answer, Answer)
+            assert "Status = 0" in answer.text
+            assert tank.written == [("dose", 12.5)]
+            with pytest.raises(DeviceRefused, match="BadOutOfRange"):
+                await one.write(points[DOSE], 16.0)
 
             async def stands(severity: float, quality: int = Quality.GOOD) -> None:
                 await server.tick()
@@ -68,10 +66,7 @@ async def test_a_technician_tries_methods_and_alarms_on_the_bench() -> None:
             faults.clear_all()
             tank.values["severity"] = 0.0
             await stands(0.0)
-        finally:
-            await heard.stop()
     finally:
-        await one.close()
         await server.stop()
 
 

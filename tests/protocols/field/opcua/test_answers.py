@@ -19,7 +19,7 @@ from protocols.field.opcua.answers import FieldSession, Unreadable, sound
 from protocols.field.opcua.scan import browse
 from protocols.field.opcua.subscribing import Subscription, create
 from protocols.model.quality import Quality
-from tests.protocols.field.devices import Listening, bind, driver, profile
+from tests.protocols.field.devices import Listening, bind, driver, listening, profile
 from tests.protocols.field.opcua.harness import OpcUaServer
 
 PATIENCE_S = 60.0
@@ -110,16 +110,11 @@ async def test_a_value_that_cannot_be_read_costs_its_own_point(
     url = f"opc.tcp://127.0.0.1:{opcua_server.port}/"
     settings = {"url": url, "publishing_ms": 50, "polling": polling}
     one = driver("opcua", settings, bind(profile("opcua", points("A", name)), {}))
-    await one.open()
-    heard = Listening(one)
-    try:
+    async with listening(one) as heard:
         await heard.until(lambda h: h.last().get(1, (0, 0))[1] == Quality.BAD_DECODING_ERROR, PATIENCE_S)
         await heard.until(lambda h: h.last()[0] == (1.0, Quality.GOOD), PATIENCE_S)
         await on(opcua_server, opcua_server.variable("X.A", 2.0, ua.VariantType.Double))
         await heard.until(lambda h: h.last()[0] == (2.0, Quality.GOOD), PATIENCE_S)
-    finally:
-        await heard.stop()
-        await one.close()
 
 
 async def test_wrong_answers_of_a_real_server_are_told_and_end_nothing_else(

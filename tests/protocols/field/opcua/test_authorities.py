@@ -16,10 +16,10 @@ from protocols.field.opcua.own import own
 from protocols.field.opcua.trust import TrustList
 from protocols.model.clock import now_us
 from protocols.model.quality import Quality
-from tests.protocols.field.devices import Listening
+from tests.protocols.field.devices import listening
 from tests.protocols.field.opcua.authority import DAY, NOW, URI, Authority
 from tests.protocols.field.opcua.harness import OpcUaServer
-from tests.protocols.field.opcua.test_security import made, opened, refused
+from tests.protocols.field.opcua.test_security import made, refused
 
 URL = "opc.tcp://127.0.0.1:4840/"
 
@@ -137,23 +137,21 @@ async def test_a_renewed_certificate_of_the_authority_goes_on_by_itself(
 
     first, second = works.server(key=key), works.server(key=key)
     secured = {"security_policy": "Basic256Sha256"}
-    await asyncio.to_thread(opcua_server.run, show(first))
-    async with opened(made(opcua_server, pki, **secured)) as one:
-        heard = Listening(one)
-        await heard.until(lambda h: h.last().get(0, (0.0, 1))[1] == Quality.GOOD, 60)
-        await asyncio.to_thread(opcua_server.run, show(second))
-        async with asyncio.timeout(60):
-            with pytest.raises(ConnectionLost):
-                await heard.task
-        assert heard.last()[0][1] == Quality.UNCERTAIN_NO_COMMUNICATION_LAST_USABLE_VALUE
-    async with opened(made(opcua_server, pki, **secured)) as one:
-        heard = Listening(one)
-        try:
+    try:
+        await asyncio.to_thread(opcua_server.run, show(first))
+        async with listening(made(opcua_server, pki, **secured)) as heard:
             await heard.until(lambda h: h.last().get(0, (0.0, 1))[1] == Quality.GOOD, 60)
-        finally:
-            await heard.stop()
-    Authorities(pki).take(works.revokes([second]), now_us())
-    assert "REVOKED" in str(await refused(made(opcua_server, pki, **secured)))
+            await asyncio.to_thread(opcua_server.run, show(second))
+            async with asyncio.timeout(60):
+                with pytest.raises(ConnectionLost):
+                    await heard.task
+            assert heard.last()[0][1] == Quality.UNCERTAIN_NO_COMMUNICATION_LAST_USABLE_VALUE
+        async with listening(made(opcua_server, pki, **secured)) as heard:
+            await heard.until(lambda h: h.last().get(0, (0.0, 1))[1] == Quality.GOOD, 60)
+        Authorities(pki).take(works.revokes([second]), now_us())
+        assert "REVOKED" in str(await refused(made(opcua_server, pki, **secured)))
+    finally:
+        await asyncio.to_thread(opcua_server.run, opcua_server.renew_certificate())
 
 
 def test_the_trust_in_an_authority_is_taken_away_again(pki: Path, works: Authority) -> None:
