@@ -55,7 +55,7 @@ class _Transport(asyncio.Transport):
 class OpcUaDoor(Door):
     """ReadResponses in message chunks, over a channel without security."""
 
-    name, share = "opcua", 200_000
+    name, share = "opcua", 150_000
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()

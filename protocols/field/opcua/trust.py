@@ -73,21 +73,10 @@ class TrustList:
         except ConnectionLost as error:
             raise ConnectionLost(f"OPC UA {url}: {error}", error.quality) from error
         if not self._path("trusted", own.fingerprint).is_file():
-            wrong = misnamed(certificate, url, uri)
-            if authority is None or wrong is not None:
+            objection = _objection(url, certificate, authority, uri, seen.accepted.get(url))
+            if objection is not None:
                 self._refuse(url, certificate, own.fingerprint, seen)
-            if authority is None:
-                also = "" if wrong is None else f". Its names do not fit either: {wrong.why}"
-                raise ConnectionLost(
-                    f"{self._stranger(url, own, seen.accepted.get(url))}{also}",
-                    Quality.BAD_CERTIFICATE_UNTRUSTED,
-                )
-            if wrong is not None:
-                raise ConnectionLost(
-                    f"OPC UA {url}: the server's certificate comes from {show(authority).subject}, which is "
-                    f"trusted, but {wrong.why}. Or trust it alone: {own.in_words()}, {_say(own)}",
-                    wrong.code,
-                )
+                raise objection
         outside = moment(certificate, now_us)
         if outside and not accept_expired:
             raise ConnectionLost(
@@ -122,18 +111,6 @@ class TrustList:
         """Take the trust away from a certificate or an authority again. Raises Rejected."""
         forgotten = Authorities(self._folder).forget(_plain(mark))
         return forgotten or self._move(mark, "trusted", "rejected")
-
-    def _stranger(self, url: str, own: Shown, before: str | None) -> str:
-        if before is None or before == own.fingerprint:
-            return (
-                f"OPC UA {url}: nobody has trusted the server's certificate yet: {own.in_words()}; "
-                f"compare it with what the server itself shows, then {_say(own)}"
-            )
-        return (
-            f"OPC UA {url}: THE SERVER'S CERTIFICATE HAS CHANGED: it was SHA-256 {before}, now it is "
-            f"{own.in_words()}; somebody may be standing in between. Ask the server's keeper whether it was "
-            f"renewed; only then {_say(own)}"
-        )
 
     def _refuse(self, url: str, certificate: x509.Certificate, mark: str, seen: Seen) -> None:
         try:
@@ -205,6 +182,36 @@ class TrustList:
             "give the gateway's user the right to write there",
             Quality.BAD_CONFIGURATION_ERROR,
         )
+
+
+def _objection(
+    url: str, certificate: x509.Certificate, authority: x509.Certificate | None, uri: str, before: str | None
+) -> ConnectionLost | None:
+    """Return why a certificate that nobody trusted by itself is refused; None where its authority vouches."""
+    own, wrong = show(certificate), misnamed(certificate, url, uri)
+    if authority is None:
+        also = "" if wrong is None else f". Its names do not fit either: {wrong.why}"
+        return ConnectionLost(f"{_stranger(url, own, before)}{also}", Quality.BAD_CERTIFICATE_UNTRUSTED)
+    if wrong is None:
+        return None
+    return ConnectionLost(
+        f"OPC UA {url}: the server's certificate comes from {show(authority).subject}, which is trusted, but "
+        f"{wrong.why}. Or trust it alone: {own.in_words()}, {_say(own)}",
+        wrong.code,
+    )
+
+
+def _stranger(url: str, own: Shown, before: str | None) -> str:
+    if before is None or before == own.fingerprint:
+        return (
+            f"OPC UA {url}: nobody has trusted the server's certificate yet: {own.in_words()}; "
+            f"compare it with what the server itself shows, then {_say(own)}"
+        )
+    return (
+        f"OPC UA {url}: THE SERVER'S CERTIFICATE HAS CHANGED: it was SHA-256 {before}, now it is "
+        f"{own.in_words()}; somebody may be standing in between. Ask the server's keeper whether it was "
+        f"renewed; only then {_say(own)}"
+    )
 
 
 def _plain(mark: str) -> str:
