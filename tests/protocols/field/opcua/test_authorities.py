@@ -134,6 +134,9 @@ async def test_a_renewed_certificate_of_the_authority_goes_on_by_itself(
         await opcua_server.show_certificate(certificate, key)
         for transport in tuple(opcua_server.server.iserver.asyncio_transports):
             transport.abort()
+        # As a server that restarts: it keeps no subscription of those who are gone.
+        service = opcua_server.server.iserver.subscription_service
+        await service.delete_subscriptions(list(service.subscriptions))
 
     first, second = works.server(key=key), works.server(key=key)
     secured = {"security_policy": "Basic256Sha256"}
