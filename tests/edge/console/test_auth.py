@@ -13,6 +13,7 @@ from edge.console.auth import IDLE_S, LIFE_S, Gatekeeper, Limiter, Sessions, Too
 from edge.console.password import Password, set_password
 from edge.console.worker import Worker
 from protocols.errors import Rejected
+from tests.edge.console.page import CHEAP
 
 PASSWORD = "a river in June"
 
@@ -46,7 +47,7 @@ def test_the_same_password_twice_is_another_hash(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("weak", ["", "short", "x" * 257])
 def test_a_weak_password_is_refused_and_the_old_one_stays(tmp_path: Path, weak: str) -> None:
-    set_password(tmp_path, PASSWORD)
+    set_password(tmp_path, PASSWORD, CHEAP)
     with pytest.raises(Rejected, match="8 to 256"):
         set_password(tmp_path, weak)
     assert Password(tmp_path).matches(PASSWORD)
@@ -59,7 +60,7 @@ def test_a_damaged_file_says_how_to_repair_it(tmp_path: Path) -> None:
 
 
 def test_a_session_ends_when_idle_and_after_a_day_of_work(tmp_path: Path) -> None:
-    set_password(tmp_path, PASSWORD)
+    set_password(tmp_path, PASSWORD, CHEAP)
     clock = Hands()
     sessions = Sessions(Password(tmp_path), clock)
     token = sessions.begin()
@@ -78,7 +79,7 @@ def test_a_session_ends_when_idle_and_after_a_day_of_work(tmp_path: Path) -> Non
 
 
 def test_the_oldest_session_gives_way(tmp_path: Path) -> None:
-    set_password(tmp_path, PASSWORD)
+    set_password(tmp_path, PASSWORD, CHEAP)
     sessions = Sessions(Password(tmp_path), Hands())
     tokens = [sessions.begin() for _ in range(40)]
     assert [sessions.holds(token) for token in tokens].count(True) == 32
@@ -90,7 +91,7 @@ def test_the_oldest_session_gives_way(tmp_path: Path) -> None:
 
 
 def test_removing_the_password_ends_every_session(tmp_path: Path) -> None:
-    path = set_password(tmp_path, PASSWORD)
+    path = set_password(tmp_path, PASSWORD, CHEAP)
     sessions = Sessions(Password(tmp_path), Hands())
     token = sessions.begin()
     path.unlink()
