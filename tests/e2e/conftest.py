@@ -90,15 +90,32 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
+@pytest.fixture(scope="package")
+def signed_in(city: City) -> dict[tuple[str, str], Any]:
+    """What a browser keeps of who has signed in once, by name and language."""
+    return {}
+
+
 @pytest.fixture
-def visit(city: City, browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Return a function that opens a page as somebody; every error that the page logs fails the test."""
+def visit(
+    city: City, browser: Browser, signed_in: dict[tuple[str, str], Any]
+) -> Iterator[Callable[..., Page]]:
+    """Return a function that opens a page as somebody; every error that the page logs fails the test.
+
+    at: where somebody goes who is signed in; the overview, which has been waited for, without it. Who has
+    signed in once in a language comes back as with the same browser; nobody (None) begins at the sign-in.
+    """
     contexts: list[BrowserContext] = []
     errors: list[str] = []
 
-    def open_page(user: str | None = "operator", language: str = "en", **options: Any) -> Page:
+    def open_page(
+        user: str | None = "operator", language: str = "en", at: str | None = None, **options: Any
+    ) -> Page:
         options.setdefault("viewport", {"width": 1440, "height": 900})
-        context = browser.new_context(base_url=city.url, locale="en-GB", reduced_motion="reduce", **options)
+        known = signed_in.get((user or "", language))
+        context = browser.new_context(
+            base_url=city.url, locale="en-GB", reduced_motion="reduce", storage_state=known, **options
+        )
         contexts.append(context)
         context.set_default_timeout(SLOW_MS)
         page = context.new_page()
@@ -111,6 +128,11 @@ def visit(city: City, browser: Browser) -> Iterator[Callable[..., Page]]:
                 else None
             ),
         )
+        if known is not None:
+            page.goto(at or "/")
+            if not at:
+                page.get_by_test_id("overview").wait_for()
+            return page
         page.goto("/sign-in")
         page.get_by_test_id("sign-in-form").wait_for()
         page.get_by_test_id(f"language-{language}").click()
@@ -119,6 +141,9 @@ def visit(city: City, browser: Browser) -> Iterator[Callable[..., Page]]:
             page.get_by_test_id("sign-in-password").fill(city.password)
             page.get_by_test_id("sign-in-submit").click()
             page.get_by_test_id("overview").wait_for()
+            signed_in[user, language] = context.storage_state()
+            if at:
+                page.goto(at)
         return page
 
     yield open_page

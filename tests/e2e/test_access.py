@@ -73,12 +73,15 @@ def test_no_page_has_a_serious_fault_of_access(visit: Callable[..., Page]) -> No
     page = visit("admin", "en", viewport={"width": 1440, "height": 900})
     found: list[str] = []
     found += [f"shell {one}" for one in faults(page)]
+    now, other = "en", "zh"
     for path in PAGES:
         _go(page, path)
-        for language in ("en", "zh"):
-            page.get_by_test_id(f"language-{language}").click()
-            expect(page.locator("html")).to_have_attribute("lang", "en" if language == "en" else "zh-CN")
-            found += [f"{path} {language} {one}" for one in faults(page, "main", words=language == "zh")]
+        found += [f"{path} {now} {one}" for one in faults(page, "main")]
+        # Only words differ in the other language, and the next page is come to in it.
+        page.get_by_test_id(f"language-{other}").click()
+        expect(page.locator("html")).to_have_attribute("lang", "en" if other == "en" else "zh-CN")
+        found += [f"{path} {other} {one}" for one in faults(page, "main", words=True)]
+        now, other = other, now
     told = page.request.get("/api/v1/gateways/gw-north").json()
     for state in ("pending", "offline", "revoked"):
         _go(page, "/gateways")

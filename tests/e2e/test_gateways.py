@@ -15,8 +15,7 @@ Visit = Callable[..., Page]
 
 
 def test_a_configuration_is_pushed_from_what_runs(visit: Visit) -> None:
-    page = visit(user="admin")
-    page.goto("/gateways/gw-north")
+    page = visit(user="admin", at="/gateways/gw-north")
     state = page.get_by_test_id("gateway-config")
     expect(state).to_have_attribute("data-state", "same")
     page.get_by_test_id("config-edit").click()
@@ -34,8 +33,7 @@ def test_a_configuration_is_pushed_from_what_runs(visit: Visit) -> None:
 
 
 def test_an_operator_sees_and_cannot_ask(visit: Visit) -> None:
-    page = visit(viewport={"width": 390, "height": 844})
-    page.goto("/gateways/gw-north")
+    page = visit(at="/gateways/gw-north", viewport={"width": 390, "height": 844})
     expect(page.get_by_test_id("gateway-memory")).to_be_visible()
     expect(page.get_by_test_id("config-edit")).to_have_count(0)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

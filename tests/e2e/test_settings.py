@@ -16,8 +16,7 @@ NAME, FIRST, SECOND = "night.watch", "first of many rivers", "second of many riv
 
 
 def test_an_account_is_made_signs_in_changes_its_password_and_is_sent_out(visit: Callable[..., Page]) -> None:
-    admin = visit("admin", "zh")
-    admin.goto("/settings/accounts")
+    admin = visit("admin", "zh", at="/settings/accounts")
     admin.get_by_test_id("account-new").click()
     admin.get_by_test_id("account-username").fill(NAME)
     admin.get_by_test_id("account-name").fill("夜班 Night watch")
@@ -73,8 +72,7 @@ def test_an_account_is_made_signs_in_changes_its_password_and_is_sent_out(visit:
 
 
 def test_a_token_is_shown_once_opens_the_api_and_ends(visit: Callable[..., Page], city: City) -> None:
-    page = visit("operator", "en")
-    page.goto("/settings/me")
+    page = visit("operator", "en", at="/settings/me")
     page.get_by_test_id("token-new").click()
     page.get_by_test_id("token-name").fill("report")
     page.get_by_test_id("token-make").click()

@@ -37,8 +37,7 @@ def test_the_language_switches_every_word(visit: Visit) -> None:
 
 
 def test_a_command_starts_the_pump_and_the_level_falls(visit: Visit, city: City) -> None:
-    page = visit()
-    page.goto("/devices/gw-north.ps-riverside-pump1")
+    page = visit(at="/devices/gw-north.ps-riverside-pump1")
     page.get_by_test_id("command-open-run-command").click()
     page.get_by_test_id("command-choice-1").click()
     page.get_by_test_id("command-submit").click()
@@ -59,8 +58,7 @@ def test_a_command_starts_the_pump_and_the_level_falls(visit: Visit, city: City)
 
 
 def test_from_the_alarm_to_the_closed_case(visit: Visit, city: City) -> None:
-    page = visit()
-    page.goto("/alarms?state=active")
+    page = visit(at="/alarms?state=active")
     page.get_by_test_id("alarm-list").wait_for()
     urgent = page.locator(
         '[data-testid=alarm-row][data-priority="P2"], [data-testid=alarm-row][data-priority="P1"]'

@@ -69,8 +69,7 @@ def test_points_are_read_zoomed_compared_and_kept(visit: Callable[..., Page]) ->
 
 
 def test_what_is_shown_is_taken_away_as_a_table_and_as_a_picture(visit: Callable[..., Page]) -> None:
-    page = visit("operator", "zh")
-    page.goto(f"/trends?points={LEVEL},{CURRENT}&span=900")
+    page = visit("operator", "zh", at=f"/trends?points={LEVEL},{CURRENT}&span=900")
     expect(page.get_by_test_id("trends-row")).to_have_count(2)
     expect(page.get_by_test_id("trends-chart").locator("canvas")).to_be_visible()
     taken: dict[str, bytes] = {}

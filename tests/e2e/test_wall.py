@@ -24,8 +24,7 @@ OUTSIDE = """
 
 
 def test_a_screen_is_linked_once_shows_the_city_and_is_revoked(visit: Callable[..., Page]) -> None:
-    desk = visit("admin", "en")
-    desk.goto("/settings/wall")
+    desk = visit("admin", "en", at="/settings/wall")
     desk.get_by_test_id("screen-new").click()
     desk.get_by_test_id("screen-name").fill("Hall")
     desk.get_by_test_id("screen-make").click()
@@ -70,8 +69,7 @@ def test_a_screen_is_linked_once_shows_the_city_and_is_revoked(visit: Callable[.
 
 
 def test_a_layout_is_changed_and_its_mistakes_are_said(visit: Callable[..., Page]) -> None:
-    page = visit("admin", "zh")
-    page.goto("/settings/wall")
+    page = visit("admin", "zh", at="/settings/wall")
     row = page.locator("[data-testid=layout-row][data-id=standard]")
     row.get_by_test_id("layout-edit").click()
     text = page.get_by_test_id("layout-json")
