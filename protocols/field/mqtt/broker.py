@@ -5,6 +5,7 @@ it fails. MQTT and Sparkplug B share it.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import ssl
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from pydantic import Field, model_validator
 
 from protocols.errors import ConnectionLost
 from protocols.field.filling import read_password
-from protocols.field.mqtt.reasons import UNSPECIFIED, code_of, explain, words
+from protocols.field.mqtt.reasons import TAKEN_OVER, UNSPECIFIED, code_of, explain, words
 from protocols.model.device import Strict
 from protocols.model.quality import Quality
 
@@ -131,6 +132,20 @@ def tls_context(settings: BrokerSettings) -> ssl.SSLContext | None:
     return context
 
 
+class _SocketErrors(logging.Handler):
+    """Keeps what last went wrong with the socket: paho writes it into its log and tells nobody else."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.last: OSError | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the error of a record."""
+        for one in record.args or ():
+            if isinstance(one, OSError):
+                self.last = one
+
+
 class Line(aiomqtt.Client):
     """aiomqtt's client, of whose waiting messages many can be taken at once.
 
@@ -144,7 +159,15 @@ class Line(aiomqtt.Client):
             self.inbox = asyncio.Queue(maxsize)
             return self.inbox
 
-        super().__init__(*arguments, queue_type=queue, **options)  # type: ignore[arg-type]
+        logger = logging.Logger("mqtt", logging.ERROR)
+        self._errors = _SocketErrors()
+        logger.addHandler(self._errors)
+        super().__init__(*arguments, queue_type=queue, logger=logger, **options)  # type: ignore[arg-type]
+
+    @property
+    def socket_error(self) -> OSError | None:
+        """What last went wrong with the socket, such as a broker's refusal of our certificate (TLS 1.3)."""
+        return self._errors.last
 
     def waiting(self) -> Iterator[aiomqtt.Message]:
         """Take what waits now, without waiting for more."""
@@ -183,7 +206,8 @@ async def connect(settings: BrokerSettings, *, will: aiomqtt.Will | None = None,
     try:
         await client.__aenter__()
     except (aiomqtt.MqttError, OSError) as error:
-        reason, quality = explain(error)
+        known = code_of(error) is not None
+        reason, quality = explain(error if known else client.socket_error or error)
         raise ConnectionLost(f"{where(settings)} cannot be used: {reason}", quality) from error
     return client
 
@@ -195,6 +219,11 @@ def ended(settings: BrokerSettings, error: BaseException) -> str:
     of it: the two then go on for ever.
     """
     code = code_of(error)
+    if code == TAKEN_OVER and settings.client_id is not None:
+        return (
+            f"another client has signed in as {settings.client_id!r}, the client id of this gateway; if a "
+            "second gateway has the same `gateway.id`, give it another one, or write a `client_id` for it"
+        )
     if code is not None and code != UNSPECIFIED:
         return words(code)
     if code is None:

@@ -15,6 +15,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from protocols.model.quality import Quality
 
 UNSPECIFIED: Final = 0x80
+TAKEN_OVER: Final = 0x8E
 _WORDS: Final[dict[int, str]] = {
     0x80: "it gives no reason",
     0x81: "it cannot read what was sent; is it an MQTT broker of this version?",
@@ -83,6 +84,12 @@ def explain(error: BaseException) -> tuple[str, Quality]:
             )
         if isinstance(one, ssl.SSLError):
             said = (one.reason or str(one)).replace("_", " ").lower()
+            if "alert" in said and ("certificate" in said or "unknown ca" in said):
+                return (
+                    f"it does not accept this gateway's client certificate ({said}); give a `cert_file` with "
+                    "its `key_file` that is valid and signed by an authority which the broker trusts",
+                    Quality.BAD_SECURITY_CHECKS_FAILED,
+                )
             return (
                 f"TLS failed: {said}; check `tls`, the port, and the client certificate it may ask for",
                 Quality.BAD_NO_COMMUNICATION,

@@ -33,11 +33,17 @@ class Mosquitto:
         self.folder = folder
         self.plain, self.signed, self.tls, self.mutual = ports(4)
         self._process: subprocess.Popen[bytes] | None = None
-        make_certificates(folder)
+        self.city, self.other = Authority("test city CA"), Authority("another CA")
+        (folder / "ca.pem").write_bytes(self.city.pem)
+        (folder / "other.pem").write_bytes(self.other.pem)
+        (folder / "key-password").write_text("opens\n")
+        for name in ("server", "client"):
+            self.city.issue(folder, name)
         subprocess.run([str(PASSWORDS), "-c", "-b", str(folder / "passwords"), USER, PASSWORD], check=True)
         server = f"certfile {folder}/server.pem\nkeyfile {folder}/server.key\ncafile {folder}/ca.pem\n"
         (folder / "mosquitto.conf").write_text(
             "user root\nper_listener_settings true\nlog_dest none\n"
+            f"persistence true\npersistence_location {folder}/\n"
             f"listener {self.plain} 127.0.0.1\nallow_anonymous true\n"
             f"listener {self.signed} 127.0.0.1\nallow_anonymous false\npassword_file {folder}/passwords\n"
             f"listener {self.tls} 127.0.0.1\nallow_anonymous true\n{server}"
@@ -67,21 +73,30 @@ class Mosquitto:
             self._process.wait()
             self._process = None
 
+    def stop(self) -> None:
+        """Stop it in order: it writes down its sessions."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait()
+            self._process = None
+
     def settings(self, **more: Any) -> dict[str, Any]:
         """Return a driver's settings for MQTT 5."""
         return {"host": "127.0.0.1", "port": self.plain, "version": "5", **more}
 
 
-def make_certificates(folder: Path) -> None:
-    """Write ca.pem, and server and client certificates with their keys; other.pem is another authority."""
-    ca, ca_key = _certificate("test city CA", None, None)
-    other, _ = _certificate("another CA", None, None)
-    (folder / "ca.pem").write_bytes(_pem(ca))
-    (folder / "other.pem").write_bytes(_pem(other))
-    for name in ("server", "client"):
-        made, key = _certificate(name, ca, ca_key)
-        (folder / f"{name}.pem").write_bytes(_pem(made))
+class Authority:
+    """Signs certificates, each with a key and a serial number of its own."""
+
+    def __init__(self, name: str) -> None:
+        self._certificate, self._key = _certificate(name, None, None)
+        self.pem = _pem(self._certificate)
+
+    def issue(self, folder: Path, name: str) -> None:
+        """Write NAME.pem and NAME.key; that of a client is locked."""
+        made, key = _certificate(name, self._certificate, self._key)
         secret = serialization.BestAvailableEncryption(b"opens") if name == "client" else None
+        (folder / f"{name}.pem").write_bytes(_pem(made))
         (folder / f"{name}.key").write_bytes(
             key.private_bytes(
                 serialization.Encoding.PEM,
@@ -89,7 +104,6 @@ def make_certificates(folder: Path) -> None:
                 secret or serialization.NoEncryption(),
             )
         )
-    (folder / "key-password").write_text("opens\n")
 
 
 def _certificate(
