@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import structlog
 
+from edge.adoption import Adopter
 from edge.audit import Audit
 from edge.buffer.media import MediaShelf
 from edge.buffer.sqlite import SqliteBuffer
@@ -76,9 +77,15 @@ class Gateway:
         self._quarantined = buffer.quarantined
         pipeline = Pipeline(plan, buffer, clock, self._stored, timekeeper.stamp)
         timekeeper.on_step = pipeline.stepped
+        adopter = Adopter(loaded.state_dir, clock)
+        adopter.follow(plan)
         sessions = {
             connection.key: Session(
-                connection, pipeline.put, clock, Notebook(loaded.state_dir, connection.key)
+                connection,
+                pipeline.put,
+                clock,
+                Notebook(loaded.state_dir, connection.key),
+                adopter.welcome,
             )
             for connection in plan.connections
         }
@@ -108,6 +115,7 @@ class Gateway:
             pollers={key: Poller(session, plan.periods, clock) for key, session in sessions.items()},
             road=Road("up"),
             pictures=Pictures(plan, sessions, _shelf(plan, clock), clock),
+            adopter=adopter,
         )
         pipeline.watch(self.house.actions.points, self.house.actions.on_steps)
         pipeline.watch((), self.house.pictures.on_steps)
@@ -202,6 +210,7 @@ class Gateway:
             ("page", serve(self.house)),
             ("pictures", self.house.pictures.run()),
             ("settings", self.house.settings.run()),
+            ("adopter", self.house.adopter.run(self.house.settings, self)),
             ("link", self._uplink.run()),
             ("updates", self._updater.run()),
         ]

@@ -23,7 +23,17 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 from edge.config.bind import BoundConnection
 from edge.config.change import Inlet
 from protocols.errors import ConnectionLost
-from protocols.field.base import BoundPoint, Driver, Forgetful, Notes, ReadTask, Sink
+from protocols.field.base import (
+    BoundDevice,
+    BoundPoint,
+    Driver,
+    Forgetful,
+    Notes,
+    ReadTask,
+    Sink,
+    Welcome,
+    turn_away,
+)
 from protocols.model.clock import Clock, now_us
 from protocols.model.quality import Quality, quality_name
 from protocols.model.reading import PointIndexes, Readings
@@ -125,8 +135,9 @@ class Session:
         sink: Sink,
         clock: Clock = now_us,
         notes: Notes | None = None,
+        welcome: Welcome = turn_away,
     ) -> None:
-        """`notes` keep over restarts what the driver learns of its devices."""
+        """`notes` keep over restarts what the driver learns of its devices; `welcome` judges newcomers."""
         self.key = connection.key
         self.connection = connection
         self.state: LinkState = "connecting"
@@ -140,6 +151,9 @@ class Session:
         self.put = Inlet(sink)
         """Takes what the driver reads, in the driver's own numbers of the points."""
         self.notes: Notes = notes or Forgetful()
+        self._welcome = welcome
+        self._joining: list[BoundDevice] = []
+        """Devices that the open driver does not know yet, with the numbers of their points for it."""
         self._faults: dict[str, int] = {}
         self._driver: Driver | None = None
         self._remarks: tuple[str, ...] = ()
@@ -174,10 +188,18 @@ class Session:
     def adopt(self, connection: BoundConnection, table: PointIndexes, devices: Collection[str]) -> None:
         """Work for another plan without reopening: its points have other numbers, see `Inlet.renumber`.
 
-        `devices` are those that are the same as before; what is known of the others is forgotten.
+        `devices` are those that are the same as before; what is known of the others is forgotten. Devices
+        that are new on this line join the open driver.
         """
+        known_keys = {device.key for device in self.connection.devices}
+        joining = [device for device in connection.devices if device.key not in known_keys]
         self.connection = connection
-        self.put.renumber(table)
+        number = self.put.renumber(table, [point.index for one in joining for point in one.points])
+        for device in joining:
+            points = tuple(replace(point, index=number + i) for i, point in enumerate(device.points))
+            number += len(points)
+            self._joining.append(replace(device, points=points))
+        self._wake.set()
         known, self.breakers = self.breakers, {}
         for device in connection.devices:
             kept = device.key in devices and device.key in known
@@ -279,6 +301,9 @@ class Session:
 
     async def serve(self, driver: Driver) -> None:
         """Do what waits for the line, in order. Raises ConnectionLost where the line broke, and Turned."""
+        if self._joining and not self._turning:
+            joining, self._joining = tuple(self._joining), []
+            await driver.join(joining)
         while self._waiting:
             request = self._waiting.popleft()
             if request.answer.done():
@@ -301,7 +326,7 @@ class Session:
 
     async def idle(self, seconds: float | None) -> None:
         """Wait until the time is over or something waits for the line."""
-        if self._waiting or self._turning:
+        if self._waiting or self._joining or self._turning:
             return
         self._wake.clear()
         try:
@@ -315,7 +340,9 @@ class Session:
         connection = self.connection
         driver = connection.driver(connection.settings, connection.devices, self._clock)
         driver.notes = self.notes
+        driver.watches, driver.welcome = connection.watches, self._welcome
         self.put.fresh()
+        self._joining.clear()
         tasks = driver.plan()
         loop = asyncio.get_running_loop()
         opened: float | None = None

@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "health": "edge.cli.health:health",
     "queue": "edge.cli.queue:queue",
     "learnt": "edge.cli.learnt:learnt",
+    "adopted": "edge.cli.adopted:adopted",
     "decode": "edge.cli.decode:decode",
     "simulate": "edge.cli.simulate:simulate",
     "bundle": "edge.cli.bundle:bundle",

@@ -14,7 +14,7 @@ from edge.config.conditions import condition_rules, group_of
 from edge.config.load import Loaded
 from edge.config.models import DeviceEntry
 from edge.config.rules import default_rules, device_rules
-from protocols.field.base import BoundDevice, BoundPoint, Driver
+from protocols.field.base import BoundDevice, BoundPoint, Driver, Watch
 from protocols.model.alarm import Rule
 from protocols.model.device import PeriodClass, PointProfile, Profile
 from protocols.model.manifest import DeviceDecl, Manifest, PointDecl, SiteDecl, declaration_hash
@@ -30,12 +30,13 @@ OWN_PERIOD_S: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class BoundConnection:
-    """One line with all that its driver needs."""
+    """One line with all that its driver needs. watches: where devices speak that may join by themselves."""
 
     key: str
     driver: type[Driver]
     settings: BaseModel
     devices: tuple[BoundDevice, ...]
+    watches: tuple[Watch, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,11 @@ def bind(loaded: Loaded, device_points: Sequence[PointProfile], own_points: Sequ
                 loaded.drivers[connection.protocol],
                 loaded.settings[connection.key],
                 tuple(bound[connection.key]),
+                tuple(
+                    rule.watch(loaded.profiles[rule.profile])
+                    for rule in entry.adoptions
+                    if rule.enabled and rule.connection == connection.key
+                ),
             )
             for connection in entry.connections
         ),

@@ -7,7 +7,7 @@ device on the same line; of everything else nothing is carried over, because it 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,7 +25,8 @@ class Change:
     """The way from one plan to the next.
 
     table: shape (points of the old plan,), the number of a point in the new plan, or GONE.
-    kept, turned, added, removed: connections by key; a turned one is closed and opened again at once.
+    kept, turned, added, removed: connections by key; a turned one is closed and opened again at once. To a
+    kept one devices may have come: its driver takes them in.
     devices: those that are the same and on the same line. link: whether the centre is another.
     """
 
@@ -48,12 +49,15 @@ def compare(old: Plan, new: Plan) -> Change:
     kept: set[str] = set()
     devices: set[str] = set()
     for key in both:
-        if not (before[key].driver is after[key].driver and before[key].settings == after[key].settings):
+        driver = after[key].driver
+        if not (before[key].driver is driver and before[key].settings == after[key].settings):
             continue
         known = {device.key: device for device in before[key].devices}
         stays = [d.key for d in after[key].devices if d.key in known and same.device(known[d.key], d)]
         devices |= set(stays)
-        if rhythm and stays == [d.key for d in after[key].devices] == list(known):
+        watched = before[key].watches == after[key].watches
+        all_stay = stays == [d.key for d in after[key].devices] == list(known)
+        if rhythm and watched and (all_stay or (driver.joins and set(stays) == known.keys())):
             kept.add(key)
     return Change(
         table=_table(old.points, new, devices, same),
@@ -118,12 +122,19 @@ class Inlet:
             readings = replace(readings, point=points)
         self._sink(readings)
 
-    def renumber(self, table: PointIndexes) -> None:
-        """Note that another plan has taken over; `table` is that of its Change."""
+    def renumber(self, table: PointIndexes, joined: Sequence[int] = ()) -> int:
+        """Note that another plan has taken over; `table` is that of its Change.
+
+        `joined` are the numbers in that plan of points that the user is to get now; returned is the number
+        of the first one for the user, the others follow.
+        """
         if self._table is not None:
             known = self._table != GONE
             table = np.where(known, table[np.where(known, self._table, 0)], GONE).astype(np.int32)
+        first = len(table)
+        table = np.concatenate([table, np.array(joined, np.int32)])
         self._table = None if np.array_equal(table, np.arange(len(table))) else table
+        return first
 
     def fresh(self) -> None:
         """Note that whoever uses it has been built anew for the present plan."""

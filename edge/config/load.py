@@ -11,6 +11,8 @@ from pydantic import BaseModel, ValidationError
 
 import firmware_configs
 from edge.config.acting import check_acting
+from edge.config.adopting import Adopted, AdoptionEntry, members
+from edge.config.claims import Claims, with_client_id
 from edge.config.conditions import check_conditions, condition_ids
 from edge.config.document import Document, Path_, parse, read
 from edge.config.links import check_links
@@ -33,8 +35,9 @@ Entry = TypeVar("Entry", bound=BaseModel)
 class Loaded:
     """A gateway file without mistakes, with what it refers to.
 
-    `settings` and `params` are keyed by connection and device; `drivers` by protocol. Relative paths
-    in the file are meant from the folder it lies in, and are absolute here.
+    `settings` and `params` are keyed by connection and device; `drivers` by protocol. `adopted` are the
+    devices of `entry` that no person has written there. Relative paths in the file are meant from the
+    folder it lies in, and are absolute here.
     """
 
     file: Path
@@ -43,6 +46,7 @@ class Loaded:
     drivers: Mapping[str, type[Driver]]
     settings: Mapping[str, BaseModel]
     params: Mapping[str, Mapping[str, Any]]
+    adopted: Mapping[str, Adopted]
     state_dir: Path
     ca_file: Path | None
 
@@ -56,9 +60,9 @@ def load(path: Path, standard: Sequence[PointProfile] = (), texts: Texts | None 
     document = read(path) if texts is None else parse(path, texts.file)
     if document.data is None:
         raise ConfigError(document.mistakes)
-    entry = _validated(document)
     reader = _Reader(document, standard, None if texts is None else texts.profiles)
     reader.check()
+    entry = _validated(document)
     mistakes = [*document.mistakes, *reader.profile_mistakes]
     if mistakes or entry is None:
         raise ConfigError(
@@ -75,6 +79,7 @@ def load(path: Path, standard: Sequence[PointProfile] = (), texts: Texts | None 
         drivers=reader.drivers,
         settings=reader.settings,
         params=reader.params,
+        adopted=reader.adopted,
         state_dir=here / entry.state_dir,
         ca_file=ca_file,
     )
@@ -160,13 +165,13 @@ class _Reader:
         self.drivers: dict[str, type[Driver]] = {}
         self.settings: dict[str, BaseModel] = {}
         self.params: dict[str, Mapping[str, Any]] = {}
+        self.adopted: dict[str, Adopted] = {}
         self.points: dict[str, PointProfile] = {}
         self.rules: set[str] = set()
         self._cameras: dict[str, bool] = {}
-        self._clients: dict[tuple[str, int, str], str] = {}
         self._links: list[tuple[Path_, str, Link]] = []
         self._named = 0
-        self._taken: dict[str, str] = {}
+        self._claims = Claims(document)
         self._folder = Path(document.file).resolve().parent
         self.data: Mapping[str, Any] = document.data if isinstance(document.data, dict) else {}
 
@@ -174,6 +179,7 @@ class _Reader:
         self._unique("sites")
         self._unique("connections")
         self._unique("devices")
+        self._unique("adoptions")
         sites = self._keys("sites")
         protocols = self._connections()
         ca_file = self._mapping(self.data.get("centre")).get("ca_file")
@@ -189,6 +195,7 @@ class _Reader:
         if isinstance(gateway_site, str) and gateway_site not in sites:
             self._unknown(("gateway", "site"), "site", gateway_site, sites)
         list(self._entries("sites", SiteEntry))
+        self._adopt(sites, protocols)
         for i, device in self._entries("devices", DeviceEntry):
             at: Path_ = ("devices", i)
             if device.site not in sites:
@@ -198,13 +205,7 @@ class _Reader:
             if device.connection not in protocols:
                 self._unknown((*at, "connection"), "connection", device.connection, protocols)
             elif profile is not None and protocol is not None and profile.protocol != protocol:
-                self.document.mistake(
-                    (*at, "connection"),
-                    f"connection {device.connection!r} speaks {protocol}, "
-                    f"but profile {device.profile!r} is for {profile.protocol}",
-                    f"a {profile.protocol} connection",
-                    "name another connection or another profile",
-                )
+                self._other_protocol((*at, "connection"), device, protocol, profile.protocol)
             if protocol is not None:
                 self._params(i, device, protocol)
             driver = self.drivers.get(protocol or "")
@@ -226,6 +227,47 @@ class _Reader:
             check_acting(self.document, self.data, self.points, self.rules)
             check_cameras(self.document, self._list("devices"), self._cameras)
 
+    def _other_protocol(
+        self, at: Path_, entry: DeviceEntry | AdoptionEntry, spoken: str, wanted: str
+    ) -> None:
+        self.document.mistake(
+            at,
+            f"connection {entry.connection!r} speaks {spoken}, but profile {entry.profile!r} is for {wanted}",
+            f"a {wanted} connection",
+            "name another connection or another profile",
+        )
+
+    def _adopt(self, sites: list[str], protocols: Mapping[str, str | None]) -> None:
+        """Check the rules by which devices join, and add those that have; a wrong rule brings none."""
+        rules: list[AdoptionEntry] = []
+        for i, rule in self._entries("adoptions", AdoptionEntry):
+            at: Path_ = ("adoptions", i)
+            before = len(self.document.mistakes)
+            if rule.site not in sites:
+                self._unknown((*at, "site"), "site", rule.site, sites)
+            if rule.connection not in protocols:
+                self._unknown((*at, "connection"), "connection", rule.connection, protocols)
+            profile = self._profile((*at, "profile"), rule.profile)
+            driver = self.drivers.get(protocols.get(rule.connection) or "")
+            if profile is None or driver is None:
+                continue
+            if profile.protocol != driver.protocol:
+                self._other_protocol((*at, "profile"), rule, driver.protocol, profile.protocol)
+                continue
+            try:
+                driver.check_watch(rule.watch(profile))
+            except ValueError as error:
+                expected = "a topic in which `{device}` is the device's name, and a profile that uses it"
+                self.document.mistake((*at, "topic"), str(error), expected, "correct the rule or the profile")
+            if len(self.document.mistakes) == before:
+                rules.append(rule)
+        state = self._folder / str(self.data.get("state_dir", ""))
+        joined = members(rules, state, self._keys("devices"))
+        self.adopted = {key: one for key, (_, one) in joined.items()}
+        if joined:
+            devices = [*self._list("devices"), *(rule.device(one.name) for rule, one in joined.values())]
+            self.document.data = self.data = {**self.data, "devices": devices}
+
     def _names(self, device: DeviceEntry, profile: Profile) -> None:
         """Note what other sections may refer to: the device's points, and its alarms in force."""
         self._named += 1
@@ -238,6 +280,7 @@ class _Reader:
 
     def _connections(self) -> dict[str, str | None]:
         found: dict[str, str | None] = dict.fromkeys(self._keys("connections"))
+        gateway = self._mapping(self.data.get("gateway")).get("id")
         for i, connection in self._entries("connections", ConnectionEntry):
             at: Path_ = ("connections", i)
             found[connection.key] = connection.protocol
@@ -245,11 +288,11 @@ class _Reader:
             if driver is None:
                 continue
             try:
-                settings = driver.Settings.model_validate(connection.settings)
+                given = with_client_id(driver, connection.settings, gateway, connection.key)
+                settings = driver.Settings.model_validate(given)
             except ValidationError as error:
                 explain(self.document, error, driver.Settings, (*at, "settings"))
             else:
-                self._client_id(at, connection.key, settings)
                 # A relative file is meant from the gateway file, wherever the process was started.
                 files = {name: self._folder / value for name, value in settings if isinstance(value, Path)}
                 self._files((*at, "settings"), driver, files)
@@ -257,22 +300,8 @@ class _Reader:
                     state = self._folder / str(self.data.get("state_dir", ""))
                     files[driver.folder_setting] = state / driver.protocol
                 self.settings[connection.key] = settings = settings.model_copy(update=files)
-                self._alone((*at, "settings"), connection.key, settings)
+                self._claims.check((*at, "settings"), connection.key, settings)
         return found
-
-    def _alone(self, at: Path_, key: str, settings: BaseModel) -> None:
-        """Check that what only one connection can have, no other one has."""
-        taken = getattr(settings, "occupies", "")
-        if not taken:
-            return
-        if taken in self._taken:
-            self.document.mistake(
-                at,
-                f"connection {self._taken[taken]!r} has {taken} already",
-                "one connection for each serial port and each DTU",
-                f"put its devices on connection {self._taken[taken]!r}: they share the line and its order",
-            )
-        self._taken.setdefault(taken, key)
 
     def _files(self, at: Path_, driver: type[Driver], files: Mapping[str, Path]) -> None:
         for name in driver.must_exist:
@@ -283,21 +312,6 @@ class _Reader:
                     "a file that the gateway's account can read",
                     "copy it there, or correct the path; a relative one is meant from this file",
                 )
-
-    def _client_id(self, at: Path_, key: str, settings: BaseModel) -> None:
-        """Two lines under one client id would throw each other out of the broker for ever."""
-        name = getattr(settings, "client_id", None)
-        if name is None:
-            return
-        client = (getattr(settings, "host", ""), getattr(settings, "port", 0), name)
-        first = self._clients.setdefault(client, key)
-        if first != key:
-            self.document.mistake(
-                (*at, "settings", "client_id"),
-                f"connection {first!r} signs in at the same broker as {name!r} too",
-                "a client id of its own for each connection",
-                f"write `client_id: {name}-2`",
-            )
 
     def _driver(self, at: Path_, protocol: str) -> type[Driver] | None:
         if protocol not in self.drivers:

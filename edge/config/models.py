@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from edge.config.acting import ActionEntry, InterlockEntry
+from edge.config.adopting import AdoptionEntry
 from edge.config.conditions import ConditionEntry, GroupEntry
 from edge.config.keeping import StorageEntry
 from edge.config.picturing import PicturesEntry
@@ -152,6 +153,7 @@ class GatewayFile(Strict):
     sites: tuple[SiteEntry, ...] = Field(min_length=1)
     connections: tuple[ConnectionEntry, ...] = ()
     devices: tuple[DeviceEntry, ...] = ()
+    adoptions: tuple[AdoptionEntry, ...] = ()
     conditions: tuple[ConditionEntry, ...] = ()
     groups: tuple[GroupEntry, ...] = ()
     interlocks: tuple[InterlockEntry, ...] = ()

@@ -18,7 +18,7 @@ from edge.config.document import parse, text_of
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """The gateway file's text, and by its id the text of each own profile that a device names."""
+    """The gateway file's text, and by its id the text of each own profile that is named in it."""
 
     file: str
     profiles: Mapping[str, str] = field(default_factory=dict)
@@ -52,8 +52,9 @@ def own_profiles(path: Path, text: str) -> Iterator[Path]:
 
 
 def _named(data: Mapping[str, Any]) -> Iterator[str]:
-    devices = data.get("devices")
-    for device in devices if isinstance(devices, list) else ():
-        name = device.get("profile") if isinstance(device, dict) else None
-        if isinstance(name, str):
-            yield name
+    for section in ("devices", "adoptions"):
+        entries = data.get(section)
+        for entry in entries if isinstance(entries, list) else ():
+            name = entry.get("profile") if isinstance(entry, dict) else None
+            if isinstance(name, str):
+                yield name

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from edge.console import (
+    adopted,
     alarms,
     certificates,
     config,
@@ -63,6 +64,7 @@ class LocalApi:
                 *alarms.routes(house),
                 *log.routes(),
                 *learnt.routes(house),
+                *adopted.routes(house),
                 *certificates.routes(house),
                 *queue.routes(house, self.worker),
                 *profiles.routes(house, self.worker),

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from edge.config.adopting import Adopted
 from edge.config.models import DeviceEntry
 from edge.console import words as say
 from edge.console.answers import Words, answer, words
@@ -44,7 +45,10 @@ class BreakerView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeviceView(msgspec.Struct, frozen=True, kw_only=True):
-    """One device. `last_us` is the source time of its newest usable value, latency in milliseconds."""
+    """One device. `last_us` is the source time of its newest usable value, latency in milliseconds.
+
+    adopted: where it joined by itself, by which rule and when.
+    """
 
     key: str
     name: Words
@@ -64,6 +68,7 @@ class DeviceView(msgspec.Struct, frozen=True, kw_only=True):
     bad_points: int
     manual: bool
     learnt: LearntView | None
+    adopted: Adopted | None
 
 
 def device_views(house: House, layout: Layout) -> list[DeviceView]:
@@ -111,6 +116,7 @@ def _view(house: House, entry: DeviceEntry, place: Place, tried: int, heard: int
         bad_points=tried - heard,
         manual=bool(house.commands.held & {entry.key, "*"}),
         learnt=learnt_view(house, entry.key, entry.connection),
+        adopted=house.plan.loaded.adopted.get(entry.key),
     )
 
 

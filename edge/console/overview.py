@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from edge.adoption import UNWANTED
 from edge.config.bind import SOFTWARE
 from edge.console.answers import Words, answer, words
 from edge.console.devices import silent_devices
@@ -39,10 +40,15 @@ class ClockView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeviceCount(msgspec.Struct, frozen=True, kw_only=True):
-    """How many devices there are, and how many do not answer."""
+    """How many devices there are, how many do not answer, and how many of all joined by themselves.
+
+    refused: how many others spoke and may not join, though no rule turns them away by their name.
+    """
 
     total: int
     offline: int
+    adopted: int
+    refused: int
 
 
 class AlarmCount(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,6 +138,8 @@ class Overview:
             devices=DeviceCount(
                 total=len(entry.devices),
                 offline=silent_devices(house, self._layout),
+                adopted=len(house.plan.loaded.adopted),
+                refused=sum(one.code not in UNWANTED for one in house.adopter.refused()),
             ),
             alarms=_alarms(house),
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edge.adoption import Adopter
 from edge.audit import Audit
 from edge.buffer.base import Buffer
 from edge.commands import Actions, Commands
@@ -41,5 +42,6 @@ class House:
     pollers: dict[str, Poller]
     road: Road
     pictures: Pictures
+    adopter: Adopter
     sender: Sender | None = None
     receiver: Receiver | None = None

@@ -72,7 +72,7 @@ class Changer:
             key = connection.key
             if key in change.added:
                 notes = Notebook(plan.loaded.state_dir, connection.key)
-                session = Session(connection, house.pipeline.put, house.clock, notes)
+                session = Session(connection, house.pipeline.put, house.clock, notes, house.adopter.welcome)
                 poller = Poller(session, plan.periods, house.clock)
                 self._start(f"session:{key}", session.run(poller.work))
             else:
@@ -89,6 +89,7 @@ class Changer:
         self._inlet = Inlet(house.pipeline.put)
         house.commands.adopt(plan, house.pipeline.shaper, house.sessions, self._inlet)
         house.actions.adopt(plan)
+        house.adopter.follow(plan)
         storage = plan.loaded.entry.storage
         house.buffer.keep(storage)
         house.pictures.adopt(plan, house.sessions)

@@ -129,6 +129,16 @@ class Settings:
         words = note or f"back to version {number}"
         return await self._shielded(self._apply(texts, "rollback", actor, words, probation_s, "", ""))
 
+    async def renew(self) -> None:
+        """Open the running texts anew, for what is not in them: devices that have joined by themselves.
+
+        No version, no probation: nobody has changed the configuration. Raises ConfigError, StorageError.
+        """
+        async with self._busy:
+            texts = await asyncio.to_thread(self._store.texts, self._store.index.running)
+            plan = await asyncio.to_thread(self._open, self._file, texts)
+            await self._host.change(plan)
+
     async def confirm(self, actor: str) -> Version:
         """End the probation well, by a person's word. Raises Rejected `no-probation`, StorageError."""
         return await self._shielded(self._trying.confirm(actor))

@@ -89,6 +89,31 @@ class First:
     """The protocol's own port, taken where an address names none."""
 
 
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Where devices speak that nobody has declared: `{device}` in `topic` stands for the name of each.
+
+    rule: whose it is. profile: what such a device is.
+    """
+
+    rule: str
+    topic: str
+    profile: Profile
+
+
+Welcome = Callable[[str, str, bool], bool]
+"""Hears (rule, device's name, whether it was said long ago: retained) of a device that nobody has declared.
+
+Returns whether it will `join` soon, so that what it says is kept until then. Never blocks, never raises.
+"""
+
+
+def turn_away(rule: str, name: str, retained: bool) -> bool:
+    """Let nobody in: the welcome of a driver that runs without a gateway."""
+    del rule, name, retained
+    return False
+
+
 class Notes(Protocol):
     """What drivers have learnt of devices, kept over restarts by whoever runs them: plain data."""
 
@@ -126,6 +151,8 @@ class Driver(ABC):
     out, it is a folder with the protocol's name in the gateway's state folder."""
     must_exist: ClassVar[tuple[str, ...]] = ()
     """Settings that name files without which it cannot run: one missing is a mistake in its file."""
+    joins: ClassVar[bool] = False
+    """Whether devices can join while the line is open: `watches`, `welcome` and `join` then work."""
 
     first: ClassVar[First] = First()
 
@@ -135,6 +162,17 @@ class Driver(ABC):
         self.clock = clock
         self.notes: Notes = Forgetful()
         """Given before `plan` by whoever keeps them."""
+        self.watches: tuple[Watch, ...] = ()
+        self.welcome: Welcome = turn_away
+        """Both given before `open`, where devices may join by themselves."""
+
+    @classmethod
+    def check_watch(cls, watch: Watch) -> None:
+        """Raise ValueError, in words, where devices of this protocol cannot be heard of that way."""
+        del watch
+        raise ValueError(
+            f"devices that speak {cls.protocol} have to be asked; they do not join by themselves"
+        )
 
     @classmethod
     def settings_at(cls, address: str) -> dict[str, Any]:
@@ -165,6 +203,13 @@ class Driver(ABC):
     async def read(self, task: ReadTask) -> Readings:
         """Read the points of one task now. Raises ConnectionLost only."""
         raise NotImplementedError(f"{self.protocol} has nothing to poll")
+
+    async def join(self, devices: tuple[BoundDevice, ...]) -> None:
+        """Take in more devices while the line is open; those that are in already are left as they are.
+
+        What they said before, and was kept as `welcome` wanted, comes first. Raises ConnectionLost.
+        """
+        raise NotImplementedError(f"{self.protocol} takes its devices from the start")
 
     async def probe(self, task: ReadTask) -> bool:
         """Tell, as cheaply as the protocol can, whether a device that stayed silent would answer `task` now.

@@ -16,8 +16,8 @@ import aiomqtt
 from pydantic import Field, model_validator
 
 from protocols.errors import ConnectionLost, DeviceRefused, DeviceTimeout
-from protocols.field.base import BoundDevice, BoundPoint, Driver, First, Sink
-from protocols.field.filling import fill_device
+from protocols.field.base import BoundDevice, BoundPoint, Driver, First, Sink, Watch
+from protocols.field.filling import DEVICE, fill_device
 from protocols.field.mqtt.broker import (
     FILES,
     BrokerSettings,
@@ -30,6 +30,7 @@ from protocols.field.mqtt.broker import (
 )
 from protocols.field.mqtt.commands import Asked, Command, command_of
 from protocols.field.mqtt.routes import Routes, differs
+from protocols.field.mqtt.strangers import Strangers, pattern_of
 from protocols.model.clock import Clock, now_us
 from protocols.model.device import MqttAddress, Strict
 from protocols.model.quality import Quality
@@ -87,6 +88,7 @@ class MqttDriver(Driver):
     Params: ClassVar = MqttParams
     first = First("HOST:PORT of the broker", "192.0.2.10:1883", "the device's name in its topics", port=1883)
     must_exist = FILES
+    joins = True
 
     def __init__(
         self, settings: MqttSettings, devices: tuple[BoundDevice, ...], clock: Clock = now_us
@@ -97,22 +99,44 @@ class MqttDriver(Driver):
         self._routes = Routes()
         self._commands: dict[int, Command] = {}
         self._asked: list[Asked] = []
-        self._report_s = {d.key: max(REPORT_S, d.profile.limits.timeout_ms / 1000) for d in devices}
+        self._report_s: dict[str, float] = {}
+        self._names: dict[str, str] = {}
         self._points: list[BoundPoint] = []
         self._of_device: dict[str, list[int]] = {}
         for device in devices:
-            name = MqttParams.model_validate(dict(device.params)).device
-            state = device.profile.mqtt_state
-            if state is not None and device.points:
-                topic = fill_device(device.points[0], state.topic, name)
-                self._routes.add_state(device.key, topic, state)
-            for point in device.points:
-                if point.profile.mqtt is not None:
-                    self._add(point, point.profile.mqtt, name)
+            self._take_in(device)
+        self._strangers = Strangers((), (), self.welcome)
+        self._sink: Sink = _nowhere
         self._last: dict[int, tuple[float, str | None]] = {}
         self._client: Line | None = None
         self._listening = False
         self._reports: dict[int, asyncio.Queue[float | str]] = {}
+
+    @classmethod
+    def check_watch(cls, watch: Watch) -> None:
+        """Raise ValueError for a rule by which no device can be told from another."""
+        pattern_of(watch)
+        profile = watch.profile
+        topics = {} if profile.mqtt_state is None else {"mqtt_state": profile.mqtt_state.topic}
+        for point in profile.points:
+            if point.mqtt is not None:
+                topics |= {point.key: point.mqtt.topic, f"{point.key} (command)": point.mqtt.command_topic}
+        for place, topic in topics.items():
+            if topic and DEVICE not in topic:
+                raise ValueError(
+                    f"{place} of profile {profile.id} has the topic {topic!r} without `{DEVICE}`: "
+                    "all devices of the rule would share it"
+                )
+
+    def _take_in(self, device: BoundDevice) -> None:
+        self._report_s[device.key] = max(REPORT_S, device.profile.limits.timeout_ms / 1000)
+        name = self._names[device.key] = MqttParams.model_validate(dict(device.params)).device
+        state = device.profile.mqtt_state
+        if state is not None and device.points:
+            self._routes.add_state(device.key, fill_device(device.points[0], state.topic, name), state)
+        for point in device.points:
+            if point.profile.mqtt is not None:
+                self._add(point, point.profile.mqtt, name)
 
     def _add(self, point: BoundPoint, address: MqttAddress, name: str) -> None:
         if point.profile.readable:
@@ -125,6 +149,9 @@ class MqttDriver(Driver):
 
     async def open(self) -> None:
         """Connect and sign in."""
+        self._strangers = Strangers(self.watches, self._names.values(), self.welcome)
+        for pattern in self._strangers.patterns:
+            self._routes.watch(pattern.filter, pattern.dated)
         self._client = await connect(self._mqtt, session_s=self._mqtt.kept_s())
 
     async def listen(self, sink: Sink) -> None:
@@ -132,7 +159,7 @@ class MqttDriver(Driver):
         client = self._client
         if client is None:
             raise ConnectionLost(f"{self._where} is not open", Quality.BAD_NO_COMMUNICATION)
-        self._listening = True
+        self._listening, self._sink = True, sink
         try:
             await subscribe(client, self._where, self._filters())
             async for message in client.messages:
@@ -148,6 +175,30 @@ class MqttDriver(Driver):
             self._listening = False
         sink(Readings.of(self._unvouched(range(len(self._points)))))
         raise ConnectionLost(f"{self._where}: {reason}", Quality.BAD_NO_COMMUNICATION)
+
+    async def join(self, devices: tuple[BoundDevice, ...]) -> None:
+        """Take in devices while others go on speaking; what they said until now comes first."""
+        before = self._filters()
+        for device in devices:
+            if device.key in self._names:
+                continue
+            self._take_in(device)
+            # All in one instant: what they say from now on finds its points, and comes after this.
+            rows: list[Row] = []
+            for said in self._strangers.joined(self._names[device.key]):
+                rows += self._heard(said.topic, said.payload, said.retained, said.came_us)
+            if rows:
+                self._sink(Readings.of(rows))
+        client = self._client
+        if client is None or not self._listening:
+            return  # `listen` subscribes to everything that is known when it begins
+        fresh = {topic: qos for topic, qos in self._filters().items() if before.get(topic) != qos}
+        try:
+            await subscribe(client, self._where, fresh)
+        except aiomqtt.MqttError as error:
+            raise ConnectionLost(
+                f"{self._where}: {ended(self._mqtt, error)}", Quality.BAD_NO_COMMUNICATION
+            ) from error
 
     async def write(self, point: BoundPoint, value: float | str) -> float | str | None:
         """Publish the command and return what the device then reports.
@@ -236,12 +287,17 @@ class MqttDriver(Driver):
             correlation = getattr(message.properties, "CorrelationData", None)
             for asked in self._asked:
                 asked.hear(topic, payload, correlation)
-        rows = self._routes.rows(topic, payload, message.retain, self.clock())
+        if self._strangers.patterns:
+            self._strangers.hear(topic, payload, message.retain, self.clock)
+        return self._heard(topic, payload, message.retain, self.clock())
+
+    def _heard(self, topic: str, payload: bytes, retained: bool, came_us: int) -> list[Row]:
+        rows = self._routes.rows(topic, payload, retained, came_us)
         for index, _, value, quality, text in rows:
             if quality >= BAD:
                 continue
             self._last[index] = (value, text)
-            if index in self._reports and not message.retain:
+            if index in self._reports and not retained:
                 self._reports[index].put_nowait(value if text is None else text)
         gone = [device for device, there in self._routes.states(topic, payload) if not there]
         if gone:
@@ -271,3 +327,8 @@ class MqttDriver(Driver):
             else:
                 rows.append(Row(index, now, math.nan, Quality.BAD_NO_COMMUNICATION, None))
         return rows
+
+
+def _nowhere(readings: Readings) -> None:
+    """Take what nobody listens for."""
+    del readings

@@ -81,6 +81,7 @@ class Routes:
         self._exact: dict[str, list[Route]] = {}
         self._wild: dict[str, list[Route]] = {}
         self._states: dict[str, list[State]] = {}
+        self._watched: dict[str, bool] = {}
         self._ids: dict[str, dict[object, None]] = {}
         self.repeats = 0
         """Messages that came again and were ignored."""
@@ -121,6 +122,10 @@ class Routes:
             ) from error  # fmt: skip
         self._states.setdefault(topic, []).append(State(device, path, state.online))
 
+    def watch(self, topic: str, dated: bool) -> None:
+        """Subscribe to a filter also where no device of it is known yet; see `filters` for `dated`."""
+        self._watched[topic] = dated and self._watched.get(topic, True)
+
     def states(self, topic: str, payload: bytes) -> list[tuple[str, bool]]:
         """Return the devices that a message tells about, and whether they are there."""
         told = [(state.device, state.says(payload)) for state in self._states.get(topic, ())]
@@ -131,13 +136,18 @@ class Routes:
 
         With each: whether every value that it brings has a time of its own in the payload.
         """
-        fed: dict[str, list[Route]] = {topic: [] for topic in self._states} | self._wild | self._exact
+        empty: dict[str, list[Route]] = {topic: [] for topic in (*self._states, *self._watched)}
+        fed = empty | self._wild | self._exact
+        wide = [topic for topic in fed if is_wild(topic)]
         found = {}
         for one in fed:
-            if any(covers(other, one) for other in self._wild if other != one):
+            if any(covers(other, one) for other in wide if other != one):
                 continue
-            under = [route for topic, routes in fed.items() if covers(one, topic) for route in routes]
-            found[one] = all(route.time_path for route in under)
+            under = [topic for topic in fed if covers(one, topic)]
+            found[one] = all(
+                self._watched.get(topic, True) and all(route.time_path for route in fed[topic])
+                for topic in under
+            )
         return found
 
     def rows(self, topic: str, payload: bytes, retained: bool, now_us: int) -> list[Row]:

@@ -59,6 +59,21 @@ def test_the_file_itself_is_right(tmp_path: Path) -> None:
     assert mistakes(tmp_path, _FILE) == []
 
 
+def test_gateways_of_one_file_sign_in_under_ids_of_their_own(tmp_path: Path) -> None:
+    unnamed = _FILE.replace(", client_id: gw", "")
+    assert mistakes(tmp_path, unnamed) == []
+    path = tmp_path / "gateway.yaml"
+    settings = open_plan(path).loaded.settings
+    assert [getattr(settings[key], "client_id", "") for key in ("b1", "s1")] == [
+        "gw-gw-test-b1",
+        "gw-gw-test-s1",
+    ]
+    path.write_text(unnamed.replace("id: gw-test", "id: gw-two"), encoding="utf-8")
+    assert getattr(open_plan(path).loaded.settings["b1"], "client_id", "") == "gw-gw-two-b1"
+    path.write_text(_FILE.replace("client_id: gw", "client_id: "), encoding="utf-8")
+    assert getattr(open_plan(path).loaded.settings["b1"], "client_id", "") is None
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line", "path", "repair"),
     [
@@ -70,7 +85,7 @@ def test_the_file_itself_is_right(tmp_path: Path) -> None:
         ("client_id: gw", "password_env: X", 7, "connections[0].settings", "username"),
         ("client_id: gw", "username: u, password_env: X, password_file: y", 7, "connections[0].settings",
          "keep"),
-        ("client_id: gw", "session_s: 60", 7, "connections[0].settings", "client_id"),
+        ("client_id: gw", "client_id: , session_s: 60", 7, "connections[0].settings", "client_id"),
         ("client_id: gw", "version: 4", 7, "connections[0].settings.version", "3.1.1"),
         ("client_id: gw", "keep_alive_s: 1", 7, "connections[0].settings.keep_alive_s", "5"),
         ("client_id: gw", "share: a/b", 7, "connections[0].settings.share", "correct"),

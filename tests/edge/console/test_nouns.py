@@ -23,7 +23,7 @@ async def test_the_overview_says_how_the_gateway_is(house: Doors) -> None:
     seen = await get(page, "/api/overview")
     assert seen["name"] == {"zh": "测试网关", "en": "Test gateway"}
     assert seen["software"] == SOFTWARE
-    assert seen["devices"] == {"total": 2, "offline": 0}
+    assert seen["devices"] == {"total": 2, "offline": 0, "adopted": 0, "refused": 0}
     assert seen["uplink"] == {"state": "unknown", "url": None, "reason": "", "enrolled": False}
     assert seen["storage"]["used_bytes"] > 0
     assert seen["storage"]["free_bytes"] > 0

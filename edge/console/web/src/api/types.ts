@@ -49,7 +49,7 @@ export interface Overview {
   backlog: { batches: number; readings: number; bytes: number; oldest_us: number | null; readings_per_s: number; eta_s: number | null }
   clock: { synced: boolean; offset_us: number | null }
   local_manual: string[]
-  devices: { total: number; offline: number }
+  devices: { total: number; offline: number; adopted: number; refused: number }
   alarms: { open: number; unacked: number }
 }
 
@@ -79,6 +79,19 @@ export interface Device {
   bad_points: number
   manual: boolean
   learnt: Learnt | null
+  adopted: Adopted | null
+}
+/** How a device joined that nobody has declared. */
+export interface Adopted {
+  rule: string
+  name: string
+  adopted_us: number
+}
+export interface Adoption {
+  rules: { key: string; connection: string; topic: string; profile: string; enabled: boolean; joined: number; most: number }[]
+  devices: Record<string, Adopted>
+  refused: { rule: string; name: string; code: string; why: string }[]
+  refused_more: number
 }
 export interface Learnt {
   profile: string

@@ -31,7 +31,7 @@ export default {
   kind: { air: '空气站', air_quality: '空气站', bin: '垃圾箱', camera: '摄像机', climate: '温湿度', drainage: '排水', energy_meter: '电表', flood: '积水计', flow: '流量计', flow_meter: '流量计', gate: '闸门', gateway: '网关', io: '开关量采集', lamp: '路灯', level: '水位计', level_gauge: '水位计', light: '路灯', lighting: '路灯', manhole: '井盖', message_sign: '情报板', meter: '计量表', noise: '噪声', parking: '停车', plc: '控制器', power_meter: '电表', pump: '水泵', pump_controller: '泵控制器', radar: '雷达水位', rain: '雨量计', rain_gauge: '雨量计', relay: '继电器', sensor: '传感器', sign: '情报板', sluice_gate: '闸门', solar: '光伏', streetlight: '路灯', valve: '阀门', vms: '情报板', water_meter: '水表', water_quality: '水质', weather: '气象站', wet_well: '集水池' },
   priority: { P1: '紧急', P2: '高', P3: '中', P4: '低' },
   overview: {
-    title: '网关概览', uplink: '上行链路', devices: '设备', alarms: '报警', buffer: '数据缓存', clock: '时钟', config: '配置', manual: '就地手动', load: '负载', allOnline: '全部在线', offline: '{n} 台离线', of: '共 {n} 台', quiet: '没有报警', unacked: '{n} 条未确认',
+    title: '网关概览', uplink: '上行链路', devices: '设备', alarms: '报警', buffer: '数据缓存', clock: '时钟', config: '配置', manual: '就地手动', load: '负载', allOnline: '全部在线', offline: '{n} 台离线', of: '共 {n} 台', joined: '其中 {n} 台自动接入', refused: '{n} 台未能接入，见设备页', quiet: '没有报警', unacked: '{n} 条未确认',
     open: '条未结束', uplinkState: { up: '已连接', down: '已断开', refused: '中心拒绝', unknown: '尚未连接', 'not-enrolled': '尚未登记', standalone: '独立运行' },
     uplinkReason: {
       unreachable: '连不上中心，请检查网络', timeout: '中心没有应答', name: '解析不到中心的名称（DNS）', certificate: '中心的证书不可信', 'unknown-gateway': '中心不认识这台网关', revoked: '凭证已被中心吊销，请重新登记',
@@ -46,7 +46,10 @@ export default {
   },
   device: {
     title: '设备', search: '按名称、型号或线路查找', state: { online: '在线', offline: '离线', waiting: '等待首次应答', resting: '暂停询问' }, none: '没有设备', noneHint: '在“配置”中添加设备，或先用“扫描”寻找。', noMatch: '没有符合的设备', line: '线路 {key}', latency: '响应时间', last: '最近数据', failures: '连续失败 {n} 次',
-    retry: '{span} 后重试', breaker: '熔断', learnt: '自学结果', learntHoles: '{n} 处地址被拒', learntMost: '一次最多读 {n} 个寄存器', learntBits: '一次最多读 {n} 位', learntPause: '每次请求前停顿 {n} ms', breakerOpen: '已熔断，暂停询问', breakerClosed: '正常', profile: '设备型号库', site: '站点', protocol: '协议', points: '{n} 个测点', manual: '就地手动', allOk: '全部在线', filterOffline: '异常',
+    retry: '{span} 后重试', breaker: '熔断', learnt: '自学结果', adoption: '自动接入', adoptedOf: '已接入 {n} 台，最多 {most} 台', adoptionOff: '已停止接入', refused: '{n} 个设备未接入', refusedMore: '另有 {n} 次被拒', adopted: '接入方式', adoptedBy: '按规则 {rule} 自动接入', forget: '移除设备', forgetTitle: '移除 {name}',
+    forgetHint: '设备及其测点从网关和中心的点表中移除，历史数据保留。设备再次发出消息时会重新接入（代理服务器保留的旧消息不算）。要长期拒绝，请写入规则的 deny。',
+    refusedWhy: { denied: '规则的 deny 拒绝此名称', 'not-allowed': '不在规则的 allow 之内', name: '名称不能作设备键：只能用字母、数字、- _ . : 和空格，最长 63 个字符。请改主题中的名称，或在 devices 中声明', taken: '键已被别的设备占用。请改主题中的名称，或在 devices 中声明', full: '规则的设备数已满。请调大 most，或移除不用的设备' },
+    learntHoles: '{n} 处地址被拒', learntMost: '一次最多读 {n} 个寄存器', learntBits: '一次最多读 {n} 位', learntPause: '每次请求前停顿 {n} ms', breakerOpen: '已熔断，暂停询问', breakerClosed: '正常', profile: '设备型号库', site: '站点', protocol: '协议', points: '{n} 个测点', manual: '就地手动', allOk: '全部在线', filterOffline: '异常',
     trust: '查看服务器证书', trustTitle: '信任这台服务器？', trustUnknown: '服务器出示的证书尚未被任何人信任。', trustChanged: '服务器出示的证书与已信任的不同，可能有人冒充。请先向管理员核实。',
     trustCompare: '请与服务器自身显示的指纹逐段核对（在其面板或自带工具上查看）。', trustDone: '已核对，指纹一致', trustDo: '信任', trustSubject: '主体', trustIssuer: '签发者', trustValid: '有效期', trustSelf: '自签名', trustAuthority: '或信任为服务器签发证书的机构：选择其证书或吊销列表文件', trustAuthorityTaken: '已信任该机构', trustListTaken: '已采用该吊销列表',
     hold: '转为就地手动', release: '恢复远程', holdTitle: '{name}：转为就地手动', releaseTitle: '{name}：恢复远程', noPoints: '这个设备没有测点', wide: '选择一个测点，查看趋势、读写',
