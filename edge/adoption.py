@@ -36,7 +36,7 @@ _SHOWN: Final = 64
 _WORDS: Final = {
     "denied": "the rule denies this name",
     "not-allowed": "no pattern under `allow` matches this name",
-    "name": "its name makes no key: letters, digits, '-', '_', '.', ':' and spaces, at most 63; "
+    "name": "its name makes no key: letters a to z, digits, '-', '_', '.', ':' and spaces, at most 63; "
     "give it another name in its topics, or declare it under `devices:`",
     "taken": "another device has the key that its name makes; give it another name in its topics, "
     "or declare it under `devices:`",

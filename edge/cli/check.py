@@ -96,6 +96,10 @@ def describe(plan: Plan, tasks: dict[str, tuple[ReadTask, ...]]) -> dict[str, An
                     }
                     for device in connection.devices
                 ],
+                "watches": [
+                    {"rule": watch.rule, "topic": watch.topic, "profile": watch.profile.id}
+                    for watch in connection.watches
+                ],
             }
         )
     centre = plan.loaded.entry.centre
@@ -197,4 +201,8 @@ def _print(summary: dict[str, Any], busy: dict[str, Budget]) -> None:
             typer.echo(
                 f"  {device['device']:<24} {device['profile']:<24} {device['points']:>4} points"
                 f"  {device['rules']:>3} rules  {('requests: ' + cycle) if cycle else ''}".rstrip()
+            )
+        for watch in line["watches"]:
+            typer.echo(
+                f"  rule {watch['rule']:<19} {watch['profile']:<24} joins by itself at {watch['topic']}"
             )

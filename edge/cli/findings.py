@@ -30,6 +30,10 @@ Secret = Annotated[
     Path | None,
     typer.Option("--password-file", help="File whose first line is the password.", metavar="FILE"),
 ]
+SecretEnv = Annotated[
+    str | None,
+    typer.Option("--password-env", help="Environment variable that holds the password.", metavar="NAME"),
+]
 Gateway = Annotated[
     Path | None,
     typer.Option(
@@ -46,6 +50,10 @@ CertFile = Annotated[
     Path | None, typer.Option("--cert-file", help="Own certificate, PEM, with --key-file.", metavar="FILE")
 ]
 KeyFile = Annotated[Path | None, typer.Option("--key-file", help="Its private key, PEM.", metavar="FILE")]
+KeySecret = Annotated[
+    Path | None,
+    typer.Option("--key-password-file", help="File whose first line opens that key.", metavar="FILE"),
+]
 
 
 def address(text: str, port: int) -> tuple[str, int]:

@@ -17,8 +17,10 @@ from edge.cli.findings import (
     Gateway,
     Host,
     KeyFile,
+    KeySecret,
     Profiles,
     Secret,
+    SecretEnv,
     Tls,
     User,
     address,
@@ -199,10 +201,12 @@ def mqtt(
     seconds: Annotated[float, typer.Option(help="How long to listen.", min=0.1, max=3600)] = 10.0,
     username: User = None,
     password_file: Secret = None,
+    password_env: SecretEnv = None,
     tls: Tls = False,
     ca_file: CaFile = None,
     cert_file: CertFile = None,
     key_file: KeyFile = None,
+    key_password_file: KeySecret = None,
     profiles: Profiles = None,
     as_json: AsJson = False,
 ) -> None:
@@ -214,7 +218,8 @@ def mqtt(
         name, port = address(host, 8883 if tls else 1883)
         events = scan_mqtt(
             name, port, topic=topic, seconds=seconds, username=username, password_file=password_file,
-            tls=tls, ca_file=ca_file, cert_file=cert_file, key_file=key_file,
+            password_env=password_env, tls=tls, ca_file=ca_file, cert_file=cert_file, key_file=key_file,
+            key_password_file=key_password_file,
             profiles=known_profiles(profiles).values(),
         )  # fmt: skip
         tell(events, as_json, f"nothing was heard in {seconds:g} s; listen longer with --seconds")
@@ -230,10 +235,12 @@ def sparkplug(
     ] = False,
     username: User = None,
     password_file: Secret = None,
+    password_env: SecretEnv = None,
     tls: Tls = False,
     ca_file: CaFile = None,
     cert_file: CertFile = None,
     key_file: KeyFile = None,
+    key_password_file: KeySecret = None,
     profiles: Profiles = None,
     as_json: AsJson = False,
 ) -> None:
@@ -245,7 +252,8 @@ def sparkplug(
         name, port = address(host, 8883 if tls else 1883)
         events = scan_sparkplug(
             name, port, seconds=seconds, rebirth=rebirth, username=username, password_file=password_file,
-            tls=tls, ca_file=ca_file, cert_file=cert_file, key_file=key_file,
+            password_env=password_env, tls=tls, ca_file=ca_file, cert_file=cert_file, key_file=key_file,
+            key_password_file=key_password_file,
             profiles=known_profiles(profiles).values(),
         )  # fmt: skip
         tell(events, as_json, f"no edge node spoke in {seconds:g} s; listen longer, or add --rebirth")

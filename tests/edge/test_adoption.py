@@ -215,6 +215,8 @@ def test_who_has_joined_follows_the_rule_as_it_is_now(tmp_path: Path) -> None:
         return [device.key for device in open_plan(write(tmp_path, **rule)).loaded.entry.devices]
 
     assert keys() == ["first", "air-1", "air-2", "air-3"], "three at most, and none denied"
+    checked = asked("check", "gateway.yaml", folder=tmp_path).stdout
+    assert "rule air                 test.air                 joins by itself at p/{device}/#" in checked
     assert keys(deny=["air-2"], enabled=False) == ["first", "air-1", "air-3", "air-4"]
     assert keys(key="other") == ["first"]
     (tmp_path / "state" / FILE).write_text("{")
