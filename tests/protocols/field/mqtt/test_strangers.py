@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,7 +54,7 @@ def test_what_is_kept_is_bounded_and_comes_in_order() -> None:
     made = Strangers([watch("p/{device}/#")], ["known"], lambda _rule, name, _retained: name != "denied")
     for number in range(3):
         for name in ("one", "known", "denied"):
-            made.hear(f"p/{name}/v", str(number).encode(), False, lambda at=number: at)
+            made.hear(f"p/{name}/v", str(number).encode(), False, partial(int, number))
     made.hear("p/one/v", b"", True, lambda: 9)
     assert [(said.payload, said.came_us) for said in made.joined("one")] == [(b"0", 0), (b"1", 1), (b"2", 2)]
     assert made.joined("known") == made.joined("denied") == made.joined("one") == []
