@@ -219,11 +219,12 @@ def ended(settings: BrokerSettings, error: BaseException) -> str:
     of it: the two then go on for ever.
     """
     code = code_of(error)
+    repair = (
+        f"client id {settings.client_id!r}; if a second gateway has the same `gateway.id`, give it another "
+        "one, else write a `client_id` of its own for one of the two"
+    )
     if code == TAKEN_OVER and settings.client_id is not None:
-        return (
-            f"another client has signed in as {settings.client_id!r}, the client id of this gateway; if a "
-            "second gateway has the same `gateway.id`, give it another one, or write a `client_id` for it"
-        )
+        return f"another client has signed in under this gateway's {repair}"
     if code is not None and code != UNSPECIFIED:
         return words(code)
     if code is None:
@@ -232,7 +233,7 @@ def ended(settings: BrokerSettings, error: BaseException) -> str:
         return "the connection broke, or the broker closed it without a reason"
     return (
         "the connection broke, or the broker closed it without a reason; if that goes on, another client "
-        f"uses the client id {settings.client_id!r}: give each its own"
+        f"uses this gateway's {repair}"
     )
 
 

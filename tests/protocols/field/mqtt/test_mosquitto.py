@@ -13,10 +13,12 @@ import aiomqtt
 import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.tools.scan import scan_mqtt
 from protocols.errors import ConnectionLost, DeviceRefused, DeviceTimeout, Rejected
 from protocols.field.base import BoundDevice
+from protocols.field.mqtt.broker import BrokerSettings, ended
 from protocols.field.scanning import Found
 from protocols.model.clock import now_us
 from protocols.model.quality import Quality
@@ -153,10 +155,19 @@ async def test_two_clients_under_one_id_are_said(broker: Mosquitto) -> None:
     heard = Listening(first)
     await second.open()
     async with asyncio.timeout(PATIENCE_S):
-        with pytest.raises(ConnectionLost, match="signed in as 'same'"):
+        with pytest.raises(ConnectionLost, match="gateway's client id 'same'; if a second gateway"):
             await heard.task
     await first.close()
     await second.close()
+
+
+def test_a_session_that_is_taken_over_is_told_with_its_repair() -> None:
+    settings = BrokerSettings(host="h", client_id="gw-north-b")
+    taken = ReasonCode(PacketTypes.DISCONNECT, identifier=0x8E)
+    said = ended(settings, aiomqtt.MqttCodeError(taken))
+    assert said.startswith(
+        "another client has signed in under this gateway's client id 'gw-north-b'; if a sec"
+    )
 
 
 async def test_what_comes_while_we_are_away_is_kept_if_it_tells_its_time(broker: Mosquitto) -> None:
