@@ -120,12 +120,17 @@ def read_key(path: Path, setting: str) -> rsa.RSAPrivateKey:
 
 
 def chain(data: bytes) -> list[x509.Certificate]:
-    """Return the certificates of a chain as servers send it, the server's own first. Raises ValueError."""
-    found: list[x509.Certificate] = []
-    while not found or (data and len(found) < _LONGEST_CHAIN):
-        one = leaf(data)
-        found.append(x509.load_der_x509_certificate(one))
-        data = data[len(one) :]
+    """Return the certificates of a chain as servers send it, the server's own first. Raises ValueError.
+
+    What follows the first and is no certificate ends the chain: the first may be trusted all the same.
+    """
+    one = leaf(data)
+    found, data = [x509.load_der_x509_certificate(one)], data[len(one) :]
+    with suppress(ValueError):
+        while data and len(found) < _LONGEST_CHAIN:
+            one = leaf(data)
+            found.append(x509.load_der_x509_certificate(one))
+            data = data[len(one) :]
     return found
 
 

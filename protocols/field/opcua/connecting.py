@@ -181,16 +181,17 @@ async def _sign_in(
                 client.certificate_validator = judge
             with readable():
                 await client.connect()
-                _bearable(client)
+                await _bearable(client)
     except (OSError, TimeoutError, UaError) as error:
         raise refusal(settings.url, error) from error
     return client
 
 
-def _bearable(client: FieldClient) -> None:
-    """Raise Unreadable for a session or channel that would have to be renewed without end."""
+async def _bearable(client: FieldClient) -> None:
+    """End a session or channel that would have to be renewed all the time, and raise Unreadable."""
     for name, wanted in (("session", client.session_timeout), ("channel", client.secure_channel_timeout)):
         if not wanted >= _LEAST_MS:
+            await client.disconnect()
             raise Unreadable(f"a {name} of {wanted} ms; raise its timeout at the server")
 
 
