@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from protocols.errors import Rejected
 from protocols.field.base import BoundPoint
 from protocols.model.clock import SECOND_US
-from protocols.model.device import DataType, PointProfile
+from protocols.model.datatypes import DataType
+from protocols.model.device import PointProfile
 from protocols.model.quality import CLASS_MASK, Quality
 from protocols.model.reading import PointIndexes, Readings
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from sim_devices.registry import SIMULATORS
 from sim_devices.servers.base import SimServer
 from sim_devices.world import SimDevice
 
@@ -75,18 +76,12 @@ def _flow(entry: Mapping[str, Any]) -> str:
 
 def line_settings(entry: Mapping[str, Any], url: str, tls_folder: Path) -> dict[str, Any]:
     """Return a line's settings for a simulator's address; simulators ask for no password."""
-    protocol = entry["protocol"]
-    if protocol == "opcua":
-        return {"url": url}
-    if protocol == "camera":
-        return {"base_url": url}
     before = entry.get("settings") or {}
-    transport = before.get("transport", "tcp") if protocol == "modbus" else "tcp"
+    transport = before.get("transport", "tcp") if entry["protocol"] == "modbus" else "tcp"
     if transport == "rtu":
         # A pseudo-terminal has no speed; what the file says of it stays true.
         return {**before, "device": url.removeprefix("serial:")}
-    host, _, port = url.partition("://")[2].rpartition(":")
-    place: dict[str, Any] = {"host": host, "port": int(port)}
+    place = SIMULATORS.find(entry["protocol"]).settings_at(url)
     if transport == "tls":
         files = {"ca_file": "ca.pem", "certificate": "gateway.pem", "key": "gateway.key"}
         return {"transport": "tls", **place, **{key: str(tls_folder / name) for key, name in files.items()}}

@@ -21,19 +21,11 @@ from typing import Any
 from protocols.model.clock import SECOND_US, Clock, now_us, to_datetime
 from sim_devices.fault_board import FaultBoard
 from sim_devices.faults import Fault
+from sim_devices.registry import SIMULATORS
 from sim_devices.schedule import Entry
 from sim_devices.servers.base import SimServer
 from sim_devices.servers.control import ControlServer
 from sim_devices.world import Endpoint, World
-
-_SERVERS: dict[str, tuple[str, str]] = {
-    "modbus": ("sim_devices.servers.modbus", "ModbusServer"),
-    "opcua": ("sim_devices.servers.opcua", "OpcUaServer"),
-    "mqtt": ("sim_devices.servers.mqtt", "MqttServer"),
-    "sparkplug": ("sim_devices.servers.sparkplug", "SparkplugServer"),
-    "camera": ("sim_devices.servers.camera", "CameraServer"),
-    "snmp": ("sim_devices.servers.snmp", "SnmpServer"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,9 +172,7 @@ async def simulating(
 def _server(
     endpoint: Endpoint, world: World, faults: FaultBoard, settings: Settings, clock: Clock
 ) -> SimServer:
-    module, name = _SERVERS[endpoint.protocol]
-    # Imported by need: a Modbus simulator in somebody's CI starts without OPC UA, broker and Pillow.
-    build: Callable[..., SimServer] = getattr(importlib.import_module(module), name)
+    build: Callable[..., SimServer] = SIMULATORS.find(endpoint.protocol)
     more: dict[str, Any] = {}
     if endpoint.protocol == "camera":
         more["credentials"] = settings.camera_credentials

@@ -12,6 +12,8 @@ import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from protocols.model.address.opcua import OpcUaAddress
+from protocols.model.address.registry import ADDRESSES
 from protocols.model.clock import SECOND_US
 from protocols.model.device import PointProfile, Profile
 from protocols.model.golden import Golden
@@ -34,15 +36,6 @@ _COUNTERS: dict[str, float] = {
 }  # fmt: skip
 """What a counter adds in an hour, by UCUM unit."""
 
-_PARAMS: dict[str, dict[str, Any]] = {
-    "modbus": {"unit": 1},
-    "opcua": {"device": "device"},
-    "mqtt": {"device": "device"},
-    "sparkplug": {"group": "city", "node": "node", "device": "device"},
-    "camera": {"path": "/cam/01/snapshot.jpg", "stream": "/cam/01/stream"},
-    "snmp": {"index": "1"},
-}
-
 _CLOCKS = ("date3", "date6", "unix32", "unix64")
 _PERIODS_S = (37.0, 211.0, 1733.0)
 _ALARM_EVERY_S, _ALARM_SHARE, _ALARM_SEVERITY = 240.0, 0.25, 500.0
@@ -58,7 +51,7 @@ class SoloDevice:
         """`golden`: 0 for signals; n shows the n-th golden vector of each point, and again from the first."""
         self.key = key
         self.profile = profile
-        self.params = {**_PARAMS[profile.protocol], **params}
+        self.params = {**ADDRESSES.find(profile.protocol).params, **params}
         self.time_us = 0
         self._seed = seed
         # Two devices of one model do not move in step; the lone one moves as it always has.
@@ -81,8 +74,9 @@ class SoloDevice:
         point = self._points[point_key]
         if point_key in self._written:
             return self._written[point_key]
-        if point.opcua is not None and point.opcua.condition:
-            return self._alarm(point, point.opcua.node + point.opcua.condition)
+        address = point.address
+        if isinstance(address, OpcUaAddress) and address.condition:
+            return self._alarm(point, address.node + address.condition)
         if point.type in ("ascii", "text"):
             return "CityNerve" if point.type == "ascii" else "临江 Linjiang"
         if point.type in _CLOCKS:

@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from protocols.model.device import Profile
-from protocols.model.device import Protocol as FieldProtocol
 from protocols.model.golden import Golden
 
 
@@ -35,7 +34,7 @@ class Endpoint:
     """
 
     key: str
-    protocol: FieldProtocol
+    protocol: str
     port: int
     devices: tuple[str, ...]
     settings: Mapping[str, Any] = field(default_factory=dict, compare=False)

@@ -15,8 +15,7 @@ from edge.config.bind import Plan
 from edge.opening import open_plan, read_tasks
 from edge.tools.budget import Budget, budgets
 from protocols.errors import ConfigError, Mistake, Rejected
-from protocols.field.base import BoundDevice, ReadTask
-from protocols.field.filling import DEVICE
+from protocols.field.base import BoundDevice, Driver, ReadTask
 
 
 def check(
@@ -129,22 +128,17 @@ def asked(plan: Plan, tasks: dict[str, tuple[ReadTask, ...]]) -> Iterator[dict[s
             }
         if not tasks[connection.key]:
             for device in connection.devices:
-                for place, points in _places(device).items():
+                for place, points in _places(driver, device).items():
                     yield {"device": device.key, "listens": place, "points": points}
 
 
-def _places(device: BoundDevice) -> dict[str, list[str]]:
+def _places(driver: Driver, device: BoundDevice) -> dict[str, list[str]]:
     """Return the topics or nodes of a device that speaks by itself, with the points that each feeds."""
     found: dict[str, list[str]] = {}
     for point in device.points:
-        profile = point.profile
-        place = profile.mqtt.topic if profile.mqtt else profile.opcua.node if profile.opcua else ""
-        if profile.sparkplug is not None:
-            names = [str(device.params.get(word) or "") for word in ("group", "node", "device")]
-            place = "/".join(name for name in names if name)
-        if place and profile.readable:
-            place = place.replace(DEVICE, str(device.params.get("device", "")))
-            found.setdefault(place, []).append(profile.key)
+        place = driver.place(device, point)
+        if place and point.profile.readable:
+            found.setdefault(place, []).append(point.profile.key)
     return found
 
 

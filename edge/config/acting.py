@@ -16,7 +16,8 @@ from pydantic import Discriminator, Field, Tag, ValidationError
 from edge.config.conditions import check_expression, condition_names
 from edge.config.document import Document, Path_
 from edge.config.mistakes import nearest
-from protocols.model.device import Key, PointProfile, Strict, Text
+from protocols.model.device import Key, PointProfile, Text
+from protocols.model.strict import Strict
 
 Entry = TypeVar("Entry", bound=Strict)
 Operator = Literal["<", "<=", ">", ">=", "==", "!="]

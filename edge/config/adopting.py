@@ -20,7 +20,8 @@ from pydantic import Field
 from edge.durable import replace_file
 from protocols.field.base import Watch
 from protocols.field.filling import DEVICE
-from protocols.model.device import Key, Profile, Strict, Text
+from protocols.model.device import Key, Profile, Text
+from protocols.model.strict import Strict
 
 FILE: Final = "adopted.json"
 _KEY: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")

@@ -18,7 +18,8 @@ from edge.expression.check import Checker
 from edge.expression.nodes import ExpressionError, names
 from edge.expression.parse import parse
 from protocols.model.alarm import MAX_SHELVE_S, OnBad, Priority, Rule
-from protocols.model.device import Key, PointProfile, Strict, Text
+from protocols.model.device import Key, PointProfile, Text
+from protocols.model.strict import Strict
 
 Entry = TypeVar("Entry", bound=Strict)
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from protocols.model.device import Strict
+from protocols.model.strict import Strict
 
 LEAST_BYTES = 1 << 20
 """Below one megabyte there is no room for the alarms beside the readings."""

@@ -24,8 +24,8 @@ from edge.config.serving import check_page
 from edge.config.texts import Texts
 from protocols.errors import ConfigError, Rejected
 from protocols.field.base import Driver
-from protocols.field.registry import driver_class
-from protocols.model.device import PointProfile, Profile
+from protocols.field.registry import driver_class, protocols
+from protocols.model.device import PointProfile, Profile, profile_model
 
 SHIPPED_PROFILES: Final = Path(firmware_configs.__file__).parent / "profiles"
 Entry = TypeVar("Entry", bound=BaseModel)
@@ -104,7 +104,7 @@ def check_profile(document: Document) -> Profile | None:
     try:
         profile = Profile.model_validate(document.data)
     except ValidationError as error:
-        explain(document, error, Profile)
+        explain(document, error, _model_of(document.data))
         return None
     for section, i, problem, repair in profile.unproved():
         document.mistake((section, i), problem, "what can be proved on the wire", repair)
@@ -121,6 +121,15 @@ def check_profile(document: Document) -> Profile | None:
                 )
             seen.add(alarm.key)
     return profile
+
+
+def _model_of(record: object) -> type[Profile]:
+    """Return the model that a wrong profile was held against."""
+    protocol = record.get("protocol") if isinstance(record, dict) else None
+    try:
+        return profile_model(str(protocol))
+    except Rejected:
+        return Profile
 
 
 def _check_point(document: Document, at: Path_, point: PointProfile) -> None:
@@ -318,9 +327,10 @@ class _Reader:
             try:
                 self.drivers[protocol] = driver_class(protocol)
             except Rejected as error:
-                self.document.mistake(
-                    at, str(error), "an installed driver", "install the extra `citynerve[edge]`"
-                )
+                problem, _, repair = str(error).partition("; ")
+                if error.reason == "unknown-protocol":
+                    repair = f"{nearest(protocol, protocols())} Else {repair.rpartition(' or ')[2]}"
+                self.document.mistake(at, problem, "an installed driver", repair)
                 return None
         return self.drivers[protocol]
 

@@ -14,7 +14,8 @@ from edge.config.picturing import PicturesEntry
 from edge.config.serving import PageEntry
 from edge.config.updating import UpdatesEntry
 from protocols.model.alarm import AlarmKind, OnBad, Priority
-from protocols.model.device import Key, PeriodClass, Protocol, Strict, Text
+from protocols.model.device import Key, PeriodClass, Text
+from protocols.model.strict import Strict
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
@@ -82,7 +83,7 @@ class ConnectionEntry(Strict):
     """One line: a Modbus TCP host, an OPC UA server, a broker, a camera's web server."""
 
     key: Key
-    protocol: Protocol
+    protocol: str = Field(description="what the line speaks: the name of an installed driver")
     settings: dict[str, Any] = Field(default_factory=dict, description="what the protocol's driver needs")
 
 

@@ -13,8 +13,8 @@ from pydantic import Field
 from edge.config.document import Document
 from edge.config.mistakes import nearest
 from protocols.model.alarm import Priority
-from protocols.model.device import Strict
 from protocols.model.snapshot import MAX_PICTURE_BYTES
+from protocols.model.strict import Strict
 
 
 class PicturesEntry(Strict):

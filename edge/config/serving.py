@@ -9,7 +9,7 @@ from typing import Any, Final
 from pydantic import Field, model_validator
 
 from edge.config.document import Document
-from protocols.model.device import Strict
+from protocols.model.strict import Strict
 
 PORT: Final = 8620
 

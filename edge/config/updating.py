@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from protocols.model.device import Strict
+from protocols.model.strict import Strict
 
 
 class UpdatesEntry(Strict):

@@ -14,12 +14,15 @@ from typing import Any, Final, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
-from protocols.model.device import PointProfile, Protocol
+from protocols.model.address.base import Address
+from protocols.model.address.registry import ADDRESSES
+from protocols.model.device import point_model
 
 Place = tuple[str, ...]
 Kind = Literal["text", "number", "numbers", "switch", "labels", "json"]
 MARK: Final = "'"
 """Before a text that a spreadsheet would take for a formula, or trim: it is taken off again."""
+_LAST: Final = ("alarms", "doc_ref", "verified")
 _FORMULAS: Final = tuple("=+-@\t\r'")
 _WHOLE: Final = re.compile(r"[-+]?(0[xX][0-9a-fA-F]+|[0-9]+)")
 _SWITCH: Final = {"true": True, "yes": True, "是": True, "false": False, "no": False, "否": False}
@@ -30,9 +33,7 @@ _CHINESE: Final[dict[str, Place]] = {
     "上限": ("max",), "无效值": ("sentinels",), "死区": ("deadband",), "周期": ("period",),
     "可写": ("writable",),
     "写下限": ("write_min",), "写上限": ("write_max",), "取值": ("labels",), "报警": ("alarms",),
-    "依据": ("doc_ref",), "已核实": ("verified",), "功能码": ("modbus", "fc"), "地址": ("modbus", "address"),
-    "寄存器": ("modbus", "register"), "字序": ("modbus", "order"), "位": ("modbus", "bit"),
-    "长度": ("modbus", "length"), "主题": ("mqtt", "topic"), "节点": ("opcua", "node"),
+    "依据": ("doc_ref",), "已核实": ("verified",),
 }  # fmt: skip
 
 
@@ -42,6 +43,7 @@ class Column:
 
     place: Place
     kind: Kind
+    in_hex: bool = False
 
     @property
     def name(self) -> str:
@@ -54,7 +56,7 @@ class Column:
             return _guarded(str(value))
         if self.kind == "switch":
             return "true" if value else "false"
-        if self.place == ("modbus", "address"):
+        if self.in_hex:
             return f"0x{value:04X}"
         if self.kind == "number":
             return _number(value)
@@ -84,10 +86,14 @@ class Column:
 
 
 def columns(protocol: str) -> dict[str, Column]:
-    """Return every column of a protocol's point lists by its name, in the order of the model."""
-    found = list(_of(PointProfile, (), protocol))
-    if protocol == "modbus":
-        found += [Column(("modbus", name), "number") for name in ("register", "number")]
+    """Return every column of a protocol's point lists by its name: addresses beside what they are of.
+
+    Raises Rejected as `Seam.find` does.
+    """
+    address = ADDRESSES.find(protocol)
+    found = list(_of(point_model(protocol), (), address))
+    found.sort(key=lambda column: column.place[0] in _LAST)
+    found += [Column((protocol, name), "number") for name in address.forms]
     return {column.name: column for column in found}
 
 
@@ -98,6 +104,7 @@ def named(title: str, known: Mapping[str, Column], protocol: str) -> Column | No
         word,
         f"{protocol}.{word}",
         ".".join(_CHINESE.get(word, ())),
+        f"{protocol}.{ADDRESSES.find(protocol).titles.get(word)}",
         *([] if word != "name" else ["name.zh"]),
     ):
         if name in known:
@@ -105,18 +112,16 @@ def named(title: str, known: Mapping[str, Column], protocol: str) -> Column | No
     return None
 
 
-def _of(model: type[BaseModel], place: Place, protocol: str) -> Iterator[Column]:
+def _of(model: type[BaseModel], place: Place, address: type[Address]) -> Iterator[Column]:
     for name, field in model.model_fields.items():
         here = (*place, name)
-        if not place and name in get_args(Protocol) and name != protocol:
-            continue
         inner = _models(field.annotation)
         if here == ("labels",):
             yield Column(here, "labels")
-        elif inner and get_origin(field.annotation) is not tuple and name not in ("bytes", "method"):
-            yield from _of(inner[0], here, protocol)
+        elif inner and get_origin(field.annotation) is not tuple and name not in address.as_json:
+            yield from _of(inner[0], here, address)
         else:
-            yield Column(here, _kind(field.annotation))
+            yield Column(here, _kind(field.annotation), name in address.in_hex and model is address)
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:

@@ -21,7 +21,9 @@ import numpy as np
 from edge.tools.dates import dates
 from edge.tools.evidence import IMPLAUSIBLE, of_bcd, of_flags, of_float, of_integer, of_text
 from protocols.errors import Rejected
-from protocols.model.device import REGISTERS, PointProfile, Profile, WordOrder
+from protocols.model.address.modbus import ModbusAddress
+from protocols.model.datatypes import REGISTERS, WordOrder
+from protocols.model.device import PointProfile, Profile
 
 ORDERS: Final[tuple[WordOrder, ...]] = get_args(WordOrder)
 _HABIT: Final[dict[WordOrder, float]] = {"ABCD": 0.0, "CDAB": -1.0, "BADC": -5.0, "DCBA": -5.0}
@@ -212,8 +214,8 @@ def _weigh(kind: str, value: float | int, words: Sequence[int]) -> tuple[float, 
 def _points(words: list[int], first: int, fc: int, before: int, profile: Profile) -> Iterator[Guess]:
     """Yield the values of a profile's points that lie wholly in the registers."""
     for point in profile.points:
-        address = point.modbus
-        if address is None or address.fc != fc or fc < 3 or not point.readable:
+        address = point.address
+        if not isinstance(address, ModbusAddress) or address.fc != fc or fc < 3 or not point.readable:
             continue
         count = address.length if point.type == "ascii" else REGISTERS.get(point.type, 0)
         at = address.address - first

@@ -14,7 +14,8 @@ import yaml
 
 from protocols.errors import Rejected
 from protocols.field.scanning import Found
-from protocols.model.device import DataType, Profile
+from protocols.model.datatypes import DataType
+from protocols.model.device import Profile
 
 _TYPES: Final[dict[str, DataType]] = {
     "Boolean": "bool", "SByte": "i16", "Byte": "u16", "Int16": "i16", "UInt16": "u16", "Int32": "i32",

@@ -9,6 +9,9 @@ from typing import Any
 
 from protocols.field.filling import DEVICE
 from protocols.field.scanning import Found
+from protocols.model.address.mqtt import MqttAddress
+from protocols.model.address.opcua import OpcUaAddress
+from protocols.model.address.sparkplug import SparkplugAddress
 from protocols.model.device import PointProfile, Profile
 
 
@@ -32,7 +35,8 @@ def with_metrics(found: Found, connection: dict[str, Any], profiles: Iterable[Pr
     names = {metric["name"] for metric in found.detail["metrics"]}
     best: Profile | None = None
     for profile in profiles:
-        wanted = {point.sparkplug.metric for point in profile.points if point.sparkplug is not None}
+        addresses = [point.address for point in profile.points]
+        wanted = {address.metric for address in addresses if isinstance(address, SparkplugAddress)}
         if wanted and wanted <= names and (best is None or len(profile.points) > len(best.points)):
             best = profile
     if best is None:
@@ -43,10 +47,11 @@ def with_metrics(found: Found, connection: dict[str, Any], profiles: Iterable[Pr
 
 
 def _device(found: Found, point: PointProfile) -> str:
-    if point.mqtt is not None and found.kind == "topic":
-        return _filled(point.mqtt.topic, found.key)
-    if point.opcua is not None and found.detail.get("namespace") == point.opcua.namespace:
-        return _filled(point.opcua.node, str(found.detail["node"]))
+    address = point.address
+    if isinstance(address, MqttAddress) and found.kind == "topic":
+        return _filled(address.topic, found.key)
+    if isinstance(address, OpcUaAddress) and found.detail.get("namespace") == address.namespace:
+        return _filled(address.node, str(found.detail["node"]))
     return ""
 
 

@@ -15,7 +15,7 @@ import codecs
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +23,8 @@ from edge.config.document import Document, Path_
 from edge.config.load import check_profile
 from edge.config.mistakes import nearest
 from edge.tools.columns import Column, columns, named
-from protocols.errors import ConfigError, Mistake
+from protocols.errors import ConfigError, Mistake, Rejected
+from protocols.model.address.registry import ADDRESSES
 from protocols.model.device import Profile
 
 MOST_BYTES: Final = 8_000_000
@@ -37,7 +38,8 @@ _NOT_CSV: Final = ("a table of points in CSV", "save it as CSV (UTF-8), one poin
 def write(profile: Profile) -> str:
     """Return a profile as CSV, lines ended by CR LF as RFC 4180 has it."""
     record = profile.model_dump(mode="json", exclude_defaults=True)
-    points = [_flat(point) for point in record["points"]]
+    whole = {"labels", *ADDRESSES.find(profile.protocol).as_json}
+    points = [_flat(point, whole) for point in record["points"]]
     known = columns(profile.protocol)
     used = [c for c in known.values() if c.name in _ALWAYS or any(c.place in point for point in points)]
     out = io.StringIO()
@@ -155,7 +157,15 @@ class _Table:
 
     def _titles(self, line: int, cells: list[str]) -> None:
         protocol = str(self._said.get("protocol") or self.data.get("protocol") or "modbus")
-        known = columns(protocol)
+        try:
+            known = columns(protocol)
+        except Rejected as error:
+            # Told alone: without the protocol, no column and no cell can be judged.
+            problem, _, repair = str(error).partition("; ")
+            at = self.document.places.get(("protocol",), (line, 1))
+            raise ConfigError(
+                [Mistake(self.document.file, *at, "protocol", problem, "a known protocol", repair)]
+            ) from error
         self._columns = []
         for number, title in enumerate(cells, 1):
             column = named(title, known, protocol)
@@ -227,13 +237,15 @@ def _cause(column: Column, error: ValueError) -> tuple[str, str, str]:
     return f"this is no JSON: {error}", "JSON, as an export writes it", "correct it, or leave the cell empty"
 
 
-def _flat(point: Mapping[str, Any], place: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
+def _flat(
+    point: Mapping[str, Any], whole: Set[str], place: tuple[str, ...] = ()
+) -> dict[tuple[str, ...], Any]:
     """Return a point's parts by their place; what is a column of its own stays whole."""
     found: dict[tuple[str, ...], Any] = {}
     for key, value in point.items():
         here = (*place, key)
-        whole = here == ("labels",) or key in ("bytes", "method")
-        found.update(_flat(value, here) if isinstance(value, dict) and not whole else {here: value})
+        parted = isinstance(value, dict) and key not in whole
+        found.update(_flat(value, whole, here) if parted else {here: value})
     return found
 
 

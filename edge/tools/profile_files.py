@@ -8,12 +8,14 @@ from typing import Any, Final
 
 import yaml
 
+from protocols.model.address.registry import ADDRESSES
 from protocols.model.device import Profile
 
 _ORDER: Final = (
     "id", "vendor", "model", "name", "version", "kind", "protocol", "limits", "mqtt_state", "source",
     "identity", "probe", "points", "golden",
 )  # fmt: skip
+_LAST: Final = ("alarms", "doc_ref", "verified")
 _UNCLEAR: Final = re.compile(r"[-+.0-9]|~|(true|false|null|yes|no|on|off)$", re.IGNORECASE)
 """Texts that one YAML takes for a number or a switch, and another does not."""
 
@@ -49,7 +51,11 @@ def render(profile: Profile) -> str:
             lines += [f"{key}:", *(f"  - {_flow(entry)}" for entry in record[key])]
         elif key == "points":
             lines.append("points:")
+            in_hex = ADDRESSES.find(profile.protocol).in_hex
             for point in record[key]:
+                address = point[profile.protocol]
+                for name in in_hex & address.keys():
+                    address[name] = _Hex(address[name])
                 lines += _point(point)
         else:
             lines.append(f"{key}: {_flow(record[key])}")
@@ -58,7 +64,8 @@ def render(profile: Profile) -> str:
 
 def _point(point: Mapping[str, Any]) -> list[str]:
     lines = []
-    for key, value in point.items():
+    # The address comes last in its model, and is read beside the type.
+    for key, value in sorted(point.items(), key=lambda part: part[0] in _LAST):
         if key == "alarms":
             lines.append("alarms:")
             for alarm in value:
@@ -66,8 +73,6 @@ def _point(point: Mapping[str, Any]) -> list[str]:
                 lines += [f"  {'- ' if first else '  '}{part}" for first, part in _numbered(parts)]
         elif key == "labels":
             lines += ["labels:", *(f"  {label}: {_flow(words)}" for label, words in value.items())]
-        elif key == "modbus":
-            lines.append(f"modbus: {_flow({**value, 'address': _Hex(value['address'])})}")
         else:
             lines.append(f"{key}: {_flow(value)}")
     return [f"  {'- ' if first else '  '}{line}" for first, line in _numbered(lines)]

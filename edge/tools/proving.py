@@ -9,6 +9,8 @@ import numpy as np
 
 from edge.shaping import Shaper
 from protocols.field.base import BoundDevice, BoundPoint
+from protocols.model.address.modbus import ModbusAddress
+from protocols.model.address.mqtt import MqttAddress
 from protocols.model.clock import SECOND_US
 from protocols.model.device import PointProfile, Profile
 from protocols.model.golden import Golden
@@ -61,7 +63,7 @@ def _prove(profile: Profile, vector: Golden) -> Proof:
 
 def _raw(profile: Profile, bound: BoundPoint, vector: Golden) -> Readings:
     point = bound.profile
-    if point.modbus is not None:
+    if isinstance(point.address, ModbusAddress):
         # The decoder stands beside pymodbus, which is loaded where a registered device is proved.
         from protocols.field.modbus.decode import BlockDecoder  # noqa: PLC0415
         from protocols.field.modbus.planner import is_bits, plan_device  # noqa: PLC0415
@@ -69,7 +71,7 @@ def _raw(profile: Profile, bound: BoundPoint, vector: Golden) -> Readings:
         ((_, block),) = plan_device(BoundDevice(profile.id, profile, (bound,)))
         data = bytes((bool(vector.raw),)) if is_bits(block.fc) else vector.data(point.wire_bytes())
         return BlockDecoder(block).decode(np.frombuffer(data, np.uint8), _NOW_US)
-    if point.mqtt is not None:
+    if isinstance(point.address, MqttAddress):
         return _of_payload(point, vector)
     if vector.raw is None:
         return _one(math.nan, vector.code)
@@ -80,7 +82,7 @@ def _of_payload(point: PointProfile, vector: Golden) -> Readings:
     from protocols.field.mqtt.formats import unpack  # noqa: PLC0415 - aiomqtt is loaded where it is needed
     from protocols.field.mqtt.payload import interpret  # noqa: PLC0415
 
-    place = point.mqtt.bytes if point.mqtt else None
+    place = MqttAddress.of(point).bytes
     if place is not None:
         data = bytes(place.offset) + vector.data(point.wire_bytes())
         value, quality, text = unpack(data, point.type, place)

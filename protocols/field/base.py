@@ -200,6 +200,11 @@ class Driver(ABC):
         """Return what a task asks of its device, in the protocol's own words, for a technician to check."""
         return {}
 
+    def place(self, device: BoundDevice, point: BoundPoint) -> str:
+        """Return where a point is heard, in the protocol's own words; empty where it is polled."""
+        del device, point
+        return ""
+
     async def read(self, task: ReadTask) -> Readings:
         """Read the points of one task now. Raises ConnectionLost only."""
         raise NotImplementedError(f"{self.protocol} has nothing to poll")

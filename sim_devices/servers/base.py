@@ -11,6 +11,7 @@ import errno
 import math
 import socket
 from abc import ABC, abstractmethod
+from typing import Any
 
 from protocols.errors import CityNerveError
 from protocols.model.clock import Clock, now_us
@@ -131,6 +132,12 @@ class SimServer(ABC):
     @abstractmethod
     def url(self) -> str:
         """Where a client connects."""
+
+    @classmethod
+    def settings_at(cls, url: str) -> dict[str, Any]:
+        """Return the settings of a gateway's line to a `url` of this server."""
+        host, _, port = url.partition("://")[2].rpartition(":")
+        return {"host": host, "port": int(port)}
 
     @property
     def also(self) -> str:

@@ -15,7 +15,7 @@ import hmac
 import io
 import zlib
 from collections.abc import Awaitable, Callable
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from PIL import Image, ImageChops, ImageFilter, ImageOps
 from starlette.applications import Starlette
@@ -125,6 +125,11 @@ class CameraServer(SimServer):
         what = f"camera server {endpoint.key}"
         self._http = HttpListener(Starlette(routes=routes), host, endpoint.port, what)
         self._stopping = asyncio.Event()
+
+    @classmethod
+    def settings_at(cls, url: str) -> dict[str, Any]:
+        """Return the URL."""
+        return {"base_url": url}
 
     @property
     def url(self) -> str:

@@ -87,7 +87,8 @@ class ControlServer:
         device = self._simulation.world.devices().get(key)
         if device is None:
             raise Rejected("not-found", f"there is no device {key!r}; GET /state lists them")
-        points = [point for point in device.profile.points if point.camera is None]
+        # A camera's figures are the gateway's to measure.
+        points = () if device.profile.protocol == "camera" else device.profile.points
         return JSONResponse(
             {
                 "key": key,

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from protocols.model.device import ModbusAddress, PointProfile
+from protocols.model.address.modbus import ModbusAddress
+from protocols.model.device import PointProfile
 from sim_devices.servers.base import DeviceView
 from sim_devices.servers.registers import decode, encoder, register_count, to_value
 
@@ -76,11 +77,8 @@ class ModbusUnit:
         self.max_registers = view.profile.limits.max_registers
         grouped: dict[int, list[_Slot]] = {}
         for point in view.profile.points:
-            if point.modbus is None:
-                raise ValueError(
-                    f"{view.key}: point {point.key} of profile {view.profile.id} has no modbus address"
-                )
-            grouped.setdefault(point.modbus.fc, []).append(_slot(point, point.modbus))
+            address = ModbusAddress.of(point)
+            grouped.setdefault(address.fc, []).append(_slot(point, address))
         self.tables = {fc: _Table(fc, slots, view.profile.limits.max_gap) for fc, slots in grouped.items()}
         self._shown = -1
 

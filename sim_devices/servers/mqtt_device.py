@@ -7,8 +7,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from protocols.model.address.mqtt import MqttAddress
 from protocols.model.clock import to_datetime
-from protocols.model.device import MqttAddress, PointProfile
+from protocols.model.device import PointProfile
 from sim_devices.servers.base import DeviceView
 from sim_devices.servers.json_path import JsonPath, find, parse_path, put, template_path
 from sim_devices.servers.registers import encode, to_raw, to_value
@@ -70,7 +71,7 @@ class Document:
             return b""
         made = bytearray()
         for point, _ in self._points:
-            place = point.mqtt.bytes if point.mqtt else None
+            place = MqttAddress.of(point).bytes
             odd = place is not None and point.type not in ("ascii", "text") and place.length
             if place is None or place.bit is not None or odd:
                 raise ValueError(f"{self.view.key}: point {point.key} has no place that can be simulated")
@@ -94,19 +95,18 @@ class MqttDevice:
         grouped: dict[str, list[tuple[PointProfile, MqttAddress]]] = {}
         self._commands: dict[str, list[tuple[PointProfile, JsonPath]]] = {}
         for point in view.profile.points:
-            if point.mqtt is None:
-                raise ValueError(f"{view.key}: point {point.key} of {view.profile.id} has no mqtt address")
-            topic = point.mqtt.topic.replace("{device}", name)
+            address = MqttAddress.of(point)
+            topic = address.topic.replace("{device}", name)
             if "+" in topic or "#" in topic:
                 raise ValueError(
                     f"{view.key}: point {point.key} has topic {topic!r}; a device publishes no wildcard"
                 )
             if point.readable:
-                grouped.setdefault(topic, []).append((point, point.mqtt))
-            if point.writable and point.mqtt.command_topic:
-                template = point.mqtt.command_template
+                grouped.setdefault(topic, []).append((point, address))
+            if point.writable and address.command_topic:
+                template = address.command_template
                 path = template_path(template) if template else ()
-                command_topic = point.mqtt.command_topic.replace("{device}", name)
+                command_topic = address.command_topic.replace("{device}", name)
                 self._commands.setdefault(command_topic, []).append((point, path))
         self.documents = [Document(view, topic, points) for topic, points in grouped.items()]
         self.will = next((document for document in self.documents if document.retained), None)
@@ -116,9 +116,9 @@ class MqttDevice:
         if self._told is not None:
             self._state_topic = self._told.topic.replace("{device}", name)
         self._answers = {
-            point.key: (point.mqtt.response_topic.replace("{device}", name), point.mqtt)
+            point.key: (address.response_topic.replace("{device}", name), address)
             for point in view.profile.points
-            if point.mqtt is not None and point.mqtt.response_topic
+            if (address := MqttAddress.of(point)).response_topic
         }
 
     @property

@@ -12,6 +12,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from asyncua import ua
 from asyncua.common.node import Node
@@ -22,8 +23,10 @@ from asyncua.server.server import Server
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.status_codes import StatusCodes
 
+from protocols.model.address.opcua import OpcUaAddress
 from protocols.model.clock import Clock, now_us, to_datetime
-from protocols.model.device import DataType, PointProfile
+from protocols.model.datatypes import DataType
+from protocols.model.device import PointProfile
 from sim_devices.fault_board import FaultBoard
 from sim_devices.servers.base import DeviceView, SimServer, listen
 from sim_devices.servers.opcua_conditions import Conditions
@@ -98,6 +101,11 @@ class OpcUaServer(SimServer):
         self._nodes: dict[ua.NodeId, _Node] = {}
         self._sampled_us: dict[str, int] = {}
         self._open_connections = 0
+
+    @classmethod
+    def settings_at(cls, url: str) -> dict[str, Any]:
+        """Return the URL."""
+        return {"url": url}
 
     @property
     def url(self) -> str:
@@ -183,16 +191,15 @@ class OpcUaServer(SimServer):
         device = str(view.device.params.get("device", view.key))
         parent = None
         for point in view.profile.points:
-            if point.opcua is None:
-                raise ValueError(f"{view.key}: point {point.key} of {view.profile.id} has no opcua address")
-            namespace = await server.register_namespace(point.opcua.namespace)
+            address = OpcUaAddress.of(point)
+            namespace = await server.register_namespace(address.namespace)
             if parent is None:
                 parent = await server.nodes.objects.add_object(namespace, view.key)
-            node_id = _node_id(namespace, point.opcua.node, device)
-            if point.opcua.method is not None or point.opcua.condition:
+            node_id = _node_id(namespace, address.node, device)
+            if address.method is not None or address.condition:
                 owner = await _object(server, parent, node_id)
-                if point.opcua.method is not None:
-                    called = _node_id(namespace, point.opcua.method.node, device)
+                if address.method is not None:
+                    called = _node_id(namespace, address.method.node, device)
                     await add_method(owner, called, view, point, self.faults)
                 elif self._conditions is not None:
                     await self._conditions.add(view, point, node_id)

@@ -19,6 +19,7 @@ from asyncua.server.server import Server
 from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.status_codes import StatusCodes
 
+from protocols.model.address.opcua import OpcUaAddress
 from protocols.model.device import PointProfile
 from sim_devices.fault_board import FaultBoard
 from sim_devices.servers.base import DeviceView
@@ -54,7 +55,7 @@ class Conditions:
 
     async def add(self, view: DeviceView, point: PointProfile, source: ua.NodeId) -> None:
         """Make the condition that a point shows, where it is not there yet."""
-        wanted = point.opcua.condition if point.opcua is not None else ""
+        wanted = OpcUaAddress.of(point).condition
         name = ANY if wanted == "*" else wanted
         owner = source.to_string().partition("=")[2].partition("=")[2]
         node = ua.NodeId.from_string(f"ns={source.NamespaceIndex};s={owner}.{name}")

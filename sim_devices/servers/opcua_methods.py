@@ -15,7 +15,8 @@ from asyncua.common.node import Node
 from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.status_codes import StatusCodes
 
-from protocols.model.device import OpcUaMethod, PointProfile
+from protocols.model.address.opcua import OpcUaAddress, OpcUaMethod
+from protocols.model.device import PointProfile
 from sim_devices.fault_board import FaultBoard
 from sim_devices.servers.base import DeviceView
 from sim_devices.servers.registers import to_value
@@ -27,7 +28,7 @@ async def add_method(
     owner: Node, method_id: ua.NodeId, view: DeviceView, point: PointProfile, faults: FaultBoard
 ) -> None:
     """Give an object the method that a point calls."""
-    method = point.opcua.method if point.opcua is not None else None
+    method = OpcUaAddress.of(point).method
     if method is None:
         raise ValueError(f"{view.key}: point {point.key} calls no method")
     inputs = [

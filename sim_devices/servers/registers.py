@@ -15,7 +15,8 @@ import struct
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from protocols.model.device import REGISTERS, DataType, PointProfile, WordOrder
+from protocols.model.datatypes import REGISTERS, DataType, WordOrder
+from protocols.model.device import PointProfile
 
 _INTEGERS: dict[str, tuple[str, int, int]] = {
     "i16": (">h", -(2**15), 2**15 - 1),

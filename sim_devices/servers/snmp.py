@@ -12,6 +12,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
+from protocols.model.address.snmp import SnmpAddress
 from protocols.model.clock import Clock, now_us
 from protocols.model.device import PointProfile
 from sim_devices.fault_board import FaultBoard
@@ -59,13 +60,12 @@ class SnmpServer(SimServer):
         for view in self.views:
             index = str(view.device.params.get("index", "1"))
             for point in view.profile.points:
-                if point.snmp is None:
-                    continue
-                oid = tuple(int(part) for part in point.snmp.oid.replace("{index}", index).split("."))
+                name = SnmpAddress.of(point).oid
+                oid = tuple(int(part) for part in name.replace("{index}", index).split("."))
                 if oid in self._objects and self._objects[oid][0] is not view:
                     other = self._objects[oid][0].key
                     raise ValueError(
-                        f"{endpoint.key}: {other} and {view.key} share the object {point.snmp.oid}; "
+                        f"{endpoint.key}: {other} and {view.key} share the object {name}; "
                         "give each its own `index`"
                     )
                 self._objects[oid] = (view, point)
@@ -199,8 +199,8 @@ class SnmpServer(SimServer):
             raise Refused(_GEN_ERR)
         golden = view.golden(point)
         held = golden.raw if golden is not None else view.read(point)
-        address = point.snmp
-        if held is None or address is None:
+        address = SnmpAddress.of(point)
+        if held is None:
             raise Refused(_GEN_ERR)
         if isinstance(held, str):
             return Value(ber.OCTETS, held.encode())
@@ -237,9 +237,9 @@ class SnmpServer(SimServer):
         if name not in self._objects:
             raise Refused(_NOT_WRITABLE)
         view, point = self._objects[name]
-        if not point.writable or point.snmp is None:
+        if not point.writable:
             raise Refused(_NOT_WRITABLE)
-        if value.tag != _WRITTEN.get(point.snmp.write_as):
+        if value.tag != _WRITTEN.get(SnmpAddress.of(point).write_as):
             raise Refused(_WRONG_TYPE)
         if self.faults.broken(view.key):
             raise Refused(_GEN_ERR)
@@ -256,7 +256,7 @@ class SnmpServer(SimServer):
 
 def _shaped(point: PointProfile, value: Value) -> float | str:
     """Return a written value as the world knows it. Raises Refused."""
-    address = point.snmp
+    address = SnmpAddress.of(point)
     if value.tag == ber.OCTETS:
         try:
             text = value.content.decode("utf-8")
@@ -264,7 +264,7 @@ def _shaped(point: PointProfile, value: Value) -> float | str:
         except ValueError:
             raise Refused(_WRONG_VALUE) from None
     number = value.as_number()
-    if point.type == "bool" and address is not None:
+    if point.type == "bool":
         if number not in (address.when_true, address.when_false):
             raise Refused(_WRONG_VALUE)
         return float(number == address.when_true)

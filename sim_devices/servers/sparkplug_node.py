@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from protocols.model.address.sparkplug import SparkplugAddress
 from protocols.model.device import PointProfile
 from protocols.model.sparkplug import BD_SEQ, NAMESPACE, QUALITY, REBIRTH
 from protocols.model.sparkplug import DataType as Type
@@ -47,12 +48,13 @@ class Member:
         self.points: dict[int, tuple[str, PointProfile]] = {}
         """Alias → metric name and point."""
         for alias, point in enumerate(view.profile.points, first_alias):
-            if point.sparkplug is None or point.sparkplug.path:
+            address = SparkplugAddress.of(point)
+            if address.path:
                 raise ValueError(
                     f"{view.key}: point {point.key} of {view.profile.id} is no metric of its own; "
                     "the simulator serves whole metrics only"
                 )
-            self.points[alias] = point.sparkplug.metric, point
+            self.points[alias] = address.metric, point
         self._sent: dict[int, object] = {}
 
     def birth(self, payload: Payload, time_ms: int, *, broken: bool) -> None:

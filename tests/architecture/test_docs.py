@@ -12,8 +12,8 @@ import pytest
 from pydantic import BaseModel
 
 from edge.config.models import GatewayFile
-from protocols.field.registry import driver_class
-from protocols.model.device import Profile, Protocol
+from protocols.field.registry import driver_class, protocols
+from protocols.model.device import profile_model
 from tests.architecture.reference import API, COMMANDS, PROGRAMS, ROOT, commands, render_api, render_commands
 
 DOCS = [
@@ -89,16 +89,21 @@ def fields(model: type[BaseModel]) -> Iterator[str]:
 
 
 def drivers_settings() -> Iterator[str]:
-    for protocol in get_args(Protocol):
+    for protocol in protocols():
         driver = driver_class(protocol)
         yield from fields(driver.Settings)
         yield from fields(driver.Params)
 
 
-@pytest.mark.parametrize("model", [GatewayFile, Profile], ids=lambda model: model.__name__)
-def test_every_key_of_a_persons_file_is_documented(model: type[BaseModel]) -> None:
+def profile_keys() -> Iterator[str]:
+    for protocol in protocols():
+        yield from fields(profile_model(protocol))
+
+
+@pytest.mark.parametrize("keys", [fields(GatewayFile), profile_keys()], ids=["GatewayFile", "Profile"])
+def test_every_key_of_a_persons_file_is_documented(keys: Iterator[str]) -> None:
     documented = text("docs/configuration.md")
-    missing = sorted({name for name in fields(model) if f"`{name}`" not in documented} - BOTH_LANGUAGES)
+    missing = sorted({name for name in keys if f"`{name}`" not in documented} - BOTH_LANGUAGES)
     assert not missing, f"docs/configuration.md does not tell of: {', '.join(missing)}"
 
 

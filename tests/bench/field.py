@@ -18,8 +18,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from protocols.model.address.modbus import ModbusAddress
 from protocols.model.clock import now_us
-from protocols.model.device import ModbusAddress, PointProfile, Profile, Text
+from protocols.model.device import Profile, Text, point_model, profile_model
 from sim_devices.fault_board import FaultBoard
 from sim_devices.servers.modbus import ModbusServer
 from sim_devices.world import Endpoint, Scene, SimDevice
@@ -38,7 +39,7 @@ def profile(
     are these in turn.
     """
     points = tuple(
-        PointProfile.model_validate(
+        point_model("modbus").model_validate(
             {
                 "key": f"r{number}",
                 "name": Text(zh=f"寄存器 {number}", en=f"Register {number}"),
@@ -60,7 +61,7 @@ def profile(
         )
         for number in range(registers)
     )  # fmt: skip
-    return Profile(
+    return profile_model("modbus")(
         id=PROFILE, vendor="CityNerve", model="bench", name=Text(zh="测量", en="Bench"), version=1,
         kind="meter", protocol="modbus", points=points,
     )  # fmt: skip

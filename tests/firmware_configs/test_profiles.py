@@ -10,7 +10,10 @@ import yaml
 
 import firmware_configs
 from edge.tools.fitting import fit_unit
-from protocols.model.device import REGISTERS, PointProfile, Profile
+from protocols.model.address.modbus import ModbusAddress
+from protocols.model.address.mqtt import MqttAddress
+from protocols.model.datatypes import REGISTERS
+from protocols.model.device import PointProfile, Profile
 from sim_devices.fault_board import FaultBoard
 from sim_devices.profiles import shipped_profiles
 from sim_devices.servers.base import DeviceView
@@ -100,20 +103,22 @@ def test_writable_points_can_be_written_and_have_limits(path: Path) -> None:
         if point.type != "text":
             assert point.write_min is not None
             assert point.write_max is not None
-        assert point.modbus is None or point.modbus.fc in (1, 3)
-        assert point.mqtt is None or point.mqtt.command_topic
+        address = point.address
+        assert not isinstance(address, ModbusAddress) or address.fc in (1, 3)
+        assert not isinstance(address, MqttAddress) or address.command_topic
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_modbus_points_do_not_overlap_and_scaled_ranges_fit_the_register(path: Path) -> None:
     taken: dict[tuple[int, int], str] = {}
     for point in read(path).points:
-        if point.modbus is None:
+        place = point.address
+        if not isinstance(place, ModbusAddress):
             continue
         area = BIT_AREAS if point.type == "bool" else REGISTER_AREAS
-        assert point.modbus.fc in area
-        for address in range(point.modbus.address, point.modbus.address + REGISTERS[point.type]):
-            assert taken.setdefault((point.modbus.fc, address), point.key) == point.key
+        assert place.fc in area
+        for address in range(place.address, place.address + REGISTERS[point.type]):
+            assert taken.setdefault((place.fc, address), point.key) == point.key
         assert fits(point), f"{point.key}: {point.min} to {point.max} does not fit {point.type}"
 
 
@@ -159,5 +164,5 @@ def test_the_verified_addresses_of_the_reference_are_kept() -> None:
     }
     for (model, key), wanted in expected.items():
         point = read(FOLDER / f"{model}.yaml").point(key)
-        assert point.modbus is not None
-        assert (point.modbus.fc, point.modbus.address, point.type, point.modbus.order) == wanted
+        address = ModbusAddress.of(point)
+        assert (address.fc, address.address, point.type, address.order) == wanted

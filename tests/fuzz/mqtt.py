@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Final
 from google.protobuf.message import DecodeError
 
 from protocols.field.mqtt.routes import Routes
-from protocols.model.device import MqttAddress
+from protocols.model.address.mqtt import MqttAddress
 from protocols.model.reading import Readings
 from protocols.model.sparkplug import DataType
 from protocols.model.sparkplug.payload_pb2 import Payload
@@ -43,8 +43,7 @@ class RoutesDoor(Door):
         self._bound = bind(profile("mqtt", entries), {})
         self.routes = Routes()
         for point in self._bound.points:
-            address = point.profile.mqtt
-            assert isinstance(address, MqttAddress)
+            address = MqttAddress.of(point.profile)
             self.routes.add(point, TOPIC, address)
 
     def take(self, data: bytes, rng: random.Random) -> bool:

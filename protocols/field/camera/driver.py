@@ -32,6 +32,7 @@ from protocols.field.camera.settings import CameraParams, CameraSettings
 from protocols.field.camera.snapshot import AsAsked, fetch
 from protocols.field.camera.watched import Figures, Watched
 from protocols.field.filling import read_password
+from protocols.model.address.camera import CameraAddress
 from protocols.model.clock import Clock, now_us
 from protocols.model.device import PeriodClass
 from protocols.model.quality import Quality, quality_name
@@ -116,11 +117,11 @@ class CameraDriver(Driver):
             watched = self._watched[device.key]
             parts: dict[Part, list[BoundPoint]] = {}
             for point in device.points:
-                asked = point.profile.camera
-                if asked and point.profile.readable and asked.measure not in PUSHED:
+                asked = CameraAddress.of(point.profile)
+                if point.profile.readable and asked.measure not in PUSHED:
                     parts.setdefault(_part(asked.measure, watched), []).append(point)
             for part, points in parts.items():
-                measures = tuple(point.profile.camera.measure for point in points if point.profile.camera)
+                measures = tuple(CameraAddress.of(point.profile).measure for point in points)
                 period = min((point.profile.period for point in points), key=_FASTEST.index)
                 indexes = np.array([point.index for point in points], np.int32)
                 tasks.append(ReadTask(device.key, period, indexes, 1, Asked(watched, part, measures)))
@@ -193,11 +194,12 @@ class CameraDriver(Driver):
     async def write(self, point: BoundPoint, value: float | str) -> float | str | None:
         """Turn to a preset, or forget the reference picture, as the point says; refuse everything else."""
         watched = self._watched[point.device]
-        if point.profile.camera and point.profile.camera.measure == "relearn" and value:
+        measure = CameraAddress.of(point.profile).measure
+        if measure == "relearn" and value:
             watched.reference.forget()
             self.notes.put(watched.device, watched.reference.kept())
             return value
-        if point.profile.camera and point.profile.camera.measure == "preset" and self._line is not None:
+        if measure == "preset" and self._line is not None:
             await self._line.introduce(watched, self._profiles[watched.device])
             return await self._line.goto(watched, point, value)
         raise DeviceRefused(

@@ -23,6 +23,7 @@ from protocols.field.camera.pullpoint import MEASURES, Event, PullPoint, correct
 from protocols.field.camera.settings import CameraSettings
 from protocols.field.camera.soap import Soap
 from protocols.field.camera.watched import Figures, Watched
+from protocols.model.address.camera import CameraAddress
 from protocols.model.clock import Clock
 from protocols.model.quality import Quality
 from protocols.model.reading import Readings
@@ -240,7 +241,7 @@ class OnvifLine:
 def _channel(device: BoundDevice) -> _Channel:
     points: dict[str, list[int]] = {}
     for point in device.points:
-        measure = point.profile.camera.measure if point.profile.camera else ""
+        measure = CameraAddress.of(point.profile).measure
         if measure in MEASURES or measure == "events":
             points.setdefault(measure, []).append(point.index)
     return _Channel(device.key, points)

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from protocols.model.device import Strict
+from protocols.model.strict import Strict
 
 
 class CameraSettings(Strict):

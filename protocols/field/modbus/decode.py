@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from protocols.field.modbus.dates import DATES, seconds_of
 from protocols.field.modbus.planner import Block, Span, is_bits
-from protocols.model.device import WordOrder
+from protocols.model.datatypes import WordOrder
 from protocols.model.quality import Quality
 from protocols.model.reading import PointIndexes, Qualities, Readings, Values
 

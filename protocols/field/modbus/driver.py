@@ -41,9 +41,10 @@ from protocols.field.modbus.decode import Bytes
 from protocols.field.modbus.encode import encode, encode_bit
 from protocols.field.modbus.frames import Question
 from protocols.field.modbus.line import Line, line_of
-from protocols.field.modbus.planner import address_of, is_bits, merge, span_of
+from protocols.field.modbus.planner import is_bits, merge, span_of
 from protocols.field.modbus.reading import Part, Plan, Reader
 from protocols.field.modbus.settings import ModbusParams, ModbusSettings
+from protocols.model.address.modbus import ModbusAddress
 from protocols.model.clock import Clock, now_us
 from protocols.model.device import Limits
 from protocols.model.quality import Quality
@@ -151,7 +152,7 @@ class ModbusDriver(Driver):
         the bit, writing it back.
         Nothing is ever sent twice: silence is DeviceTimeout, also exceptions 05 and 0B.
         """
-        address = address_of(point)
+        address = ModbusAddress.of(point.profile)
         if address.fc not in (1, 3):
             raise DeviceRefused(
                 f"{point.device}.{point.profile.key} is read by function code {address.fc}; "

@@ -8,7 +8,7 @@ from protocols.errors import DeviceRefused
 from protocols.field.base import BoundPoint
 from protocols.field.modbus.dates import DATES, registers_of
 from protocols.field.modbus.decode import wire_positions
-from protocols.field.modbus.planner import address_of, span_of
+from protocols.field.modbus.planner import span_of
 from protocols.model.quality import Quality
 
 _INTEGERS = {
@@ -29,7 +29,7 @@ def encode(point: BoundPoint, value: float | str) -> list[int]:
     span = span_of(point)
     big = _big_endian(point, value, 2 * span.count)
     wire = bytearray(len(big))
-    for byte, position in zip(big, wire_positions(0, span.count, address_of(point).order), strict=True):
+    for byte, position in zip(big, wire_positions(0, span.count, span.address.order), strict=True):
         wire[position] = byte
     return list(struct.unpack(f">{span.count}H", wire))
 

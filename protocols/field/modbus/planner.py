@@ -14,7 +14,9 @@ from itertools import groupby
 from protocols.errors import ConfigError, Mistake
 from protocols.field.base import BoundDevice, BoundPoint
 from protocols.field.modbus.learning import Learnt, crosses
-from protocols.model.device import REGISTERS, Limits, ModbusAddress, PeriodClass
+from protocols.model.address.modbus import ModbusAddress
+from protocols.model.datatypes import REGISTERS
+from protocols.model.device import Limits, PeriodClass
 
 MAX_BITS = 2000
 """Coils or discrete inputs in one request (Modbus Application Protocol V1.1b3, 6.1)."""
@@ -38,7 +40,7 @@ class Span:
     @property
     def address(self) -> ModbusAddress:
         """The point's place as the profile gives it."""
-        return address_of(self.point)
+        return ModbusAddress.of(self.point.profile)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +53,9 @@ class Block:
     spans: tuple[Span, ...]
 
 
-def address_of(point: BoundPoint) -> ModbusAddress:
-    """Return the Modbus address of a point; the profile's own check guarantees that there is one."""
-    address = point.profile.modbus
-    if address is None:
-        raise ConfigError([_mistake(point, "no `modbus:` address", "fc and address", "add it")])
-    return address
-
-
 def span_of(point: BoundPoint) -> Span:
     """Return what a point occupies."""
-    address = address_of(point)
+    address = ModbusAddress.of(point.profile)
     count = 1 if address.fc <= 2 else address.length if point.profile.type == "ascii" else 0
     return Span(point, address.address, count or REGISTERS[point.profile.type])
 
@@ -164,7 +158,7 @@ def plan_device(device: BoundDevice) -> list[tuple[PeriodClass, Block]]:
 
 def check(point: BoundPoint, limits: Limits) -> list[Mistake]:
     """Return what cannot work about a point's address; nothing is asked of the device."""
-    address, kind = address_of(point), point.profile.type
+    address, kind = ModbusAddress.of(point.profile), point.profile.type
     if kind == "text":
         return [_mistake(point, "type `text`", "a register layout", "use `ascii` with a `length`")]
     mistakes = []

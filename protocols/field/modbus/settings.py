@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, get_args
 from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import InitErrorDetails
 
-from protocols.model.device import Strict
+from protocols.model.strict import Strict
 
 Transport = Literal["tcp", "rtu", "rtu-over-tcp", "tls", "udp", "dial-in"]
 Parity = Literal["none", "even", "odd"]

@@ -21,8 +21,8 @@ from pydantic import Field, model_validator
 from protocols.errors import ConnectionLost
 from protocols.field.filling import read_password
 from protocols.field.mqtt.reasons import TAKEN_OVER, UNSPECIFIED, code_of, explain, words
-from protocols.model.device import Strict
 from protocols.model.quality import Quality
+from protocols.model.strict import Strict
 
 ANSWER_S: Final = 5.0
 """A broker that does not answer a connect, subscribe or publish for so long counts as gone."""

@@ -18,7 +18,7 @@ from protocols.field.base import BoundPoint
 from protocols.field.filling import fill_device
 from protocols.field.mqtt.payload import MISSING, Path, compile_path, fill_template, find, parse
 from protocols.field.mqtt.routes import check_topic
-from protocols.model.device import MqttAddress
+from protocols.model.address.mqtt import MqttAddress
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,10 +31,11 @@ from protocols.field.mqtt.broker import (
 from protocols.field.mqtt.commands import Asked, Command, command_of
 from protocols.field.mqtt.routes import Routes, differs
 from protocols.field.mqtt.strangers import Strangers, pattern_of
+from protocols.model.address.mqtt import MqttAddress
 from protocols.model.clock import Clock, now_us
-from protocols.model.device import MqttAddress, Strict
 from protocols.model.quality import Quality
 from protocols.model.reading import Readings, Row
+from protocols.model.strict import Strict
 
 REPORT_S: Final = 5.0
 """A device has so long, or its profile's timeout where that is longer, to report what was written."""
@@ -119,8 +120,8 @@ class MqttDriver(Driver):
         profile = watch.profile
         topics = {} if profile.mqtt_state is None else {"mqtt_state": profile.mqtt_state.topic}
         for point in profile.points:
-            if point.mqtt is not None:
-                topics |= {point.key: point.mqtt.topic, f"{point.key} (command)": point.mqtt.command_topic}
+            address = MqttAddress.of(point)
+            topics |= {point.key: address.topic, f"{point.key} (command)": address.command_topic}
         for place, topic in topics.items():
             if topic and DEVICE not in topic:
                 raise ValueError(
@@ -135,8 +136,7 @@ class MqttDriver(Driver):
         if state is not None and device.points:
             self._routes.add_state(device.key, fill_device(device.points[0], state.topic, name), state)
         for point in device.points:
-            if point.profile.mqtt is not None:
-                self._add(point, point.profile.mqtt, name)
+            self._add(point, MqttAddress.of(point.profile), name)
 
     def _add(self, point: BoundPoint, address: MqttAddress, name: str) -> None:
         if point.profile.readable:
@@ -146,6 +146,11 @@ class MqttDriver(Driver):
             self._of_device.setdefault(point.device, []).append(len(self._points) - 1)
         if address.command_topic:
             self._commands[point.index] = command_of(point, address, name)
+
+    def place(self, device: BoundDevice, point: BoundPoint) -> str:
+        """Return the topic."""
+        name = MqttParams.model_validate(dict(device.params)).device
+        return fill_device(point, MqttAddress.of(point.profile).topic, name)
 
     async def open(self) -> None:
         """Connect and sign in."""

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from protocols.field.mqtt.payload import MISSING, UNREADABLE, Value, interpret, parse
-from protocols.model.device import DataType, MqttAddress, MqttBytes, WordOrder
+from protocols.model.address.mqtt import MqttAddress, MqttBytes
+from protocols.model.datatypes import DataType, WordOrder
 from protocols.model.quality import Quality
 
 _FLOATS: Final = {"f32": "f", "f64": "d"}

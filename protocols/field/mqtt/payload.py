@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from protocols.model.clock import from_datetime
-from protocols.model.device import DataType
+from protocols.model.datatypes import DataType
 from protocols.model.quality import Quality
 
 Path = tuple[str | int, ...]

@@ -27,7 +27,8 @@ from protocols.field.mqtt.payload import (
     plain,
     source_time,
 )
-from protocols.model.device import DataType, MqttAddress, MqttBytes, MqttState
+from protocols.model.address.mqtt import MqttAddress, MqttBytes, MqttState
+from protocols.model.datatypes import DataType
 from protocols.model.quality import Quality
 from protocols.model.reading import Row
 

@@ -13,6 +13,7 @@ from typing import Final
 from protocols.field.base import Watch, Welcome
 from protocols.field.filling import DEVICE
 from protocols.field.mqtt.routes import check_filter
+from protocols.model.address.mqtt import MqttAddress
 
 MOST_HELD: Final = 2000
 MOST_HELD_BYTES: Final = 8 * 1024 * 1024
@@ -50,7 +51,7 @@ def pattern_of(watch: Watch) -> Pattern:
     parts = [_level(level) for level in levels]
     # `a/#` is also `a` itself (MQTT 5.0, 4.7.1.2).
     name = "/".join(parts) if levels[-1] != "#" else "/".join(parts[:-1]) + "(?:/.*)?"
-    points = [point.mqtt for point in watch.profile.points if point.mqtt is not None and point.readable]
+    points = [MqttAddress.of(point) for point in watch.profile.points if point.readable]
     return Pattern(watch.rule, topic, re.compile(name, re.DOTALL), all(point.time_path for point in points))
 
 

@@ -68,6 +68,10 @@ class OpcUaDriver(Driver):
         self._opened = False
         self.watch: Watch | None = None
 
+    def place(self, device: BoundDevice, point: BoundPoint) -> str:
+        """Return the node id."""
+        return self._table.identifier(point)
+
     async def open(self) -> None:
         """Connect, sign in and resolve the namespaces."""
         await self.line.open()

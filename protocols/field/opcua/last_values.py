@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from protocols.field.base import BoundPoint
 from protocols.field.opcua.parts import steps
 from protocols.field.opcua.values import sample
+from protocols.model.address.opcua import OpcUaAddress
 from protocols.model.clock import SECOND_US
 from protocols.model.device import PeriodClass
 from protocols.model.quality import Quality
@@ -41,7 +42,7 @@ class LastValues:
 
     def __init__(self, points: Sequence[BoundPoint], delays_ms: Mapping[PeriodClass, float]) -> None:
         self._kinds = [point.profile.type for point in points]
-        self._parts = [steps(point.profile.opcua.part if point.profile.opcua else "") for point in points]
+        self._parts = [steps(OpcUaAddress.of(point.profile).part) for point in points]
         self._indexes = np.array([point.index for point in points], np.int32)
         classes = [point.profile.period for point in points]
         self._still_valid_us = np.array([STILL_VALID_US[name] for name in classes], np.int64)

@@ -24,7 +24,7 @@ from protocols.field.opcua.line import Line
 from protocols.field.opcua.table import Table
 from protocols.field.opcua.values import variant
 from protocols.field.opcua.words import code_name
-from protocols.model.device import OpcUaInput, OpcUaMethod
+from protocols.model.address.opcua import OpcUaInput, OpcUaMethod
 from protocols.model.quality import Quality
 
 _MOST_TEXT: Final = 200

@@ -16,7 +16,8 @@ from protocols.field.base import BoundDevice, BoundPoint
 from protocols.field.filling import fill_device
 from protocols.field.opcua.parts import steps
 from protocols.field.opcua.settings import OpcUaParams
-from protocols.model.device import OpcUaAddress, PeriodClass
+from protocols.model.address.opcua import OpcUaAddress
+from protocols.model.device import PeriodClass
 
 SAMPLING_MS: Final[dict[PeriodClass, float]] = {"fast": 250.0, "normal": 1000.0, "slow": 5000.0}
 POLL_S: Final[dict[PeriodClass, float]] = {"fast": 1.0, "normal": 5.0, "slow": 60.0}
@@ -41,20 +42,23 @@ class Table:
         for device in devices:
             name = OpcUaParams.model_validate(dict(device.params)).device
             for point in device.points:
-                address = point.profile.opcua
-                if address is not None:
-                    self.row_of[point.index] = len(self.points)
-                    self.points.append(point)
-                    self.addresses.append(address)
-                    self._identifiers.append(fill_device(point, address.node, name))
-                    mistakes += _unreadable(point, self._identifiers[-1])
-                    if address.method is not None:
-                        called = fill_device(point, address.method.node, name)
-                        self._called[self.row_of[point.index]] = called
-                        mistakes += _uncallable(point, called)
+                address = OpcUaAddress.of(point.profile)
+                self.row_of[point.index] = len(self.points)
+                self.points.append(point)
+                self.addresses.append(address)
+                self._identifiers.append(fill_device(point, address.node, name))
+                mistakes += _unreadable(point, self._identifiers[-1])
+                if address.method is not None:
+                    called = fill_device(point, address.method.node, name)
+                    self._called[self.row_of[point.index]] = called
+                    mistakes += _uncallable(point, called)
         if mistakes:
             raise ConfigError(mistakes)
         self.nodes = [None] * len(self.points)
+
+    def identifier(self, point: BoundPoint) -> str:
+        """Return a point's node id without its namespace."""
+        return self._identifiers[self.row_of[point.index]]
 
     def resolve(self, namespaces: Sequence[str]) -> None:
         """Find every node by the namespaces that the server has now."""
@@ -110,17 +114,16 @@ def _node(index: int, identifier: str) -> ua.NodeId:
 
 
 def _unreadable(point: BoundPoint, identifier: str) -> list[Mistake]:
-    address = point.profile.opcua
-    part = "" if address is None else address.part
+    address = OpcUaAddress.of(point.profile)
     found = []
     if not _is_node(identifier):
         found.append(_no_node(point, "node", identifier))
     try:
-        wanted = steps(part)
+        wanted = steps(address.part)
     except ValueError as error:
         expected = "indexes in brackets, fields with dots between"
         return [*found, _mistake(point, "part", str(error), expected, "correct it")]
-    if address is not None and address.condition and point.profile.writable and point.profile.readable:
+    if address.condition and point.profile.writable and point.profile.readable:
         found.append(
             _mistake(
                 point, "condition", "what shows a server's alarm cannot be written",
@@ -128,7 +131,7 @@ def _unreadable(point: BoundPoint, identifier: str) -> list[Mistake]:
             )
         )  # fmt: skip
     fields = any(isinstance(step, str) for step in wanted)
-    if fields and point.profile.writable and address is not None and not address.rewrite:
+    if fields and point.profile.writable and not address.rewrite:
         found.append(
             _mistake(
                 point, "part", "a field of a structure can be written with the whole structure only",
@@ -150,7 +153,7 @@ def _uncallable(point: BoundPoint, identifier: str) -> list[Mistake]:
                 "`writable: true` and `readable: false`", "write both",
             )
         )  # fmt: skip
-    method = None if point.profile.opcua is None else point.profile.opcua.method
+    method = OpcUaAddress.of(point.profile).method
     free = [] if method is None else [one for one in method.inputs if one.value is None]
     if len(free) > 1 and point.profile.type != "text":
         found.append(

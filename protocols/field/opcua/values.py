@@ -15,7 +15,7 @@ from protocols.errors import DeviceRefused
 from protocols.field.base import BoundPoint
 from protocols.field.opcua.parts import Steps, pick
 from protocols.model.clock import from_datetime
-from protocols.model.device import DataType
+from protocols.model.datatypes import DataType
 from protocols.model.quality import Quality
 
 _INTEGERS = {

@@ -32,6 +32,7 @@ from protocols.field.opcua.parts import NO_SUCH_FIELD, Steps, pick, put, steps, 
 from protocols.field.opcua.table import Table
 from protocols.field.opcua.values import sample, variant
 from protocols.field.opcua.words import code_name
+from protocols.model.address.opcua import OpcUaAddress
 from protocols.model.clock import Clock
 from protocols.model.quality import Quality
 
@@ -140,7 +141,7 @@ class Writing:
                 f"{point.device}.{point.profile.key}: the value has no such part now; nothing was written",
                 missing or NO_SUCH_FIELD,
             )
-        rewrite = point.profile.opcua is not None and point.profile.opcua.rewrite
+        rewrite = OpcUaAddress.of(point.profile).rewrite
         part = variant(point, value, _kind(whole, wanted, now))
         if all(isinstance(step, int) for step in wanted):
             where = ",".join(str(step) for step in wanted)
@@ -217,4 +218,4 @@ def _kind(whole: ua.Variant, wanted: Steps, now: Any) -> ua.VariantType | None:
 
 
 def _part(point: BoundPoint) -> Steps:
-    return steps("" if point.profile.opcua is None else point.profile.opcua.part)
+    return steps(OpcUaAddress.of(point.profile).part)

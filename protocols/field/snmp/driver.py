@@ -20,8 +20,9 @@ from protocols.field.base import BoundDevice, BoundPoint, Driver, First, ReadTas
 from protocols.field.snmp.agent import TOO_BIG, UNDO_FAILED, UP_TIME, Agent, AgentError
 from protocols.field.snmp.settings import FILES, PORT, SnmpParams, SnmpSettings
 from protocols.field.snmp.values import Sample, bad, sample, to_write
+from protocols.model.address.snmp import SnmpAddress
 from protocols.model.clock import Clock, now_us
-from protocols.model.device import Limits, PeriodClass, PointProfile, SnmpAddress
+from protocols.model.device import Limits, PeriodClass, PointProfile
 from protocols.model.quality import Quality
 from protocols.model.reading import Readings
 
@@ -139,8 +140,8 @@ class SnmpDriver(Driver):
     async def write(self, point: BoundPoint, value: float | str) -> float | str | None:
         """Set once and get it back. The agent may take it and hold another value: that one is returned."""
         name = f"{point.device}.{point.profile.key}"
-        place, address = self._places.get(point.index), point.profile.snmp
-        if place is None or address is None or not point.profile.writable:
+        place, address = self._places.get(point.index), SnmpAddress.of(point.profile)
+        if place is None or not point.profile.writable:
             raise DeviceRefused(
                 f"{name} is not writable; say `writable: true` in the profile", Quality.BAD_NOT_SUPPORTED
             )
@@ -251,11 +252,7 @@ class SnmpDriver(Driver):
 def _places(device: BoundDevice) -> list[Place]:
     """Return where the points of a device are. Raises ConfigError where a table's row is not named."""
     index = SnmpParams.model_validate(dict(device.params)).index
-    return [
-        Place(point, _filled(point, point.profile.snmp, index))
-        for point in device.points
-        if point.profile.snmp
-    ]
+    return [Place(point, _filled(point, SnmpAddress.of(point.profile), index)) for point in device.points]
 
 
 def _filled(point: BoundPoint, address: SnmpAddress, index: str) -> str:
@@ -273,7 +270,6 @@ def _filled(point: BoundPoint, address: SnmpAddress, index: str) -> str:
 
 
 def object_id(point: PointProfile, index: str) -> str | None:
-    """Return a point's object id in a row; None where it has none, or needs a row that nobody named."""
-    if point.snmp is None or (INDEX in point.snmp.oid and not index):
-        return None
-    return point.snmp.oid.replace(INDEX, index)
+    """Return a point's object id in a row; None where it needs a row that nobody named."""
+    oid = SnmpAddress.of(point).oid
+    return None if INDEX in oid and not index else oid.replace(INDEX, index)

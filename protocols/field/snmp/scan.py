@@ -13,6 +13,7 @@ from protocols.field.snmp.agent import Agent, AgentError
 from protocols.field.snmp.driver import object_id
 from protocols.field.snmp.settings import SnmpSettings
 from protocols.field.snmp.values import Held, sample
+from protocols.model.address.snmp import SnmpAddress
 from protocols.model.device import Profile
 from protocols.model.quality import Quality
 
@@ -88,11 +89,10 @@ async def _agent(settings: SnmpSettings, profiles: Sequence[Profile], timeout_s:
     suggestion = {"connections": {"protocol": "snmp", "settings": {**written, "host": settings.host}}}
     if fits:
         row = any(
-            "{index}" in point.snmp.oid
+            "{index}" in SnmpAddress.of(point).oid
             for one in profiles
             if one.id == fits[0][0]
             for point in one.points
-            if point.snmp
         )
         suggestion["devices"] = {"profile": fits[0][0], "params": {"index": "1"} if row else {}}
     return Found("agent", settings.host, title, detail, suggestion)

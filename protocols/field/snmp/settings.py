@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from pydantic import Field, model_validator
 
-from protocols.model.device import Strict
+from protocols.model.strict import Strict
 
 PORT: Final = 161
 FILES: Final = ("community_file", "write_community_file", "auth_file", "priv_file")

@@ -15,7 +15,8 @@ import struct
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from protocols.model.device import PointProfile, SnmpAddress
+from protocols.model.address.snmp import SnmpAddress
+from protocols.model.device import PointProfile
 from protocols.model.quality import Quality
 
 Kind = Literal["integer", "octets", "oid", "ip", "opaque", "missing", "null"]
@@ -54,8 +55,8 @@ def bad(quality: int) -> Sample:
 
 def sample(held: Held, point: PointProfile) -> Sample:
     """Return what an object holds as a value of the point's type. Never raises, never guesses."""
-    address = point.snmp
-    if held.kind == "missing" or address is None:
+    address = SnmpAddress.of(point)
+    if held.kind == "missing":
         return bad(Quality.BAD_CONFIGURATION_ERROR)
     if held.kind == "null":
         return bad(Quality.BAD_SENSOR_FAILURE)

@@ -46,11 +46,12 @@ from protocols.field.sparkplug.topics import (
     state_topic,
 )
 from protocols.field.sparkplug.values import set_value
+from protocols.model.address.sparkplug import SparkplugAddress
 from protocols.model.clock import Clock, now_us
-from protocols.model.device import Strict
 from protocols.model.quality import Quality
 from protocols.model.sparkplug import REBIRTH, DataType
 from protocols.model.sparkplug.payload_pb2 import Payload
+from protocols.model.strict import Strict
 
 REPORT_S: Final = 5.0
 """A device has so long, or its profile's timeout where that is longer, to report what was written."""
@@ -174,9 +175,7 @@ class SparkplugDriver(Driver):
         self._reports: dict[int, asyncio.Event] = {}
 
     def _add(self, point: BoundPoint, params: SparkplugParams, metrics: dict[str, list[Slot]]) -> None:
-        address = point.profile.sparkplug
-        if address is None:
-            return
+        address = SparkplugAddress.of(point.profile)
         try:
             path = compile_path(address.path)
         except ValueError as error:
@@ -191,6 +190,11 @@ class SparkplugDriver(Driver):
             self._row[point.index] = len(self._points)
             metrics.setdefault(address.metric, []).append(Slot(len(self._points), point.profile.type, path))
             self._points.append(point)
+
+    def place(self, device: BoundDevice, point: BoundPoint) -> str:
+        """Return group, edge node and device."""
+        group, node, name, _ = self._places[point.index]
+        return "/".join(part for part in (group, node, name) if part)
 
     async def open(self) -> None:
         """Connect; a primary host leaves its death certificate with the broker (clause 5.3)."""

@@ -22,7 +22,7 @@ from protocols.field.sparkplug.latest import Latest
 from protocols.field.sparkplug.order import RANGE, Order
 from protocols.field.sparkplug.values import content, quality_of
 from protocols.model.clock import LATEST_US
-from protocols.model.device import DataType
+from protocols.model.datatypes import DataType
 from protocols.model.quality import Quality
 from protocols.model.sparkplug import BD_SEQ
 from protocols.model.sparkplug.payload_pb2 import Payload

@@ -19,6 +19,7 @@ from cryptography import x509
 from edge.audit import entries
 from edge.config.load import read_profile
 from protocols.field.opcua.certificates import der
+from protocols.model.address.opcua import OpcUaAddress
 from protocols.model.clock import now_us
 from sim_devices.profiles import find_profile
 from sim_devices.runner import Settings, simulating
@@ -121,7 +122,7 @@ def test_from_a_stranger_to_a_value(simulator: int, tmp_path: Path) -> None:
     (tmp_path / "acme.gate.yaml").write_text(scanned.stdout)
     profile, document = read_profile(tmp_path / "acme.gate.yaml")
     assert profile is not None, document.mistakes
-    assert [point.opcua.node for point in profile.points if point.opcua] == ["s=device.Position"]
+    assert [OpcUaAddress.of(point).node for point in profile.points] == ["s=device.Position"]
     told = asked("audit", "show", path, folder=tmp_path).stdout
     assert "opcua-trust" in told
     assert asked("opcua", "distrust", path, mark, folder=tmp_path).returncode == 0

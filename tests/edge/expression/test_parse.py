@@ -10,7 +10,8 @@ from edge.config.mistakes import nearest
 from edge.expression.check import Checker
 from edge.expression.nodes import ExpressionError, Joined, Windowed, names
 from edge.expression.parse import parse
-from protocols.model.device import DataType, PointProfile, Text
+from protocols.model.datatypes import DataType
+from protocols.model.device import PointProfile, Text
 
 
 def point(key: str, kind: DataType = "f32", unit: str = "m") -> PointProfile:

@@ -16,7 +16,9 @@ from edge.tools.profiles import known_profiles
 from protocols.errors import Rejected
 from protocols.field.base import BoundPoint
 from protocols.field.modbus.encode import encode
-from protocols.model.device import PointProfile, WordOrder
+from protocols.model.address.modbus import ModbusAddress
+from protocols.model.datatypes import WordOrder
+from protocols.model.device import point_model
 
 PROFILES = known_profiles()
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
@@ -26,7 +28,7 @@ usual_orders = st.sampled_from(ORDERS[:2])
 
 def words(kind: str, value: float | str, order: WordOrder = "ABCD", length: int = 0) -> list[int]:
     """Encode with the driver's own code, which decoding shares nothing with."""
-    point = PointProfile.model_validate(
+    point = point_model("modbus").model_validate(
         {"key": "p", "name": {"zh": "点", "en": "P"}, "type": kind,
          "modbus": {"fc": 3, "address": 0, "order": order, "length": length}}
     )  # fmt: skip
@@ -152,8 +154,7 @@ def test_a_manual_that_counts_from_one_is_seen_through() -> None:
 def test_known_points_are_named_and_scaled() -> None:
     pump = PROFILES["city.pump"]
     point = pump.point("speed")
-    assert point.modbus is not None
-    (best, *_) = decode([423], address=point.modbus.address, fc=4, profiles=[pump])
+    (best, *_) = decode([423], address=ModbusAddress.of(point).address, fc=4, profiles=[pump])
     assert (best.point, best.value, best.unit) == ("speed", 42.3, "Hz")
 
 

@@ -17,6 +17,7 @@ from edge.tools import pointlist
 from edge.tools.profile_files import render
 from edge.tools.profiles import known_profiles
 from protocols.errors import ConfigError
+from protocols.model.address.modbus import ModbusAddress
 from protocols.model.device import Profile
 
 PROFILES = known_profiles()
@@ -117,16 +118,15 @@ def test_a_list_of_somebody_elses(separator: str, tmp_path: Path) -> None:
     profile = pointlist.read(path, id="my.meter")
     first, second = profile.points
     assert (first.name.zh, first.name.en, first.unit) == ("A相电压", "A相电压", "V")
-    assert first.modbus is not None
-    assert (first.modbus.fc, first.modbus.address, first.modbus.order) == (4, 0, "CDAB")
-    assert second.modbus is not None
-    assert (second.scale, second.modbus.address) == (0.01, 40)
+    address = ModbusAddress.of(first)
+    assert (address.fc, address.address, address.order) == (4, 0, "CDAB")
+    assert (second.scale, ModbusAddress.of(second).address) == (0.01, 40)
 
 
 def test_manuals_numbers_are_taken() -> None:
     profile = pointlist.parse(FILE, "key,name,type,register\nu,Voltage,u16,40011\n", id="my.meter")
-    assert profile.points[0].modbus is not None
-    assert (profile.points[0].modbus.fc, profile.points[0].modbus.address) == (3, 10)
+    address = ModbusAddress.of(profile.points[0])
+    assert (address.fc, address.address) == (3, 10)
 
 
 HEAD = "#id,my.meter\nkey,name.en,type,fc,address,scale,labels,alarms\n"

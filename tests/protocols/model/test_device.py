@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from protocols.model.device import ModbusAddress
+from protocols.model.address.modbus import ModbusAddress
 
 
 @pytest.mark.parametrize(

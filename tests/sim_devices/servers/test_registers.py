@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocols.model.device import PointProfile, WordOrder
+from protocols.model.datatypes import WordOrder
+from protocols.model.device import PointProfile
 from sim_devices.servers.registers import decode, encode, sentinel, to_raw
 
 ORDERS: tuple[WordOrder, ...] = get_args(WordOrder)

@@ -25,6 +25,7 @@ from protocols.field.camera.onvif import Onvif
 from protocols.field.camera.pullpoint import Event, corrected, events
 from protocols.field.camera.settings import CameraSettings
 from protocols.field.camera.soap import password_digest
+from protocols.model.address.camera import CameraAddress
 from protocols.model.clock import SECOND_US, from_datetime, now_us
 from protocols.model.quality import Quality
 from sim_devices.faults import WrongClock, parse_fault
@@ -72,7 +73,7 @@ async def running(
 
 
 def points(made: Driver) -> dict[str, BoundPoint]:
-    return {p.profile.camera.measure: p for p in made.devices[0].points if p.profile.camera}
+    return {CameraAddress.of(point.profile).measure: point for point in made.devices[0].points}
 
 
 @asynccontextmanager

@@ -16,7 +16,8 @@ from protocols.errors import DeviceRefused
 from protocols.field.modbus.decode import BlockDecoder
 from protocols.field.modbus.encode import encode
 from protocols.field.modbus.planner import merge, span_of
-from protocols.model.device import REGISTERS, Limits
+from protocols.model.datatypes import REGISTERS
+from protocols.model.device import Limits
 from protocols.model.quality import Quality
 from protocols.model.reading import Readings
 from tests.protocols.field.devices import bind, profile

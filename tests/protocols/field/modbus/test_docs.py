@@ -15,7 +15,9 @@ from edge.opening import open_plan
 from protocols.field.base import BoundDevice, BoundPoint
 from protocols.field.modbus import ModbusSettings
 from protocols.field.modbus.planner import plan_device
-from protocols.model.device import DataType, Limits, PointProfile, Profile
+from protocols.model.address.modbus import ModbusAddress
+from protocols.model.datatypes import DataType
+from protocols.model.device import Limits, PointProfile, Profile
 
 PAGE = Path(__file__).parents[4] / "docs" / "modbus.md"
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -51,7 +53,7 @@ def test_points_are_shown_as_a_profile_takes_them() -> None:
     (points,) = [yaml.safe_load(example)["points"] for example in EXAMPLES if "points:" in example]
     head = {"id": "a", "vendor": "v", "model": "m", "name": points[0]["name"], "version": 1, "kind": "meter"}
     made = Profile.model_validate({**head, "protocol": "modbus", "points": points})
-    shown = [(point.modbus.fc, point.modbus.address) for point in made.points if point.modbus]
+    shown = [(address.fc, address.address) for address in map(ModbusAddress.of, made.points)]
     assert shown == [(3, 0), (3, 10), (4, 3059), (3, 20), (3, 30), (3, 40), (3, 50), (3, 60)]
     assert len(plan_device(BoundDevice("d", made, tuple(starmap(bound, enumerate(made.points)))))) > 0
     told = set(re.findall(r"`([a-z0-9]+)`", TEXT))

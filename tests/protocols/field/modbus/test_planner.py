@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from protocols.errors import ConfigError
 from protocols.field.base import BoundDevice
 from protocols.field.modbus.planner import Block, capacity, merge, plan_device, span_of, split
-from protocols.model.device import REGISTERS, Limits
+from protocols.model.datatypes import REGISTERS
+from protocols.model.device import Limits
 from tests.protocols.field.devices import bind, profile
 
 TYPES = [*REGISTERS, "ascii"]

@@ -16,7 +16,8 @@ from protocols.field.mqtt.commands import Asked, command_of
 from protocols.field.mqtt.formats import big_endian, row, unpack
 from protocols.field.mqtt.payload import MISSING, source_time
 from protocols.field.mqtt.routes import MOST_IDS, Routes
-from protocols.model.device import MqttAddress, MqttBytes, MqttState, WordOrder
+from protocols.model.address.mqtt import MqttAddress, MqttBytes, MqttState
+from protocols.model.datatypes import WordOrder
 from protocols.model.quality import Quality
 from protocols.model.reading import Readings
 from tests.protocols.field.devices import bind, profile, rows
@@ -29,8 +30,8 @@ def routes(**points: dict[str, Any]) -> Routes:
     made = Routes()
     specs = [{"key": key, "type": spec.pop("type", "f64"), "mqtt": spec} for key, spec in points.items()]
     for point in bind(profile("mqtt", specs), {}).points:
-        assert point.profile.mqtt is not None
-        made.add(point, point.profile.mqtt.topic, point.profile.mqtt)
+        address = MqttAddress.of(point.profile)
+        made.add(point, address.topic, address)
     return made
 
 

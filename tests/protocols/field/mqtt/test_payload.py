@@ -25,6 +25,7 @@ from protocols.field.mqtt.payload import (
 )
 from protocols.field.mqtt.routes import Routes, covers
 from protocols.field.mqtt.scan import Heard, describe
+from protocols.model.address.mqtt import MqttAddress
 from protocols.model.clock import from_datetime
 from protocols.model.quality import Quality
 from protocols.model.reading import Readings
@@ -163,8 +164,7 @@ def test_covering_is_matching_everything(wide: list[str], narrow: list[str], top
 def routes(*points: dict[str, Any]) -> Routes:
     made = Routes()
     for point in bind(profile("mqtt", list(points)), {}).points:
-        address = point.profile.mqtt
-        assert address is not None
+        address = MqttAddress.of(point.profile)
         made.add(point, address.topic, address)
     return made
 

@@ -16,6 +16,7 @@ from protocols.errors import ConfigError, Rejected
 from protocols.field.opcua.parts import NO_SUCH_ELEMENT, NO_SUCH_FIELD, pick, put, steps, type_name
 from protocols.field.opcua.values import sample
 from protocols.field.scanning import Found
+from protocols.model.address.opcua import OpcUaAddress
 from protocols.model.device import Profile
 from protocols.model.quality import Quality
 from tests.protocols.field.devices import bind, driver, profile
@@ -101,8 +102,7 @@ def test_a_drafted_profile_is_whole_and_its_keys_are_one_each() -> None:
     made = Profile.model_validate(yaml.safe_load(text))
     assert [point.key for point in made.points][:2] == ["level", "p2-level"]
     assert len({point.key for point in made.points}) == len(made.points) == 6
-    assert made.points[3].opcua is not None
-    assert made.points[3].opcua.part == "[0]"
+    assert OpcUaAddress.of(made.points[3]).part == "[0]"
     assert len(left) == 1
     assert "State" in left[0]
     assert not any(point.writable for point in made.points)

@@ -20,8 +20,9 @@ from protocols.field.opcua.last_values import LastValues
 from protocols.field.opcua.limits import Limits
 from protocols.field.opcua.subscribing import Subscription
 from protocols.field.opcua.table import Table
+from protocols.model.address.opcua import OpcUaAddress
 from protocols.model.clock import SECOND_US
-from protocols.model.device import OpcUaAddress, PointProfile
+from protocols.model.device import point_model
 from tests.protocols.field.devices import bind, driver, profile, rows
 
 DOCS = Path(__file__).parents[4] / "docs" / "opcua.md"
@@ -153,6 +154,6 @@ def test_the_page_names_every_option_and_its_examples_are_whole() -> None:
             OpcUaSettings.model_validate(connection["settings"])
             checked += 1
         for point in example.get("points", ()):
-            PointProfile.model_validate(point)
+            point_model("opcua").model_validate(point)
             checked += 1
     assert checked >= 2

@@ -15,7 +15,8 @@ from pydantic import ValidationError
 
 from protocols.field.snmp.settings import SnmpParams, SnmpSettings
 from protocols.field.snmp.values import Held, sample, to_write
-from protocols.model.device import PointProfile
+from protocols.model.address.snmp import SnmpAddress
+from protocols.model.device import PointProfile, point_model
 from protocols.model.quality import Quality
 from sim_devices.profiles import find_profile
 from sim_devices.servers import snmp_ber as ber
@@ -24,7 +25,7 @@ PAGE = (Path(__file__).parents[4] / "docs" / "snmp.md").read_text(encoding="utf-
 
 
 def point(kind: str, **address: Any) -> PointProfile:
-    return PointProfile.model_validate(
+    return point_model("snmp").model_validate(
         {"key": "x", "name": {"zh": "点", "en": "X"}, "type": kind, "snmp": {"oid": "1.3.6.1.1.0", **address}}
     )
 
@@ -84,17 +85,17 @@ def test_texts_and_bits() -> None:
 
 def test_written_values_have_their_syntax() -> None:
     truth = point("bool")
-    assert [to_write(truth, truth.snmp, one) for one in (1.0, 0.0)] == [1, 2]  # type: ignore[arg-type]
+    assert [to_write(truth, SnmpAddress.of(truth), one) for one in (1.0, 0.0)] == [1, 2]
     text = point("f64", write_as="octets")
-    assert to_write(text, text.snmp, 23.5) == b"23.5"  # type: ignore[arg-type]
+    assert to_write(text, SnmpAddress.of(text), 23.5) == b"23.5"
     count = point("u32", write_as="unsigned")
     for wrong in (-1.0, 1.5, 2.0**32, math.inf, "many"):
         with pytest.raises(ValueError, match="number"):
-            to_write(count, count.snmp, wrong)  # type: ignore[arg-type]
+            to_write(count, SnmpAddress.of(count), wrong)
     place = point("text", write_as="ip")
-    assert to_write(place, place.snmp, "192.0.2.1") == "192.0.2.1"  # type: ignore[arg-type]
+    assert to_write(place, SnmpAddress.of(place), "192.0.2.1") == "192.0.2.1"
     with pytest.raises(ValueError, match="IPv4"):
-        to_write(place, place.snmp, "192.0.2.256")  # type: ignore[arg-type]
+        to_write(place, SnmpAddress.of(place), "192.0.2.256")
 
 
 GOLDEN = {
@@ -161,5 +162,10 @@ def test_every_setting_is_told_and_every_example_is_taken() -> None:
     blocks = [yaml.safe_load(part.split("```")[0]) for part in PAGE.split("```yaml\n")[1:]]
     for line in blocks[0]["connections"]:
         SnmpSettings.model_validate(line["settings"])
-    points = [PointProfile.model_validate(one) for one in blocks[1]["points"]]
-    assert [one.key for one in points if one.snmp] == ["charge", "input-voltage", "lamp-fault", "relay"]
+    points = [point_model("snmp").model_validate(one) for one in blocks[1]["points"]]
+    assert [one.key for one in points] == [
+        "charge",
+        "input-voltage",
+        "lamp-fault",
+        "relay",
+    ]

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from protocols.field.registry import driver_class
-from protocols.model.device import PointProfile
+from protocols.model.device import point_model
 
 DOCS = Path(__file__).parents[4] / "docs"
 PAGES = ("mqtt.md", "sparkplug.md")
@@ -35,7 +35,7 @@ def test_every_example_is_valid(page: str) -> None:
         for device in example.get("devices", []):
             protocols[device["connection"]].Params.model_validate(device["params"])
         for point in example.get("points", []):
-            PointProfile.model_validate(point)
+            point_model(page.removesuffix(".md")).model_validate(point)
 
 
 @pytest.mark.parametrize("page", PAGES)
