@@ -16,6 +16,7 @@ from edge.console.worker import Worker
 from edge.house import House
 from edge.tools.decode import Fit, Guess, decode, fits
 from edge.tools.profiles import known_profiles
+from protocols.model.address.registry import ADDRESSES
 from protocols.model.clock import SECOND_US
 from protocols.model.device import Profile
 
@@ -25,7 +26,10 @@ SHOWN: Final = 60
 
 
 class ProfileView(msgspec.Struct, frozen=True, kw_only=True):
-    """A device model that can be named in the gateway file; `own` says that it is not a shipped one."""
+    """A device model that can be named in the gateway file.
+
+    params: what tells its devices apart on a line, with an example of each.
+    """
 
     id: str
     name: Words
@@ -35,6 +39,7 @@ class ProfileView(msgspec.Struct, frozen=True, kw_only=True):
     protocol: str
     version: int
     points: int
+    params: dict[str, str | int]
 
 
 class DecodeRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -114,4 +119,5 @@ def _view(profile: Profile) -> ProfileView:
         protocol=profile.protocol,
         version=profile.version,
         points=len(profile.points),
+        params=dict(ADDRESSES.find(profile.protocol).params),
     )

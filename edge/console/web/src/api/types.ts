@@ -267,6 +267,8 @@ export interface Profile {
   kind: string
   protocol: string
   points: number
+  /** What tells its devices apart on a line, with an example of each. */
+  params: Record<string, string | number>
 }
 
 export interface Found {
