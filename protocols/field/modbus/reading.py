@@ -127,7 +127,8 @@ class Reader:
         """Read a plan part by part. After a silence nothing more is asked: what is left is BadTimeout too."""
         if plan.lesson != plan.unit.lesson:
             self._relay(plan)
-        if plan.learn_again_us and self._clock() >= plan.learn_again_us:
+        # A clock that was put back does not hold it up.
+        if plan.learn_again_us and not 0 < plan.learn_again_us - self._clock() <= LEARN_AGAIN_US:
             plan.learn_again_us = 0
             for part in plan.parts:
                 part.refused = None

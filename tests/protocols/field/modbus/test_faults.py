@@ -200,6 +200,19 @@ async def test_a_hole_is_found_remembered_and_tried_again_later() -> None:
         assert len(server.seen) - before == 1, "without a hole it is one request again"
 
 
+@pytest.mark.parametrize("jump_s", [-400 * 86_400, 400 * 86_400])
+async def test_a_clock_that_jumps_stamps_what_follows_and_holds_nothing_up(jump_s: int) -> None:
+    registers = {0: 100, 2: 102}
+    now = [1_790_000_000 * SECOND_US]
+    async with line(memory(registers), unit(words(0, 1, 2)), clock=lambda: now[0]) as (_, made, [task]):
+        assert rows(await made.read(task))[1][1] == Quality.BAD_CONFIGURATION_ERROR
+        registers[1] = 101
+        now[0] += jump_s * SECOND_US
+        seen = await made.read(task)
+        assert set(seen.time_us.tolist()) == {now[0]}
+        assert rows(seen) == {at: (100.0 + at, Quality.GOOD) for at in range(3)}
+
+
 async def test_a_gap_that_does_not_exist_costs_one_cut_and_a_look() -> None:
     registers = {at: at for at in (0, 1, 2, 20, 21)}
     async with line(memory(registers), unit(words(0, 1, 2, 20, 21))) as (server, made, [task]):
