@@ -78,7 +78,7 @@ def line_settings(entry: Mapping[str, Any], url: str, tls_folder: Path) -> dict[
     """Return a line's settings for a simulator's address; simulators ask for no password."""
     before = entry.get("settings") or {}
     transport = before.get("transport", "tcp") if entry["protocol"] == "modbus" else "tcp"
-    if transport == "rtu":
+    if transport in ("rtu", "ascii"):
         # A pseudo-terminal has no speed; what the file says of it stays true.
         return {**before, "device": url.removeprefix("serial:")}
     place = SIMULATORS.find(entry["protocol"]).settings_at(url)

@@ -62,7 +62,8 @@ def modbus(
     ] = None,
     units: Annotated[str, typer.Option(help="Unit ids: 1-32, or 1,5,9-12.")] = "1-247",
     transport: Annotated[
-        str | None, typer.Option(help="How an address is spoken to: tcp, rtu-over-tcp, udp or tls.")
+        str | None,
+        typer.Option(help="How it is spoken to: tcp, rtu-over-tcp, udp, tls; a serial port: rtu, ascii."),
     ] = None,
     baud: Annotated[
         str, typer.Option(help="Speeds of a serial port that are tried, with commas.", metavar="BAUDS")
@@ -312,9 +313,11 @@ def modbus_line(
     if host is None:
         raise Rejected("address", "say where: HOST[:PORT], a serial port, or --gateway FILE --connection KEY")
     if serial or host.startswith(("/", "./", "COM")):
-        if transport not in (None, "rtu"):
-            raise Rejected("address", f"a serial port is spoken to by rtu, not by {transport}")
-        return {"transport": "rtu", "device": host}
+        if transport not in (None, "rtu", "ascii"):
+            raise Rejected("address", f"a serial port is spoken to by rtu or ascii, not by {transport}")
+        # Seven bits are the standard's for ASCII (Serial Line V1.02, 2.5.2).
+        bits = {"data_bits": 7} if transport == "ascii" else {}
+        return {"transport": transport or "rtu", "device": host, **bits}
     if transport not in (None, "tcp", "rtu-over-tcp", "udp", "tls"):
         raise Rejected("address", f"--transport {transport!r} is none of tcp, rtu-over-tcp, udp, tls")
     name, port = address(host, 802 if transport == "tls" else 502)

@@ -164,8 +164,10 @@ def _forms(wanted: ScanRequest, line: dict[str, Any]) -> list[Form]:
     """Return the speeds and parities to try; nothing for the line as it is. Raises Problem (`serial`)."""
     if not wanted.bauds and not wanted.parities:
         return []
-    if line.get("transport") != "rtu":
-        raise Problem(422, "serial", "only a serial line (transport rtu) has speeds and parities to try")
+    if line.get("transport") not in ("rtu", "ascii"):
+        raise Problem(
+            422, "serial", "only a serial line (transport rtu or ascii) has speeds and parities to try"
+        )
     bauds = wanted.bauds or [int(line.get("baud", 9600))]
     parities: list[str] = [*wanted.parities] or [str(line.get("parity", "none"))]
     return [(baud, parity) for baud in bauds for parity in parities]

@@ -105,7 +105,7 @@ def _baud(connection: BoundConnection, behind: int | None) -> int | None:
     """Return the speed of a Modbus line: its own where it is serial, else of the lines behind gateways."""
     if connection.driver.protocol != "modbus":
         return None
-    if getattr(connection.settings, "transport", "") == "rtu":
+    if getattr(connection.settings, "transport", "") in ("rtu", "ascii"):
         return int(getattr(connection.settings, "baud", 9600))
     return behind
 

@@ -29,10 +29,15 @@ def device(
     ] = None,
     transport: Annotated[
         str,
-        typer.Option(help="How a Modbus device is reached: tcp, rtu, rtu-over-tcp, tls, udp or dial-in."),
+        typer.Option(
+            help="How a Modbus device is reached: tcp, rtu, ascii, rtu-over-tcp, tls, udp or dial-in."
+        ),
     ] = "tcp",
     tty: Annotated[
-        str, typer.Option(help="With rtu: path of the pseudo-terminal; one in a temporary folder without it.")
+        str,
+        typer.Option(
+            help="With rtu or ascii: path of the pseudo-terminal; one in a temporary folder without it."
+        ),
     ] = "",
     registration: Annotated[
         str, typer.Option(help="With dial-in: what it says first, text or hex:01 02.")

@@ -2,7 +2,7 @@
 
 tcp, rtu-over-tcp, tls    PortDoor       listens
 udp                       DatagramDoor   listens
-rtu                       SerialDoor     a pseudo-terminal under a path of its own
+rtu, ascii                SerialDoor     a pseudo-terminal under a path of its own
 dial-in                   DialDoor       calls the gateway, says its registration, calls again when cut
 """
 
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from sim_devices.servers.base import listen
-from sim_devices.servers.modbus_frames import Asked, Frames, MbapFrames, NotModbus, RtuFrames
+from sim_devices.servers.modbus_frames import AsciiFrames, Asked, Frames, MbapFrames, NotModbus, RtuFrames
 
 Send = Callable[[bytes], None]
 Serve = Callable[[Frames, Asked, Send], None]
@@ -185,13 +185,15 @@ class DatagramDoor(Door, asyncio.DatagramProtocol):
 class SerialDoor(Door):
     """A serial line: one end of a pseudo-terminal, the other under `path`."""
 
-    def __init__(self, serve: Serve, welcome: Callable[[], bool], path: str, what: str) -> None:
+    def __init__(
+        self, serve: Serve, welcome: Callable[[], bool], path: str, what: str, frames: Frames
+    ) -> None:
         super().__init__(serve, welcome)
         self._what = what
         self._wanted = path
         self._path = Path(path)
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._frames = RtuFrames()
+        self._frames = frames
         self._buffer = bytearray()
         self._ours, self._theirs = -1, -1
 
@@ -325,7 +327,9 @@ def door(
         case "udp":
             return DatagramDoor(serve, welcome, host, port)
         case "rtu":
-            return SerialDoor(serve, welcome, str(settings.get("device") or ""), what)
+            return SerialDoor(serve, welcome, str(settings.get("device") or ""), what, RtuFrames())
+        case "ascii":
+            return SerialDoor(serve, welcome, str(settings.get("device") or ""), what, AsciiFrames())
         case "dial-in":
             if not port:
                 raise ValueError("transport dial-in calls a gateway: say the port it listens on with --port")
@@ -337,5 +341,6 @@ def door(
             )
             return DialDoor(serve, welcome, host, port, said, str(settings.get("frames", "rtu")))
     raise ValueError(
-        f"transport {transport!r} is none of tcp, rtu, rtu-over-tcp, tls, udp, dial-in; choose one of them"
+        f"transport {transport!r} is none of tcp, rtu, ascii, rtu-over-tcp, tls, udp, dial-in; "
+        "choose one of them"
     )

@@ -1,14 +1,16 @@
-"""Frames as a device reads them: MBAP (TCP, TLS, UDP) and RTU (serial lines, DTUs). Each cuts requests out.
+"""Frames as a device reads them: MBAP (TCP, TLS, UDP), RTU (serial, DTUs), ASCII. Each cuts requests out.
 
     MBAP   transaction | protocol = 0 | length | unit   function | data…      big-endian
            2 bytes     | 2            | 2      | 1      1        | ≤ 252
     RTU    unit  function  data…  CRC (polynomial A001h, low byte first)      lengths follow from the function
+    ASCII  ":"  the same in hexadecimal digits, LRC for CRC  CR LF
 
 Written from the specifications, apart from the gateway's: an error in one shows in the other.
 """
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -97,6 +99,27 @@ class RtuFrames:
         """Sign the answer with its CRC."""
         body = bytes((asked.unit,)) + pdu
         return body + checksum(body)
+
+
+class AsciiFrames:
+    """ASCII on a serial line. What is no frame between a colon and its CR LF is passed over."""
+
+    silent_to_strangers = True
+    _frame = re.compile(rb":((?:[0-9A-F]{2}){3,255})\r\n")
+
+    def cut(self, buffer: bytearray) -> Iterator[Asked]:
+        """Believe the LRC: all bytes with it make 0 in eight bits."""
+        found = list(self._frame.finditer(bytes(buffer)))
+        del buffer[: buffer.rfind(b"\n") + 1]
+        for match in found:
+            frame = bytes.fromhex(match[1].decode())
+            if sum(frame) % 256 == 0:
+                yield Asked(frame[0], frame[1:-1])
+
+    def answer(self, asked: Asked, pdu: bytes) -> bytes:
+        """Write the digits."""
+        body = bytes((asked.unit, *pdu))
+        return b":%s%02X\r\n" % (body.hex().upper().encode(), (256 - sum(body) % 256) % 256)
 
 
 def checksum(body: bytes) -> bytes:

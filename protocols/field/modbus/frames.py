@@ -4,6 +4,7 @@
            2 bytes     | 2            | 2      | 1      1 … 253
     RTU    unit  PDU      CRC, low byte first                             serial lines, TCP without header
            1     1 … 253  2
+    ASCII  :  unit  PDU  LRC  CR LF                                       serial lines; two hex digits a byte
 
 (Messaging on TCP/IP v1.0b 3.1; Serial Line V1.02 2.5.1; Application Protocol V1.1b3.) pymodbus gives the
 questions' bytes and the CRC. Its framers are not used: the RTU one throws away a right answer that comes in
@@ -12,6 +13,7 @@ one burst with a late one, and a late answer of the same unit it takes for the r
 
 from __future__ import annotations
 
+import binascii
 import struct
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -102,6 +104,10 @@ class Framing(ABC):
         """Whether bytes of the unit that was asked came and were no frame, or no header where one must be."""
 
     @abstractmethod
+    def size(self, pdu: int) -> int:
+        """Return how many bytes go over the wire for a PDU of so many."""
+
+    @abstractmethod
     def wrap(self, question: Question, number: int) -> bytes:
         """Return the frame of a question; `number` is 1 to 65535."""
 
@@ -117,6 +123,10 @@ class Mbap(Framing):
     """Modbus/TCP: every answer carries the transaction id of its question."""
 
     numbered = True
+
+    def size(self, pdu: int) -> int:
+        """Add the header."""
+        return pdu + _MBAP.size
 
     def wrap(self, question: Question, number: int) -> bytes:
         """Put the header before the PDU."""
@@ -155,6 +165,10 @@ class Rtu(Framing):
 
     numbered = False
 
+    def size(self, pdu: int) -> int:
+        """Add unit and CRC."""
+        return pdu + 3
+
     def wrap(self, question: Question, number: int) -> bytes:
         """Put the unit before the PDU and the CRC behind it."""
         del number
@@ -185,6 +199,49 @@ class Rtu(Framing):
             self.strays += 1
             self.damaged |= own
         return None
+
+
+class Ascii(Framing):
+    """ASCII: an answer is known as one of RTU is, by an LRC and no CRC (Serial Line V1.02, 2.5.2)."""
+
+    numbered = False
+
+    def size(self, pdu: int) -> int:
+        """Two digits for each byte of unit, PDU and LRC, between colon and CR LF."""
+        return 2 * (pdu + 2) + 3
+
+    def wrap(self, question: Question, number: int) -> bytes:
+        """Write the digits."""
+        del number
+        body = bytes((question.unit,)) + question.pdu
+        return b":" + (body + lrc(body)).hex().upper().encode() + b"\r\n"
+
+    def take(self, buffer: bytearray, question: Question, number: int) -> bytes | None:
+        """Look at each line that has ended, from its last colon on: a colon always begins anew."""
+        del number
+        while (end := buffer.find(b"\r\n")) >= 0:
+            digits = bytes(buffer[:end]).rpartition(b":")[2]
+            del buffer[: end + 2]
+            try:
+                frame = binascii.unhexlify(digits)
+            except binascii.Error:
+                frame = b""
+            if len(frame) < 4 or lrc(frame[:-1]) != frame[-1:]:
+                self.damaged |= digits[:4].upper() == b"%02X%02X" % (question.unit, question.fc)
+                continue
+            pdu = frame[1:-1]
+            own = frame[0] == question.unit and pdu[0] & 0x7F == question.fc
+            if own and question.fits(pdu):
+                return pdu
+            self.strays += 1
+            self.damaged |= own
+        del buffer[:-_MOST]
+        return None
+
+
+def lrc(body: bytes) -> bytes:
+    """Return the checksum of an ASCII frame: the two's complement of the sum of its bytes, in one."""
+    return bytes((-sum(body) & 0xFF,))
 
 
 def crc(body: bytes) -> bytes:

@@ -18,7 +18,7 @@ from protocols.errors import BadFrame, ConnectionLost, DeviceTimeout
 from protocols.field.modbus.answers import BUSY
 from protocols.field.modbus.dial_in import DialInWire
 from protocols.field.modbus.frames import Answer, Question
-from protocols.field.modbus.settings import ModbusSettings
+from protocols.field.modbus.settings import SERIAL, ModbusSettings
 from protocols.field.modbus.wires import Ear, SerialWire, TcpWire, Wire, network_wire
 from protocols.model.device import Limits
 from protocols.model.quality import Quality
@@ -145,7 +145,9 @@ class Line:
         self._number = self._number % _NUMBERS + 1
         frame = self._framing.wrap(question, self._number)
         # What the line itself takes is not the device's time.
-        time_s = limits.timeout_ms / 1000 + self._wire.seconds(len(frame) + question.answer_bytes + 3)
+        time_s = limits.timeout_ms / 1000 + self._wire.seconds(
+            len(frame) + self._framing.size(question.answer_bytes)
+        )
         strays = self._framing.strays
         sent = loop.time()
         self.requests += 1
@@ -287,7 +289,7 @@ _OURS: Final = "closed by the gateway, to be opened again"
 
 def line_of(settings: ModbusSettings, limits: list[Limits], units: int = 1) -> Line:
     """Return the line of some settings, closed. The longest pauses of its devices hold for all of them."""
-    if settings.transport == "rtu":
+    if settings.transport in SERIAL:
         wire: Wire = SerialWire(settings)
     elif settings.transport == "dial-in":
         wire = DialInWire(settings)

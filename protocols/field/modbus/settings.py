@@ -12,24 +12,28 @@ from pydantic_core import InitErrorDetails
 
 from protocols.model.strict import Strict
 
-Transport = Literal["tcp", "rtu", "rtu-over-tcp", "tls", "udp", "dial-in"]
+Transport = Literal["tcp", "rtu", "ascii", "rtu-over-tcp", "tls", "udp", "dial-in"]
 Parity = Literal["none", "even", "odd"]
 
 PORTS: Final[dict[Transport, int]] = {"tcp": 502, "udp": 502, "tls": 802, "rtu-over-tcp": 502}
 """Registered with IANA: 502 (mbap), 802 (mbap-s). Serial servers and DTUs have ports of their own."""
+SERIAL: Final = ("rtu", "ascii")
+"""The transports of a serial port."""
 _NETWORK: Final = frozenset({"host", "port"})
+_PORT: Final = frozenset({"device", "baud", "parity", "stop_bits", "data_bits", "echo"})
 _OWN: Final[dict[Transport, frozenset[str]]] = {
     "tcp": _NETWORK,
     "udp": _NETWORK,
     "rtu-over-tcp": _NETWORK,
     "tls": _NETWORK | {"ca_file", "certificate", "key", "server_name", "check_host"},
-    "rtu": frozenset({"device", "baud", "parity", "stop_bits", "data_bits", "echo"}),
+    "rtu": _PORT,
+    "ascii": _PORT,
     "dial-in": _NETWORK | {"registration", "remote", "heartbeat", "wait_s", "frames"},
 }
 """The settings that belong to a transport; all others but the quirks are mistakes there."""
 _NEEDED: Final[dict[str, tuple[str, ...]]] = {
     "tcp": ("host",), "udp": ("host",), "rtu-over-tcp": ("host",), "tls": ("host",),
-    "rtu": ("device",), "dial-in": ("host", "port"),
+    "rtu": ("device",), "ascii": ("device",), "dial-in": ("host", "port"),
 }  # fmt: skip
 _QUIRKS: Final = frozenset(
     {"transport", "pause_after_connect_ms", "pause_between_requests_ms", "one_request_per_connection"}
@@ -39,7 +43,9 @@ _QUIRKS: Final = frozenset(
 class ModbusSettings(Strict):
     """How a Modbus line is reached. All devices of the connection share it, and wait for one another."""
 
-    transport: Transport = Field(default="tcp", description="tcp, rtu, rtu-over-tcp, tls, udp or dial-in")
+    transport: Transport = Field(
+        default="tcp", description="tcp, rtu, ascii, rtu-over-tcp, tls, udp or dial-in"
+    )
     host: str | None = Field(
         default=None,
         min_length=1,
@@ -105,16 +111,18 @@ class ModbusSettings(Strict):
     def _whole(self) -> ModbusSettings:
         own = _OWN[self.transport]
         for name in sorted(self.model_fields_set - own - _QUIRKS):
-            homes = " or ".join(kind for kind in get_args(Transport) if name in _OWN[kind])
+            homes = " or ".join(f"`transport: {kind}`" for kind in get_args(Transport) if name in _OWN[kind])
             raise ValueError(
-                f"{name!r} does not belong to transport {self.transport!r}; remove it, "
-                f"or write `transport: {homes}`"
+                f"{name!r} does not belong to transport {self.transport!r}; remove it, or write {homes}"
             )
-        if self.data_bits == 7:
-            raise ValueError("Modbus RTU needs 8 data bits, 7 are of Modbus ASCII; write `data_bits: 8`")
+        if self.data_bits == 7 and self.transport != "ascii":
+            raise ValueError(
+                "Modbus RTU needs 8 data bits, 7 are of Modbus ASCII; write `data_bits: 8`, "
+                "or `transport: ascii`"
+            )
         if self.transport == "dial-in":
             self._dial_in()
-        if self.one_request_per_connection and self.transport in ("rtu", "udp", "dial-in"):
+        if self.one_request_per_connection and self.transport in (*SERIAL, "udp", "dial-in"):
             raise ValueError(
                 f"transport {self.transport!r} cannot connect anew for each request; "
                 "remove `one_request_per_connection`"
@@ -145,7 +153,7 @@ class ModbusSettings(Strict):
     @property
     def occupies(self) -> str:
         """What only one connection can have: a serial port, or a DTU that dials in; "" where it is shared."""
-        if self.transport == "rtu":
+        if self.transport in SERIAL:
             return f"serial port {self.device}"
         if self.transport == "dial-in":
             who = self.registration or self.remote or "any DTU"

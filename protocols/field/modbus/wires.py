@@ -1,6 +1,6 @@
 """Wires: where the bytes of a line go. Each opens, sends and closes; what comes is told to an Ear.
 
-    TcpWire      tcp, rtu-over-tcp, tls        SerialWire   rtu
+    TcpWire      tcp, rtu-over-tcp, tls        SerialWire   rtu, ascii
     UdpWire      udp                           DialInWire   dial-in, see `dial_in`
 
 A wire knows nothing of questions: order, pauses and time limits are the line's (`line`).
@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from protocols.errors import ConnectionLost
-from protocols.field.modbus.frames import Framing, Mbap, Rtu
+from protocols.field.modbus.frames import Ascii, Framing, Mbap, Rtu
 from protocols.field.modbus.settings import ModbusSettings
 from protocols.model.quality import Quality
 
@@ -176,9 +176,12 @@ class SerialWire(Wire):
 
     def __init__(self, settings: ModbusSettings) -> None:
         path = settings.device or ""
-        super().__init__(f"Modbus RTU {path} {settings.baud} {_form(settings)}", Rtu())
+        text = settings.transport == "ascii"
+        name = f"Modbus {settings.transport.upper()} {path} {settings.baud} {_form(settings)}"
+        super().__init__(name, Ascii() if text else Rtu())
         self._path, self._settings = path, settings
-        self.gap_s = gap_s(settings.baud)
+        # A colon begins a frame of ASCII, whatever was before it.
+        self.gap_s = 0.0 if text else gap_s(settings.baud)
         self._transport: serialx.BaseSerialTransport | None = None
         self._closing: serialx.BaseSerialTransport | None = None
 
@@ -188,6 +191,8 @@ class SerialWire(Wire):
         import serialx  # noqa: PLC0415 - only who has a serial line carries it
 
         settings = self._settings
+        # A pseudo-terminal has neither parity nor 7 bits, and the C library refuses them there.
+        bare = _is_pseudo(self._path)
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 self._transport, _ = await serialx.create_serial_connection(
@@ -195,8 +200,9 @@ class SerialWire(Wire):
                     lambda: ear,
                     self._path,
                     baudrate=settings.baud,
-                    parity=serialx.Parity(_parity(settings, self._path)),
+                    parity=serialx.Parity("N" if bare else settings.parity[0].upper()),
                     stopbits=serialx.StopBits(settings.stop_bits),
+                    byte_size=8 if bare else settings.data_bits,
                     exclusive=True,
                 )
         except (OSError, TimeoutError, ValueError, serialx.SerialException) as error:
@@ -280,9 +286,8 @@ def _tls_words(error: ssl.SSLError) -> str:
     return getattr(error, "verify_message", "") or (error.reason or str(error)).lower().replace("_", " ")
 
 
-def _parity(settings: ModbusSettings, path: str) -> str:
-    """Return the parity to ask for; the C library refuses it on a pseudo-terminal, which has none."""
-    return "N" if os.path.realpath(path).startswith("/dev/pts/") else settings.parity[0].upper()
+def _is_pseudo(path: str) -> bool:
+    return os.path.realpath(path).startswith("/dev/pts/")
 
 
 def _form(settings: ModbusSettings) -> str:

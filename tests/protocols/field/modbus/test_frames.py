@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocols.errors import BadFrame
-from protocols.field.modbus.frames import Mbap, Question, Rtu, crc
+from protocols.field.modbus.frames import Ascii, Framing, Mbap, Question, Rtu, crc, lrc
 
 READ = Question(1, bytes.fromhex("03 0004 0002"))
 ANSWER = bytes.fromhex("03 04 43 66 33 33")
@@ -58,9 +58,44 @@ def test_the_right_answer_is_found_behind_everything_else(before: list[bytes], c
     assert found == ANSWER
 
 
+def text(unit: int, pdu: bytes) -> bytes:
+    frame = bytes((unit,)) + pdu
+    return b":" + (frame + lrc(frame)).hex().upper().encode() + b"\r\n"
+
+
+def test_a_vector_of_ascii() -> None:
+    """Serial Line V1.02, 2.5.2: two digits for each byte; the LRC makes the sum of all bytes 0."""
+    assert Ascii().wrap(Question(1, bytes.fromhex("03 0004 0001")), 7) == b":010300040001F7\r\n"
+    assert len(text(1, ANSWER)) == Ascii().size(len(ANSWER))
+
+
+@given(
+    st.lists(noise | others.map(lambda frame: text(frame[0], frame[1:-2])) | st.just(b":0103"), max_size=4),
+    st.lists(st.integers(0, 80), max_size=6),
+)
+def test_the_right_text_is_found_behind_everything_else(before: list[bytes], cuts: list[int]) -> None:
+    stream = b"".join(before) + text(1, ANSWER)
+    framing, buffer, found = Ascii(), bytearray(), None
+    at = 0
+    for cut in [*sorted(cuts), len(stream)]:
+        buffer += stream[at:cut]
+        at = max(at, cut)
+        found = found or framing.take(buffer, READ, 1)
+    assert found == ANSWER
+
+
+@given(st.integers(0, 8 * len(text(1, ANSWER)) - 1))
+def test_one_flipped_bit_of_a_text_makes_no_other_value(bit: int) -> None:
+    """A digit that only becomes a small letter says the same."""
+    wire = bytearray(text(1, ANSWER))
+    wire[bit // 8] ^= 1 << bit % 8
+    assert Ascii().take(wire, READ, 1) in (None, ANSWER)
+
+
 @given(st.binary(max_size=300))
 def test_noise_never_makes_it_fail(data: bytes) -> None:
-    for framing in (Rtu(), Mbap()):
+    framings: tuple[Framing, ...] = (Rtu(), Mbap(), Ascii())
+    for framing in framings:
         buffer = bytearray(data)
         try:
             found = framing.take(buffer, READ, 1)

@@ -52,8 +52,12 @@ class RtuOverTcp(ModbusHarness):
 class Tls(ModbusHarness):
     """Modbus/TCP Security: the device asks the gateway for its certificate."""
 
+    def files(self) -> Path:
+        """Return where the device has its certificate and key."""
+        return certificates()
+
     def server(self, units: list[SimDevice]) -> Any:
-        files = certificates()
+        files = self.files()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(files / "device.pem", files / "device.key")
         context.load_verify_locations(files / "ca.pem")
@@ -99,6 +103,16 @@ class Serial(RtuOverTcp):
         return {"transport": "rtu", "device": path, "baud": 115_200, "parity": "even"}
 
 
+class Ascii(Serial):
+    """The same with frames of text."""
+
+    def server(self, units: list[SimDevice]) -> Any:
+        return ModbusTcpServer(units, framer=FramerType.ASCII, address=("127.0.0.1", 0))
+
+    def settings(self, port: int) -> dict[str, Any]:
+        return {**super().settings(port), "transport": "ascii", "data_bits": 7}
+
+
 class DialIn(RtuOverTcp):
     """A DTU that calls the gateway and registers."""
 
@@ -113,7 +127,7 @@ class DialIn(RtuOverTcp):
         }  # fmt: skip
 
 
-TRANSPORTS = (RtuOverTcp, Tls, Udp, Serial, DialIn)
+TRANSPORTS = (RtuOverTcp, Tls, Udp, Serial, Ascii, DialIn)
 
 
 class SerialCable:
