@@ -72,6 +72,7 @@ def describe(plan: Plan, tasks: dict[str, tuple[ReadTask, ...]]) -> dict[str, An
             {
                 "connection": connection.key,
                 "protocol": connection.driver.protocol,
+                "remarks": list(connection.driver(connection.settings, connection.devices).remarks()),
                 "requests_per_second": round(
                     sum(task.requests / plan.periods[task.period] for task in own), 3
                 ),
@@ -190,6 +191,8 @@ def _print(summary: dict[str, Any], busy: dict[str, Budget]) -> None:
             how = "measured" if budget.measured else "estimated"
             cost += f", busy {_percent(budget.share)} of the time ({how})"
         typer.echo(f"\n{line['connection']} ({line['protocol']}): {len(line['devices'])} devices, {cost}")
+        for remark in line["remarks"]:
+            typer.echo(f"  {remark}")
         for device in line["devices"]:
             cycle = ", ".join(f"{n} {period}" for period, n in device["requests_per_cycle"].items())
             typer.echo(

@@ -17,6 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+ROLE_OID = x509.ObjectIdentifier("1.3.6.1.4.1.50316.802.1")
+ROLE = "Operator"
+"""What the gateway's certificate claims to be (Security v21, 8.1); the simulator enforces no roles."""
 FILES = ("ca.pem", "device.pem", "device.key", "gateway.pem", "gateway.key")
 _DAYS = 365
 
@@ -63,14 +66,17 @@ def make(folder: Path, host: str) -> None:
     (folder / "ca.pem").write_bytes(authority.public_bytes(Encoding.PEM))
     for who in ("device", "gateway"):
         key = ec.generate_private_key(ec.SECP256R1())
-        signed = (
+        builder = (
             begun(f"citynerve-sim {who}", key)
             .add_extension(x509.SubjectAlternativeName([_name(host)]), critical=False)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(root.public_key()), critical=False
             )
-            .sign(root, hashes.SHA256())
         )
+        if who == "gateway":
+            role = bytes((0x0C, len(ROLE))) + ROLE.encode()
+            builder = builder.add_extension(x509.UnrecognizedExtension(ROLE_OID, role), critical=False)
+        signed = builder.sign(root, hashes.SHA256())
         (folder / f"{who}.pem").write_bytes(signed.public_bytes(Encoding.PEM))
         secret = folder / f"{who}.key"
         secret.touch(mode=0o600)

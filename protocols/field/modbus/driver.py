@@ -43,7 +43,7 @@ from protocols.field.modbus.frames import Question
 from protocols.field.modbus.line import Line, line_of
 from protocols.field.modbus.planner import is_bits, merge, span_of
 from protocols.field.modbus.reading import Part, Plan, Reader
-from protocols.field.modbus.settings import ModbusParams, ModbusSettings
+from protocols.field.modbus.settings import SERIAL, ModbusParams, ModbusSettings
 from protocols.model.address.modbus import ModbusAddress
 from protocols.model.clock import Clock, now_us
 from protocols.model.device import Limits
@@ -84,6 +84,11 @@ class ModbusDriver(Driver):
         self._units = {d.key: ModbusParams.model_validate(dict(d.params)).unit for d in devices}
         self._line = line or line_of(settings, list(self._limits.values()), len(set(self._units.values())))
         self._reader = Reader(self._line, clock)
+        self._remarks: tuple[str, ...] = ()
+        if settings.certificate is not None:
+            from protocols.field.modbus.role import remark  # noqa: PLC0415 - cryptography, for TLS only
+
+            self._remarks = (remark(settings.certificate),)
         self._multiple_only: set[int] = set()
         """Units that answered FC 5 or 6 with `illegal function` and are written with 15 and 16 instead."""
         self._without_mask: set[int] = set()
@@ -93,6 +98,10 @@ class ModbusDriver(Driver):
     def line(self) -> Line:
         """The open line, for a scan that shares it between two reads."""
         return self._line
+
+    def remarks(self) -> tuple[str, ...]:
+        """Return which role the gateway's own certificate carries, where it has one."""
+        return self._remarks
 
     async def open(self) -> None:
         """Connect; waits the longest `pause_after_connect_ms` of the devices behind."""
@@ -174,7 +183,7 @@ class ModbusDriver(Driver):
     def _check_units(self) -> None:
         """Raise ConfigError for devices on unit 0 of a serial line: nobody answers the broadcast."""
         settings: ModbusSettings = self.settings  # type: ignore[assignment]
-        if settings.transport not in ("rtu", "rtu-over-tcp"):
+        if settings.transport not in (*SERIAL, "rtu-over-tcp"):
             return
         mistakes = [
             Mistake(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,12 +18,13 @@ from edge.tools.scan import scan_modbus
 from protocols.errors import ConfigError, ConnectionLost
 from protocols.field.base import Driver
 from protocols.field.modbus import ModbusDriver, ModbusSettings
+from protocols.field.modbus.role import certificate_role, remark
 from protocols.field.scanning import Found
 from protocols.model.clock import now_us
 from protocols.model.quality import Quality
 from sim_devices.profiles import find_profile
 from sim_devices.runner import Simulation, simulating
-from sim_devices.servers.modbus_tls import make
+from sim_devices.servers.modbus_tls import ROLE, make
 from sim_devices.solo import SoloWorld
 from tests.ports import free_port
 from tests.protocols.field.devices import bind, driver, profile, rows
@@ -63,6 +65,27 @@ async def test_a_device_of_another_authority_or_another_name_is_not_spoken_to(tm
             with pytest.raises(ConnectionLost, match=r"not trusted.*ca_file"):
                 async with opened({**good, **wrong}):
                     pass
+
+
+async def test_a_device_of_a_new_authority_is_spoken_to_once_the_files_are_exchanged(tmp_path: Path) -> None:
+    class Renewed(Tls):
+        def files(self) -> Path:
+            return tmp_path / "renewed"
+
+    make(tmp_path / "renewed", "127.0.0.1")
+    own = tmp_path / "own"
+    shutil.copytree(certificates(), own)
+    names = {"ca_file": own / "ca.pem", "certificate": own / "gateway.pem", "key": own / "gateway.key"}
+    async with Tls().running() as harness, opened({**harness.settings(harness.proxy.port), **names}) as made:
+        assert await value(made) == (-205.0, Quality.GOOD)
+    async with Renewed().running() as harness:
+        settings = {**harness.settings(harness.proxy.port), **names}
+        with pytest.raises(ConnectionLost, match=r"not trusted.*ca_file"):
+            async with opened(settings):
+                pass
+        shutil.copytree(tmp_path / "renewed", own, dirs_exist_ok=True)
+        async with opened(settings) as made:
+            assert await value(made) == (-205.0, Quality.GOOD)
 
 
 async def test_a_gateway_without_its_certificate_is_sent_away() -> None:
@@ -171,6 +194,18 @@ async def test_a_server_of_another_project_is_read_and_written() -> None:
         server.stop()
 
 
+def test_the_role_of_the_own_certificate_is_told(tmp_path: Path) -> None:
+    files = certificates()
+    assert certificate_role(files / "gateway.pem") == ROLE
+    assert certificate_role(files / "device.pem") == ""
+    assert "no Modbus role" in remark(files / "device.pem")
+    (tmp_path / "broken.pem").write_text("no certificate")
+    assert "renew" in remark(tmp_path / "broken.pem")
+    settings = ModbusSettings.model_validate(Tls().settings(802))
+    assert "'Operator'" in ModbusDriver(settings, ()).remarks()[0]
+    assert ModbusDriver(ModbusSettings(host="h"), ()).remarks() == ()
+
+
 # ---- simulators and scans on each of them ----
 
 
@@ -188,7 +223,7 @@ async def units(**asked: Any) -> list[Found]:
     return [event async for event in scan_modbus(**asked) if isinstance(event, Found)]
 
 
-@pytest.mark.parametrize("transport", ["tcp", "rtu", "rtu-over-tcp", "tls", "udp", "dial-in"])
+@pytest.mark.parametrize("transport", ["tcp", "rtu", "ascii", "rtu-over-tcp", "tls", "udp", "dial-in"])
 async def test_the_simulator_serves_what_the_gateway_reads(transport: str, tmp_path: Path) -> None:
     port = free_port() if transport == "dial-in" else 0
     line = {"device": str(tmp_path / "tty"), "registration": "hex:AA", "tls_folder": str(certificates())}
@@ -198,8 +233,8 @@ async def test_the_simulator_serves_what_the_gateway_reads(transport: str, tmp_p
             "host": "127.0.0.1",
             "port": simulation.ports["device"],
         }
-        if transport == "rtu":
-            place = {"transport": "rtu", "device": line["device"]}
+        if transport in ("rtu", "ascii"):
+            place = {"transport": transport, "device": line["device"]}
         elif transport == "dial-in":
             place |= {"registration": "hex:AA", "wait_s": 20}
         elif transport == "tls":
