@@ -312,7 +312,7 @@ def modbus_line(
         return written
     if host is None:
         raise Rejected("address", "say where: HOST[:PORT], a serial port, or --gateway FILE --connection KEY")
-    if serial or host.startswith(("/", "./", "COM")):
+    if serial or host.startswith(("/", "./", "COM", "rfc2217://")):
         if transport not in (None, "rtu", "ascii"):
             raise Rejected("address", f"a serial port is spoken to by rtu or ascii, not by {transport}")
         # Seven bits are the standard's for ASCII (Serial Line V1.02, 2.5.2).

@@ -54,7 +54,9 @@ class ModbusSettings(Strict):
     port: int | None = Field(default=None, ge=1, le=65535, description="502 where not given, 802 with TLS")
 
     device: str | None = Field(
-        default=None, min_length=1, description="serial port, best by its id: /dev/serial/by-id/usb-…"
+        default=None,
+        min_length=1,
+        description="serial port, best by its id: /dev/serial/by-id/usb-…; or rfc2217://HOST:PORT",
     )
     baud: int = Field(default=9600, ge=300, le=4_000_000)
     parity: Parity = "none"

@@ -32,6 +32,16 @@ _KEEP_ALIVE: Final = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, 
 """Seconds (user timeout: milliseconds) until the kernel gives up a peer that vanished without a word."""
 
 
+_AT_THIS_MACHINE: Final = (
+    "check the cable, `ls -l /dev/serial/by-id`, that no other program has it, "
+    "and that the gateway's user is in the group `dialout`"
+)
+_AT_A_SERVER: Final = (
+    "check host and port, and that the serial server speaks RFC 2217 (one in transparent mode: "
+    "`transport: rtu-over-tcp`)"
+)
+
+
 class Ear(asyncio.Protocol, asyncio.DatagramProtocol):
     """Hands on what one opening of a wire brings: bytes, and once its end in words."""
 
@@ -206,11 +216,7 @@ class SerialWire(Wire):
                     exclusive=True,
                 )
         except (OSError, TimeoutError, ValueError, serialx.SerialException) as error:
-            raise self.lost(
-                error,
-                "check the cable, `ls -l /dev/serial/by-id`, that no other program has it, "
-                "and that the gateway's user is in the group `dialout`",
-            ) from error
+            raise self.lost(error, _AT_A_SERVER if "://" in self._path else _AT_THIS_MACHINE) from error
 
     def send(self, data: bytes) -> None:
         """Hand the frame to the port."""

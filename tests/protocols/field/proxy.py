@@ -55,8 +55,8 @@ class Proxy:
             self._writers.add(far_writer)
             try:
                 async with asyncio.TaskGroup() as group:
-                    group.create_task(self._pump(reader, far_writer))
-                    group.create_task(self._pump(far_reader, writer))
+                    group.create_task(self._forth(reader, far_writer, writer))
+                    group.create_task(self._back(far_reader, writer))
             finally:
                 await self._drop(far_writer)
         except (OSError, asyncio.CancelledError):
@@ -64,6 +64,17 @@ class Proxy:
         finally:
             await self._drop(writer)
             self._tasks.discard(task)
+
+    async def _forth(
+        self, reader: asyncio.StreamReader, far: asyncio.StreamWriter, near: asyncio.StreamWriter
+    ) -> None:
+        """Carry what the driver sends; `near` is for answers of one's own."""
+        del near
+        await self._pump(reader, far)
+
+    async def _back(self, far: asyncio.StreamReader, near: asyncio.StreamWriter) -> None:
+        """Carry what the server answers."""
+        await self._pump(far, near)
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):

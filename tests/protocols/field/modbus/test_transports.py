@@ -28,7 +28,7 @@ from sim_devices.servers.modbus_tls import ROLE, make
 from sim_devices.solo import SoloWorld
 from tests.ports import free_port
 from tests.protocols.field.devices import bind, driver, profile, rows
-from tests.protocols.field.modbus.transports import Dtu, RtuOverTcp, Tls, certificates
+from tests.protocols.field.modbus.transports import Dtu, Rfc2217, RtuOverTcp, Tls, certificates
 
 WORD = profile("modbus", [{"key": "p", "type": "i16", "modbus": {"fc": 3, "address": 2}}])
 
@@ -104,6 +104,17 @@ async def test_certificates_that_cannot_be_read_are_named(tmp_path: Path) -> Non
     with pytest.raises(ConnectionLost, match="check `ca_file`"):
         async with opened({"transport": "tls", "host": "127.0.0.1", "port": 1, "ca_file": broken}):
             pass
+
+
+# ---- serial servers ----
+
+
+async def test_the_port_of_a_serial_server_gets_the_speed_and_form_of_the_line() -> None:
+    async with Rfc2217().running() as harness, opened(harness.settings(harness.proxy.port)) as made:
+        assert await value(made) == (-205.0, Quality.GOOD)
+        speed, even = (19_200).to_bytes(4, "big"), b"\x03"
+        told = harness.proxy.told
+        assert (told[1], told[2], told[3], told[4]) == (speed, b"\x08", even, b"\x01")
 
 
 # ---- DTUs ----

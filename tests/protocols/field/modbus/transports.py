@@ -20,6 +20,7 @@ from pymodbus.simulator import SimDevice
 
 from sim_devices.servers.modbus_tls import make
 from tests.ports import free_port
+from tests.protocols.field.modbus.access_server import AccessServer
 from tests.protocols.field.modbus.harness import ModbusHarness
 from tests.protocols.field.udp import UdpProxy
 
@@ -113,6 +114,16 @@ class Ascii(Serial):
         return {**super().settings(port), "transport": "ascii", "data_bits": 7}
 
 
+class Rfc2217(RtuOverTcp):
+    """The port of a serial server, by RFC 2217."""
+
+    def line(self, port: int) -> Any:
+        return AccessServer(port)
+
+    def settings(self, port: int) -> dict[str, Any]:
+        return {"transport": "rtu", "device": f"rfc2217://127.0.0.1:{port}", "baud": 19_200, "parity": "even"}
+
+
 class DialIn(RtuOverTcp):
     """A DTU that calls the gateway and registers."""
 
@@ -127,7 +138,7 @@ class DialIn(RtuOverTcp):
         }  # fmt: skip
 
 
-TRANSPORTS = (RtuOverTcp, Tls, Udp, Serial, Ascii, DialIn)
+TRANSPORTS = (RtuOverTcp, Tls, Udp, Serial, Ascii, Rfc2217, DialIn)
 
 
 class SerialCable:

@@ -1,0 +1,53 @@
+"""A serial server that speaks RFC 2217: Telnet in which the client sets the port's speed and form."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+
+from tests.protocols.field.proxy import Proxy
+
+IAC, SB, SE, COM_PORT = b"\xff", b"\xfa", b"\xf0", b"\x2c"
+_ANSWERS = {b"\xfb": b"\xfd", b"\xfd": b"\xfb"}
+"""WILL is answered by DO, DO by WILL."""
+_WORD = re.compile(
+    rb"\xff\xff|\xff\xfa\x2c(?P<command>.)(?P<value>(?:[^\xff]|\xff\xff)*)\xff\xf0"
+    rb"|\xff(?P<verb>[\xfb\xfd])(?P<option>.)|[^\xff]+",
+    re.DOTALL,
+)
+
+
+class AccessServer(Proxy):
+    """Carries bytes to and from an RTU server; `told` is what it was told of the port, by command."""
+
+    def __init__(self, upstream: int) -> None:
+        super().__init__(upstream)
+        self.told: dict[int, bytes] = {}
+
+    async def _forth(
+        self, reader: asyncio.StreamReader, far: asyncio.StreamWriter, near: asyncio.StreamWriter
+    ) -> None:
+        buffer = b""
+        with contextlib.suppress(OSError):
+            while data := await reader.read(4096):
+                buffer += data
+                at = 0
+                while word := _WORD.match(buffer, at):
+                    at = word.end()
+                    if word["command"]:
+                        self.told[word["command"][0]] = word["value"]
+                        done = bytes((word["command"][0] + 100,)) + word["value"]
+                        near.write(IAC + SB + COM_PORT + done + IAC + SE)
+                    elif word["verb"]:
+                        near.write(IAC + _ANSWERS[word["verb"]] + word["option"])
+                    else:
+                        far.write(word[0].replace(IAC + IAC, IAC))
+                buffer = buffer[at:]
+        far.close()
+
+    async def _back(self, far: asyncio.StreamReader, near: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await far.read(4096):
+                near.write(data.replace(IAC, IAC + IAC))
+        near.close()
