@@ -2,7 +2,7 @@
 import { computed } from 'vue'
 import { useDirectory } from '@/directory'
 import type { Name } from '@/api/types'
-import { useWords } from './index'
+import { i18n, useWords } from './index'
 
 /** UCUM codes that are written differently on a screen than in a file. */
 const UNITS: Record<string, string> = {
@@ -19,35 +19,53 @@ export interface Shown {
   labels?: Record<string, Name>
 }
 
+const { city } = useDirectory()
+const zone = computed(() => city.value?.time_zone ?? Intl.DateTimeFormat().resolvedOptions().timeZone)
+const tag = computed(() => (i18n.global.locale.value === 'zh' ? 'zh-CN' : 'en-GB'))
+
+/** A formatter is dear to make: one for the whole page, and a new one only where language or zone changes. */
+function times(options: Intl.DateTimeFormatOptions) {
+  return computed(() => new Intl.DateTimeFormat(tag.value, { timeZone: zone.value, hourCycle: 'h23', ...options }))
+}
+const clockTime = times({ hour: '2-digit', minute: '2-digit', second: '2-digit' })
+const dayTime = times({ month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit' })
+const fullTime = times({ year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit' })
+const day = times({ year: 'numeric', month: 'short', day: 'numeric', weekday: 'short' })
+const dayKey = times({ year: 'numeric', month: '2-digit', day: '2-digit' })
+const zoneTime = times({ timeZoneName: 'long' })
+const numbers = computed(() => ({ tag: tag.value, made: new Map<number, Intl.NumberFormat>() }))
+
+function numberFormat(digits: number): Intl.NumberFormat {
+  const { tag, made } = numbers.value
+  let format = made.get(digits)
+  if (!format) made.set(digits, (format = new Intl.NumberFormat(tag, { minimumFractionDigits: digits, maximumFractionDigits: digits })))
+  return format
+}
+
+const MINUTE_MS = 60_000
+let today = { minute: 0, by: dayKey.value, key: '' }
+
+/** Whether a moment is of today; what today is, is asked once a minute. */
+function isToday(date: Date): boolean {
+  const minute = Math.floor(Date.now() / MINUTE_MS)
+  if (today.minute !== minute || today.by !== dayKey.value) today = { minute, by: dayKey.value, key: dayKey.value.format(minute * MINUTE_MS) }
+  return today.by.format(date) === today.key
+}
+
 export function useFormat() {
-  const { t, name, locale } = useWords()
-  const { city } = useDirectory()
-  const zone = computed(() => city.value?.time_zone ?? Intl.DateTimeFormat().resolvedOptions().timeZone)
-  const tag = computed(() => (locale.value === 'zh' ? 'zh-CN' : 'en-GB'))
-
-  function times(options: Intl.DateTimeFormatOptions) {
-    return computed(() => new Intl.DateTimeFormat(tag.value, { timeZone: zone.value, hourCycle: 'h23', ...options }))
-  }
-  const clockTime = times({ hour: '2-digit', minute: '2-digit', second: '2-digit' })
-  const dayTime = times({ month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit' })
-  const fullTime = times({ year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit' })
-  const day = times({ year: 'numeric', month: 'short', day: 'numeric', weekday: 'short' })
-  const dayKey = times({ year: 'numeric', month: '2-digit', day: '2-digit' })
-
-  const zoneTime = times({ timeZoneName: 'long' })
-
+  const { t, name } = useWords()
   const at = (value: string | number) => new Date(value)
 
   /** The hour today, the day before that. */
   function time(value: string | number | null | undefined): string {
     if (value === null || value === undefined) return '—'
     const date = at(value)
-    return dayKey.value.format(date) === dayKey.value.format(new Date()) ? clockTime.value.format(date) : dayTime.value.format(date)
+    return isToday(date) ? clockTime.value.format(date) : dayTime.value.format(date)
   }
 
   function number(value: number, decimals?: number | null): string {
     const digits = Math.abs(value) >= 1e6 ? 0 : decimals ?? (Number.isInteger(value) ? 0 : Math.abs(value) >= 100 ? 1 : 2)
-    return new Intl.NumberFormat(tag.value, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value)
+    return numberFormat(digits).format(value)
   }
 
   /** A value in words: its label where it has one, else the number; no unit. */

@@ -4,7 +4,7 @@ import { api, type Query } from '@/api/client'
 import { type Resource, useResource } from '@/api/resource'
 import type { Alarm, Page } from '@/api/types'
 import { useWords } from '@/i18n'
-import { useLive } from '@/live/feed'
+import { useAlarmNews } from '@/live/alarmNews'
 import { useAct } from '@/parts/act'
 
 export type AlarmFilter = 'active' | 'unacked' | 'open' | 'closed' | 'all' | 'shelved'
@@ -32,30 +32,28 @@ function belongs(alarm: Alarm, query: Query): boolean {
 
 export interface LiveAlarms extends Resource<Page<Alarm>> {
   alarms: ComputedRef<Alarm[]>
-  more: () => Promise<void>
 }
 
-export function useAlarms(query: () => Query): LiveAlarms {
+/** The newest alarms of a filter, as many as `limit` says. */
+export function useAlarms(query: () => Query & { limit: number }): LiveAlarms {
   const list = useResource((signal) => api.get<Page<Alarm>>('/alarms', query(), signal), query)
-  useLive('alarm', (alarm) => {
+  useAlarmNews((changed) => {
     const page = list.data.value
     if (!page) return
-    const others = page.items.filter((item) => item.id !== alarm.id)
-    const had = others.length < page.items.length
-    const fits = belongs(alarm, query())
-    if (!had && !fits) return
-    const items = fits ? [...others, alarm].sort((a, b) => b.raised_at.localeCompare(a.raised_at)) : others
-    const total = page.total == null ? page.total : page.total + Number(fits) - Number(had)
-    list.data.value = { ...page, items, total }
+    const items = new Map(page.items.map((item) => [item.id, item]))
+    let total = page.total
+    for (const alarm of changed) {
+      const had = items.delete(alarm.id)
+      const fits = belongs(alarm, query())
+      if (fits) items.set(alarm.id, alarm)
+      if (total != null) total += Number(fits) - Number(had)
+    }
+    const newest = [...items.values()].sort((a, b) => b.raised_at.localeCompare(a.raised_at)).slice(0, query().limit)
+    list.data.value = { ...page, items: newest, total }
+    // Others that were open all along come up when many of these are over.
+    if (newest.length < Math.min(query().limit, total ?? 0) / 2) void list.reload()
   })
-  async function more(): Promise<void> {
-    const page = list.data.value
-    if (!page?.next_cursor) return
-    const next = await api.get<Page<Alarm>>('/alarms', { ...query(), cursor: page.next_cursor })
-    const known = new Set(page.items.map((item) => item.id))
-    list.data.value = { ...next, items: [...page.items, ...next.items.filter((item) => !known.has(item.id))] }
-  }
-  return { ...list, alarms: computed(() => list.data.value?.items ?? []), more }
+  return { ...list, alarms: computed(() => list.data.value?.items ?? []) }
 }
 
 /** Acknowledge, shelve and unshelve, with a word about how it went. */

@@ -3,6 +3,7 @@ import { type InjectionKey, inject, onScopeDispose, provide, reactive, ref, shal
 import { api } from '@/api/client'
 import { useResource } from '@/api/resource'
 import type { Alarm, Case, Gateway, MapHeat, Overview, Page, Site } from '@/api/types'
+import { useAlarmNews } from '@/live/alarmNews'
 import { serverNow, useLive } from '@/live/feed'
 import { withItem } from '@/live/newest'
 
@@ -42,8 +43,7 @@ function make() {
     if (now.readings_per_s !== null) rates.value = [...rates.value, now.readings_per_s].slice(-MOST_RATES)
   })
   let waiting = 0
-  useLive('alarm', (alarm) => {
-    heard.alarm = serverNow()
+  function alarmTold(alarm: Alarm): void {
     const page = alarms.data.value
     const before = page?.items.find((item) => item.id === alarm.id)
     if (page) alarms.data.value = withItem(page, alarm, (item) => item.raised_at, { fits: alarm.state !== 'NORM', most: MOST_ALARMS })
@@ -53,6 +53,10 @@ function make() {
     } else if (before?.active && !alarm.active) note({ key: `${alarm.id}-`, at: alarm.cleared_at ?? new Date(serverNow()).toISOString(), kind: 'cleared', alarm })
     else if (before && !before.acked && alarm.acked) note({ key: `${alarm.id}a`, at: alarm.acked_at ?? new Date(serverNow()).toISOString(), kind: 'acked', alarm })
     if (urgent.value?.id === alarm.id) urgent.value = alarm.acked || !alarm.active ? null : alarm
+  }
+  useAlarmNews((changed) => {
+    heard.alarm = serverNow()
+    changed.forEach(alarmTold)
     waiting ||= window.setTimeout(() => {
       waiting = 0
       void sites.reload()

@@ -2,6 +2,7 @@
 import { onScopeDispose, ref, shallowRef, watch } from 'vue'
 import { ApiError, api, type Query } from '@/api/client'
 import type { Alarm, Page } from '@/api/types'
+import { useAlarmNews } from '@/live/alarmNews'
 import { onReload, serverNow, useLive } from '@/live/feed'
 import type { Sort } from './filter'
 
@@ -25,8 +26,6 @@ export function useRows(options: RowsOptions) {
   const complete = ref(false)
   const error = shallowRef<ApiError | null>(null)
   let abort: AbortController | null = null
-  let waiting = new Map<string, Alarm>()
-  let frame = 0
   let loadedAt = 0
   let later = 0
 
@@ -70,21 +69,15 @@ export function useRows(options: RowsOptions) {
     list.value = order
     version.value++
   }
-  function flush(): void {
-    frame = 0
+  useAlarmNews((changed) => {
     const now = serverNow()
-    for (const alarm of waiting.values()) {
+    for (const alarm of new Map(changed.map((one) => [one.id, one])).values()) {
       if (options.fits(alarm, now)) {
         // Beyond what is loaded, older ones come with their page.
         if (complete.value || rows.has(alarm.id) || place(alarm) < order.length) put(alarm)
       } else take(alarm.id)
     }
-    waiting = new Map()
     show()
-  }
-  useLive('alarm', (alarm) => {
-    waiting.set(alarm.id, alarm)
-    frame ||= requestAnimationFrame(flush)
   })
 
   async function load(): Promise<void> {
@@ -149,7 +142,6 @@ export function useRows(options: RowsOptions) {
   })
   onScopeDispose(() => {
     abort?.abort()
-    cancelAnimationFrame(frame)
     window.clearTimeout(later)
   })
   void load()
