@@ -163,6 +163,8 @@ async def _running(app: FastAPI, config: Config, database: Database, clock: Cloc
     )
     link = LinkRoutes(gateways, declarations, ingest, outbox, packages, MediaIntake(snapshots, clock), clock)
     app.include_router(link.router)
+    # The gateways' few paths first: a router tries one after the other, and gateways ask most.
+    app.router.routes.insert(0, app.router.routes.pop())
     console.mount(app, map_style=config.map_style)
     keeping = keeper(config, database.url)
     timers = (

@@ -16,7 +16,7 @@ from central.casebook.lifecycle import FINAL_CASE_STATES, EventState, TaskState
 from central.casebook.models import Case, Event, EventAlarm, Task, Unit
 from central.kernel.problem import not_found
 from central.store.paging import newest_first
-from central.store.reach import at_sites
+from central.store.reach import among, at_sites
 
 OpenOrClosed = Literal["open", "closed", "all"]
 
@@ -34,7 +34,7 @@ async def links(session: AsyncSession, alarms: Collection[str]) -> dict[str, Lin
     statement = (
         select(EventAlarm.alarm, Event.id, Event.case_id)
         .join(Event, Event.id == EventAlarm.event_id)
-        .where(EventAlarm.alarm.in_(alarms))
+        .where(among(EventAlarm.alarm, alarms))
     )
     return {alarm: Link(event, case) for alarm, event, case in await session.execute(statement)}
 

@@ -21,6 +21,7 @@ from central.casebook.lifecycle import step as next_row
 from central.casebook.models import Case, Event, EventAlarm, RaisedAlarm, Task, Unit
 from central.casebook.numbers import next_number
 from central.kernel.problem import not_found
+from central.store.reach import among
 from protocols.errors import Rejected
 from protocols.model.alarm import Priority
 from protocols.model.chain import START
@@ -61,7 +62,7 @@ async def alarms_raised(
         return []
     now = now or to_datetime(now_us())
     await session.execute(select(func.pg_advisory_xact_lock(_INTAKE_LOCK)))
-    known = await session.scalars(select(EventAlarm.alarm).where(EventAlarm.alarm.in_(urgent)))
+    known = await session.scalars(select(EventAlarm.alarm).where(among(EventAlarm.alarm, urgent)))
     for alarm_id in known:
         del urgent[alarm_id]
     changed: dict[str, Event] = {}

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, or_, select
+from sqlalchemy import ColumnElement, Row, and_, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from central.live import alarm_covers, alarm_overlays
@@ -20,6 +21,7 @@ from central.live.alarm_overlays import in_force
 from central.live.alarm_rows import AlarmRow, JournalRow, OverlayRow
 from central.live.alarm_rules import Rules
 from central.live.desk_rows import CoverRow
+from central.store.reach import among
 from central.store.registry import Device, Point
 from protocols.errors import Rejected, WireError
 from protocols.model.alarm import (
@@ -61,7 +63,8 @@ class Intake:
         self._now = to_datetime(received_us)
         self._rows: dict[str, AlarmRow] = {}
         self._by_rule: defaultdict[str, list[AlarmRow]] = defaultdict(list)
-        self._journal: list[JournalRow] = []
+        self._journal: list[dict[str, Any]] = []
+        """Rows that nobody looks at again here: they are written without being made objects."""
         self._rules = Rules(session, gateway)
         self._points: dict[str, Row[str, int, str, str, str]] = {}
         """Id, series, device, unit and site of those that new occurrences name."""
@@ -77,7 +80,7 @@ class Intake:
         # Locked in one order, so that nothing waits crosswise: what is named, and what it may supersede.
         known = await self._session.scalars(
             select(AlarmRow)
-            .where(or_(AlarmRow.id.in_(ids), and_(AlarmRow.rule_id.in_(raised), *self._returned())))
+            .where(or_(among(AlarmRow.id, ids), and_(among(AlarmRow.rule_id, raised), *self._returned())))
             .order_by(AlarmRow.id)
             .with_for_update()
         )
@@ -92,8 +95,8 @@ class Intake:
             await self._apply(transitions)
         # Rows first, then their history: in a storm two statements write what hundreds of steps have done.
         await self._session.flush()
-        self._session.add_all(self._journal)
-        await self._session.flush()
+        if self._journal:
+            await self._session.execute(insert(JournalRow), self._journal)
 
     async def _read(self, transitions: Sequence[AlarmTransition]) -> None:
         """Read what the steps will ask for, at once: one by one a storm's thousand would take minutes."""
@@ -110,7 +113,7 @@ class Intake:
         found = await self._session.execute(
             select(Point.id, Point.series, Point.device, Point.unit, Device.site)
             .join(Device, Device.id == Point.device)
-            .where(Point.id.in_(wanted))
+            .where(among(Point.id, wanted))
         )
         self._points |= {row.id: row for row in found}
 
@@ -354,17 +357,22 @@ class Intake:
             old.acked_at = old.closed_at = to_datetime(transition.event_us)
             alarm_overlays.bare(old)
             self._journal.append(
-                JournalRow(
-                    alarm=old.id,
-                    at=to_datetime(transition.event_us),
-                    recorded_at=self._now,
-                    event=AlarmEvent.ACT.value,
-                    from_state=AlarmState.RTNUN.value,
-                    to_state=AlarmState.NORM.value,
-                    actor="system",
-                    comment=f"superseded by occurrence {row.id}",
-                    late=False,
-                )
+                {
+                    "alarm": old.id,
+                    "at": to_datetime(transition.event_us),
+                    "recorded_at": self._now,
+                    "event": AlarmEvent.ACT.value,
+                    "from_state": AlarmState.RTNUN.value,
+                    "to_state": AlarmState.NORM.value,
+                    "actor": "system",
+                    "comment": f"superseded by occurrence {row.id}",
+                    "value": None,
+                    "quality": None,
+                    "number": None,
+                    "late": False,
+                    "act": "",
+                    "hidden": False,
+                }
             )
             self.applied.changed[old.id] = None
 
@@ -379,22 +387,22 @@ class Intake:
         late: bool,
     ) -> None:
         self._journal.append(
-            JournalRow(
-                alarm=row.id,
-                at=to_datetime(transition.event_us),
-                recorded_at=self._now,
-                event=transition.event.value,
-                from_state=before.value,
-                to_state=after.value,
-                actor=transition.actor or self._gateway,
-                comment=comment,
-                value=transition.value,
-                quality=transition.quality,
-                number=transition.number,
-                late=late,
-                act=transition.act,
-                hidden=row.hidden,
-            )
+            {
+                "alarm": row.id,
+                "at": to_datetime(transition.event_us),
+                "recorded_at": self._now,
+                "event": transition.event.value,
+                "from_state": before.value,
+                "to_state": after.value,
+                "actor": transition.actor or self._gateway,
+                "comment": comment,
+                "value": transition.value,
+                "quality": transition.quality,
+                "number": transition.number,
+                "late": late,
+                "act": transition.act,
+                "hidden": row.hidden,
+            }
         )
 
     def _is_late(self, transition: AlarmTransition) -> bool:

@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from central.live.alarm_rows import AlarmRow, OverlayRow
+from central.store.reach import among
 from protocols.model.alarm import Overlay
 
 BY_PEOPLE = frozenset({Overlay.SHLVD, Overlay.OOSRV})
@@ -74,7 +75,7 @@ async def in_force(
     laid: dict[str, list[OverlayRow]] = {rule: [] for rule in rules}
     for row in await session.scalars(
         select(OverlayRow)
-        .where(OverlayRow.gateway == gateway, OverlayRow.rule_id.in_(laid), OverlayRow.left_at.is_(None))
+        .where(OverlayRow.gateway == gateway, among(OverlayRow.rule_id, laid), OverlayRow.left_at.is_(None))
         .order_by(OverlayRow.id)
     ):
         laid[row.rule_id].append(row)

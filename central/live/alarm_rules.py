@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from central.store.reach import among
 from central.store.registry import RuleRow
 from protocols.model.alarm import Rule
 
@@ -44,9 +45,10 @@ class Rules:
         if not missing:
             return
         bodies: defaultdict[str, dict[str, Any]] = defaultdict(dict)
-        ids = sorted({rule for _, rule in missing})
         for row in await self._session.scalars(
-            select(RuleRow).where(RuleRow.gateway == self._gateway, RuleRow.id.in_(ids))
+            select(RuleRow).where(
+                RuleRow.gateway == self._gateway, among(RuleRow.id, {rule for _, rule in missing})
+            )
         ):
             bodies[row.id][row.declaration] = row.body
         for declaration, rule in missing:

@@ -28,6 +28,7 @@ from central.live.alarm_views import (
     entry,
     view,
 )
+from central.store.reach import among
 from central.store.registry import RuleRow
 from protocols.model.alarm import AlarmTransition
 from protocols.model.command import CommandOutcome
@@ -101,7 +102,7 @@ class AlarmBoard(Answers):
         if not alarm_ids:
             return frozenset()
         async with self._database.session() as session:
-            chosen = select(AlarmRow.site).where(AlarmRow.id.in_(alarm_ids)).distinct()
+            chosen = select(AlarmRow.site).where(among(AlarmRow.id, alarm_ids)).distinct()
             return frozenset(await session.scalars(chosen))
 
     async def worst_by_site(self, sites: Set[str] | None = None) -> dict[str, tuple[str | None, int, int]]:
@@ -136,7 +137,7 @@ class AlarmBoard(Answers):
         async with self._database.session() as session:
             rows = {
                 row.id: row
-                for row in await session.scalars(select(AlarmRow).where(AlarmRow.id.in_(alarm_ids)))
+                for row in await session.scalars(select(AlarmRow).where(among(AlarmRow.id, alarm_ids)))
             }
         for alarm_id in alarm_ids:
             self._bus.publish("alarm", view(rows[alarm_id]))

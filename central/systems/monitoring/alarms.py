@@ -74,9 +74,12 @@ class AlarmDesk:
         """
         async with self._telling:
             new = [view for view in found if self._told.get(view.id, (None,))[0] is not view]
-            for view, shown in zip(new, await self.show(new), strict=True):
+            led = await self._links(new)
+            points = (await self._registry.city()).points
+            for view in new:
+                shown = views.alarm_fields(view, led.get(view.id), points.get(view.point))
                 self._told.pop(view.id, None)
-                self._told[view.id] = view, shown.model_dump_json(by_alias=True).encode()
+                self._told[view.id] = view, msgspec.json.encode(shown, enc_hook=_plain)
             lines = [self._told[view.id][1] for view in found]
             for alarm in list(self._told)[: max(0, len(self._told) - KEPT_LINES)]:
                 del self._told[alarm]
