@@ -1,11 +1,11 @@
-/** Alarms that changed, together: at once when few change, twice a second in a storm, which nobody can read faster. */
+/** Alarms that changed, together: at once when few change, once a second in a storm, which nobody can read faster. */
 import { onScopeDispose } from 'vue'
 import type { Alarm } from '@/api/types'
 import { useLive } from './feed'
 
 const GATHER_MS = 50
 const FEW = 10
-const STORM_MS = 500
+const STORM_MS = 1_000
 
 /** Call `handler` with what changed, in the order in which it came; the same alarm may be told more than once. */
 export function useAlarmNews(handler: (changed: readonly Alarm[]) => void): void {
