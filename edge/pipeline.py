@@ -41,6 +41,8 @@ ALARM_STATE: Final = "alarms"
 TICK_S: Final = 0.1
 MAX_WAITING: Final = 500_000
 """Readings that may wait in memory for shaping, and again for the disk."""
+GATHER_S: Final = 0.5
+"""An alarm is stored at once, those that follow it so soon together: in a storm each would go alone."""
 _RETRY_S: Final = 1.0
 _SLICE: Final = 65_536
 
@@ -75,6 +77,7 @@ class Pipeline:
         self.alarms_open = 0
         self.storage_error: str | None = None
         self._retry_s = 0.0
+        self._gather_s = 0.0
         self._buffer = buffer
         self._clock = clock
         self._stored = stored
@@ -171,6 +174,7 @@ class Pipeline:
         """Do what a person asks of an alarm; empty where it changes nothing. Raises Rejected with a code."""
         steps = self._engine.act(act, self._now())
         self._judged(steps)
+        self._gather_s = 0.0  # who asked waits for the disk
         self._urgent.set()
         return steps
 
@@ -242,16 +246,19 @@ class Pipeline:
             tell(steps)
 
     def _due(self) -> bool:
-        if self._hand.closed and asyncio.get_running_loop().time() < self._retry_s:
+        now_s = asyncio.get_running_loop().time()
+        if self._hand.closed and now_s < self._retry_s:
             return False  # the disk refused a moment ago; judging goes on meanwhile
         rhythm_us = round(self._buffer.rhythm_s() * SECOND_US)
         rows = self._batch_rows if rhythm_us <= self._batch_us else MAX_WAITING // 2
-        if self._hand.urgent or self._hand.rows >= rows:
+        if self._hand.rows >= rows or (self._hand.urgent and now_s >= self._gather_s):
             return True
         return self._hand.ripe(self._clock(), max(self._batch_us, rhythm_us))
 
     async def store(self) -> None:
         """Close the open batch and append it, with the alarms and their state, in one transaction."""
+        if self._hand.urgent:
+            self._gather_s = asyncio.get_running_loop().time() + GATHER_S
         self._close()
         closed = self._hand.closed
         if not closed:
