@@ -44,7 +44,15 @@ async def calls(session: AsyncSession, now: datetime, sites: Set[str] | None = N
 
     sites: only those of alarms at these sites.
     """
-    counted = select(func.count(JournalRow.id)).where(
+    counted = select(func.count(JournalRow.id)).where(*_called(now))
+    if sites is not None:
+        counted = counted.join_from(JournalRow, AlarmRow, AlarmRow.id == JournalRow.alarm)
+        counted = counted.where(*at_sites(AlarmRow.site, sites))
+    return await session.scalar(counted) or 0
+
+
+def _called(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (
         JournalRow.at > now - WINDOW,
         JournalRow.at <= now,
         JournalRow.event == "ACT",
@@ -52,10 +60,6 @@ async def calls(session: AsyncSession, now: datetime, sites: Set[str] | None = N
         JournalRow.hidden.is_(False),
         JournalRow.late.is_(False),
     )
-    if sites is not None:
-        counted = counted.join_from(JournalRow, AlarmRow, AlarmRow.id == JournalRow.alarm)
-        counted = counted.where(*at_sites(AlarmRow.site, sites))
-    return await session.scalar(counted) or 0
 
 
 async def current(session: AsyncSession) -> FoldRow | None:
@@ -73,8 +77,9 @@ async def turn(session: AsyncSession, now: datetime, positions: int) -> tuple[li
     if fold is None:
         if count <= BEGINS * positions:
             return [], False
+        first = await session.scalar(select(func.min(JournalRow.at)).where(*_called(now)))
         fold = FoldRow(
-            kind="auto", since=now - WINDOW, made_at=now, made_by=FLOOD, rate=count,
+            kind="auto", since=first or now, made_at=now, made_by=FLOOD, rate=count,
             reason=f"{count} calls in 10 min at {positions} position(s)",
         )  # fmt: skip
         session.add(fold)

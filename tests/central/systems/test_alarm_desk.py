@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from central.live.alarm_unanswered import unanswered
@@ -181,7 +181,8 @@ async def test_a_storm_folds_into_one_entry_and_comes_out_again(city: Running, g
     (fold,) = told["items"]
     assert (fold["kind"], fold["made_by"], fold["rate"]) == ("auto", "flood", 17)
     assert (fold["alarms"], fold["by_priority"], fold["sites"]) == (16, {"P3": 1, "P4": 15}, 2)
-    assert (told["flood"]["rate"], told["flood"]["since"] is not None) == (17.0, True)
+    assert told["flood"]["rate"] == 17.0
+    assert datetime.fromisoformat(told["flood"]["since"]) == to_datetime(now), "since its first alarm"
     shown = await city.get("/alarms", folded=False)
     assert [item["id"] for item in shown["items"]] == ["urgent"]
     assert (await city.get("/alarms", fold=fold["id"]))["total"] == 16
