@@ -160,10 +160,23 @@ class Mbap(Framing):
         return None
 
 
-class Rtu(Framing):
-    """RTU: an answer is known by its unit, its function code, its length and its CRC, by nothing else."""
+class Serial(Framing):
+    """A serial line's frames: they have no number, and others' answers come by."""
 
     numbered = False
+
+    def answer(self, question: Question, unit: int, pdu: bytes) -> bytes | None:
+        """Return the PDU of a sound frame if it answers the question; else None, and it is counted."""
+        own = unit == question.unit and pdu[0] & 0x7F == question.fc
+        if own and question.fits(pdu):
+            return pdu
+        self.strays += 1
+        self.damaged |= own
+        return None
+
+
+class Rtu(Serial):
+    """RTU: an answer is known by its unit, its function code, its length and its CRC, by nothing else."""
 
     def size(self, pdu: int) -> int:
         """Add unit and CRC."""
@@ -192,19 +205,13 @@ class Rtu(Framing):
                 continue
             del buffer[: at + size]
             at = 0
-            pdu = frame[1:-2]
-            own = frame[0] == question.unit and pdu[0] & 0x7F == question.fc
-            if own and question.fits(pdu):
+            if (pdu := self.answer(question, frame[0], frame[1:-2])) is not None:
                 return pdu
-            self.strays += 1
-            self.damaged |= own
         return None
 
 
-class Ascii(Framing):
+class Ascii(Serial):
     """ASCII: an answer is known as one of RTU is, by an LRC and no CRC (Serial Line V1.02, 2.5.2)."""
-
-    numbered = False
 
     def size(self, pdu: int) -> int:
         """Two digits for each byte of unit, PDU and LRC, between colon and CR LF."""
@@ -229,12 +236,8 @@ class Ascii(Framing):
             if len(frame) < 4 or lrc(frame[:-1]) != frame[-1:]:
                 self.damaged |= digits[:4].upper() == b"%02X%02X" % (question.unit, question.fc)
                 continue
-            pdu = frame[1:-1]
-            own = frame[0] == question.unit and pdu[0] & 0x7F == question.fc
-            if own and question.fits(pdu):
+            if (pdu := self.answer(question, frame[0], frame[1:-1])) is not None:
                 return pdu
-            self.strays += 1
-            self.damaged |= own
         del buffer[:-_MOST]
         return None
 
