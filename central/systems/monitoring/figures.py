@@ -28,7 +28,6 @@ class Figure:
 class Shortlist:
     """What may become a figure in one city: by place (rank of the pattern, kind of site)."""
 
-    city: City
     places: dict[tuple[int, str], Figure]
     place_of: dict[str, tuple[int, str]]
     """Point id -> its place."""
@@ -87,7 +86,7 @@ class Chooser:
             keys.add(point.key)
             if place not in places or _order(figure) < _order(places[place]):
                 places[place] = figure
-        return Shortlist(city, places, place_of, frozenset(keys))
+        return Shortlist(places, place_of, frozenset(keys))
 
 
 def _order(figure: Figure) -> tuple[str, str, str]:
