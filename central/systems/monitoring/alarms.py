@@ -43,11 +43,11 @@ class AlarmDesk:
         """
         city = await self._registry.city()
         page = await self._board.list(query_of(asked, who, city))
-        led = await self._links(page.items)
-        items = [
-            views.alarm_fields(view, led.get(view.id), city.points.get(view.point)) for view in page.items
-        ]
-        answer = {"items": items, "next_cursor": page.next_cursor, "total": page.total}
+        answer = {
+            "items": await self._fields(page.items),
+            "next_cursor": page.next_cursor,
+            "total": page.total,
+        }
         return msgspec.json.encode(answer, enc_hook=_plain)
 
     async def facets(self, asked: AlarmFilter, who: Principal) -> schemas_alarms.AlarmFacets:
@@ -63,9 +63,7 @@ class AlarmDesk:
 
     async def show(self, found: Sequence[AlarmView]) -> list[schemas_alarms.Alarm]:
         """Show occurrences with their links, in their order."""
-        led = await self._links(found)
-        points = (await self._registry.city()).points
-        return [views.alarm(view, led.get(view.id), points.get(view.point)) for view in found]
+        return [schemas_alarms.Alarm.model_validate(fields) for fields in await self._fields(found)]
 
     async def lines(self, found: Sequence[AlarmView]) -> list[bytes]:
         """Return occurrences as JSON of `schemas_alarms.Alarm`, for the live feed.
@@ -74,10 +72,7 @@ class AlarmDesk:
         """
         async with self._telling:
             new = [view for view in found if self._told.get(view.id, (None,))[0] is not view]
-            led = await self._links(new)
-            points = (await self._registry.city()).points
-            for view in new:
-                shown = views.alarm_fields(view, led.get(view.id), points.get(view.point))
+            for view, shown in zip(new, await self._fields(new), strict=True):
                 self._told.pop(view.id, None)
                 self._told[view.id] = view, msgspec.json.encode(shown, enc_hook=_plain)
             lines = [self._told[view.id][1] for view in found]
@@ -147,6 +142,12 @@ class AlarmDesk:
         if found is None or not who.sight.sees(found.site):
             raise not_found("alarm", alarm_id)
         return (await self.show([await answer()]))[0]
+
+    async def _fields(self, found: Sequence[AlarmView]) -> list[dict[str, Any]]:
+        """Return the fields of `schemas_alarms.Alarm` of each, in their order."""
+        led = await self._links(found)
+        points = (await self._registry.city()).points
+        return [views.alarm_fields(view, led.get(view.id), points.get(view.point)) for view in found]
 
     async def _links(self, found: Sequence[AlarmView]) -> dict[str, Link]:
         if not found:

@@ -139,11 +139,6 @@ def alarm_fields(view: AlarmView, link: Link | None, point: PointRecord | None) 
     }
 
 
-def alarm(view: AlarmView, link: Link | None, point: PointRecord | None) -> schemas_alarms.Alarm:
-    """Show an occurrence."""
-    return schemas_alarms.Alarm.model_validate(alarm_fields(view, link, point))
-
-
 def journal(entry: JournalRecord) -> schemas_alarms.JournalEntry:
     """Show a step of an occurrence."""
     return schemas_alarms.JournalEntry.model_validate(
