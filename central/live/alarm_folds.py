@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from central.live.alarm_query import OPEN, SHOWN, UNACKED, AlarmQuery, conditions
 from central.live.alarm_rows import AlarmRow, JournalRow
 from central.live.desk_rows import FoldRow
-from central.store.reach import at_sites
+from central.store.reach import among, at_sites
 from protocols.model.alarm import AlarmState
 
 WINDOW: Final = timedelta(minutes=10)
@@ -128,7 +128,7 @@ async def _fold(
     put = update(AlarmRow).where(*where).values(fold=fold.id).returning(AlarmRow.id)
     ids = list((await session.scalars(put, execution_options={"synchronize_session": False})).all())
     if ids:
-        members = select(AlarmRow.id).where(AlarmRow.id.in_(ids))
+        members = select(AlarmRow.id).where(among(AlarmRow.id, ids))
         await _note(session, members, "FOLD", now, fold.made_by, f"storm {fold.id}: {fold.reason}")
     return ids
 

@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from central.live.snapshot_rows import PictureRow, SnapshotRow
 from central.store.base import Database
+from central.store.reach import at_sites
 from central.store.registry import Device
 from protocols.errors import WireError
 from protocols.model.clock import Clock, to_datetime
@@ -129,17 +130,16 @@ class Snapshots:
 
     async def of_camera(self, camera: str, sites: Set[str] | None, limit: int) -> list[SnapshotView]:
         """Return a camera's pictures that were taken at these sites, the newest first."""
-        statement = select(SnapshotRow).where(SnapshotRow.camera == camera)
-        if sites is not None:  # it may have looked at another place then
-            statement = statement.where(SnapshotRow.site.in_(sorted(sites)))
+        # It may have looked at another place then.
+        here = at_sites(SnapshotRow.site, sites)
+        statement = select(SnapshotRow).where(SnapshotRow.camera == camera, *here)
         newest = statement.order_by(SnapshotRow.taken_at.desc(), SnapshotRow.id.desc())
         return await self._views(newest.limit(limit))
 
     async def of_alarm(self, occurrence: str, sites: Set[str] | None) -> list[SnapshotView]:
         """Return the evidence of an alarm that was taken at these sites, in the order it was taken."""
-        statement = select(SnapshotRow).where(SnapshotRow.occurrences.contains([occurrence]))
-        if sites is not None:
-            statement = statement.where(SnapshotRow.site.in_(sorted(sites)))
+        here = at_sites(SnapshotRow.site, sites)
+        statement = select(SnapshotRow).where(SnapshotRow.occurrences.contains([occurrence]), *here)
         return await self._views(statement.order_by(SnapshotRow.taken_at, SnapshotRow.id))
 
     async def get(self, snapshot: int) -> SnapshotView | None:

@@ -18,6 +18,7 @@ from central.live.alarm_rows import AlarmRow
 from central.live.alarms import AlarmBoard, AlarmView
 from central.security.sight import Sight
 from central.store.base import Database
+from central.store.reach import at_sites
 from central.systems.monitoring.schemas_alarms import (
     EarlierAlarm,
     EarlierAlarms,
@@ -49,9 +50,8 @@ class AlarmAround:
         where = [
             AlarmRow.point == alarm.point,
             tuple_(AlarmRow.raised_at, AlarmRow.id) < tuple_(alarm.raised_at, alarm.id),
+            *at_sites(AlarmRow.site, sight.sites),  # its device may have stood at another site then
         ]
-        if sight.sites is not None:  # its device may have stood at another site then
-            where.append(AlarmRow.site.in_(sorted(sight.sites)))
         lasted = func.extract("epoch", AlarmRow.cleared_at - AlarmRow.raised_at)
         figures = select(func.count(), func.percentile_cont(0.5).within_group(lasted)).where(*where)
         last = select(AlarmRow).where(*where).order_by(AlarmRow.raised_at.desc(), AlarmRow.id.desc())

@@ -20,6 +20,7 @@ from central.live.alarms import AlarmBoard
 from central.live.desk_rows import CoverRow, FoldRow
 from central.security.principal import Principal
 from central.store.base import Database
+from central.store.reach import at_sites
 from central.systems.monitoring import schemas_desk as schemas
 from central.systems.monitoring.alarm_filter import AlarmFilter, query_of
 from protocols.model.clock import Clock, to_datetime
@@ -164,9 +165,7 @@ class Desk:
         return shown
 
     async def _cover(self, session: AsyncSession, row: CoverRow, who: Principal) -> schemas.Cover:
-        where = [OPEN, AlarmRow.covers.contains([row.id])]
-        if who.sight.sites is not None:
-            where.append(AlarmRow.site.in_(sorted(who.sight.sites)))
+        where = [OPEN, AlarmRow.covers.contains([row.id]), *at_sites(AlarmRow.site, who.sight.sites)]
         under = await session.scalar(select(func.count()).select_from(AlarmRow).where(*where))
         columns = {name: getattr(row, name) for name in schemas.Cover.model_fields if name != "alarms"}
         return schemas.Cover.model_validate({**columns, "alarms": under or 0})
@@ -227,9 +226,7 @@ class Desk:
         return shown
 
     async def _fold(self, session: AsyncSession, row: FoldRow, who: Principal) -> schemas.Fold:
-        where = [OPEN, AlarmRow.fold == row.id]
-        if who.sight.sites is not None:
-            where.append(AlarmRow.site.in_(sorted(who.sight.sites)))
+        where = [OPEN, AlarmRow.fold == row.id, *at_sites(AlarmRow.site, who.sight.sites)]
         counts = (
             await session.execute(
                 select(
