@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,6 +30,8 @@ BUSY_PAUSE_S: Final = 0.1
 _DAMAGED_S: Final = 0.05
 """After a damaged answer the rest of it has so long to come; then nothing better is waited for."""
 _NUMBERS: Final = 65_535
+_now = time.monotonic
+"""The silence of a serial line is shorter than the steps of some loops' own clocks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,9 @@ class Line:
         self._number = 0
         self._question: Question | None = None
         self._waiting: asyncio.Future[bytes] | None = None
+        self._expires = 0.0
+        self._looks = 0.0
+        self._watch: asyncio.TimerHandle | None = None
         self._quiet_since = 0.0
         self._sent = b""
         self._silent = 0
@@ -98,6 +104,9 @@ class Line:
     async def close(self) -> None:
         """Close the connection; safe at any time."""
         self._ear = None
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
         self._wire.close()
         await self._wire.closed()
 
@@ -141,7 +150,6 @@ class Line:
     ) -> Answer:
         """Ask once. `again`: the same question was asked right before, so its late answer is as good."""
         await self._ready(question, again, pause_s)
-        loop = asyncio.get_running_loop()
         self._number = self._number % _NUMBERS + 1
         frame = self._framing.wrap(question, self._number)
         # What the line itself takes is not the device's time.
@@ -149,7 +157,7 @@ class Line:
             len(frame) + self._framing.size(question.answer_bytes)
         )
         strays = self._framing.strays
-        sent = loop.time()
+        sent = _now()
         self.requests += 1
         try:
             pdu = await self._hear(question, time_s, frame)
@@ -176,20 +184,18 @@ class Line:
 
     async def _hear(self, question: Question, time_s: float, frame: bytes = b"") -> bytes:
         """Send `frame`, and return the PDU that answers `question`. Raises TimeoutError and BadFrame."""
-        loop = asyncio.get_running_loop()
         self._buffer.clear()
         self._framing.damaged = False
-        self._question, self._waiting = question, loop.create_future()
+        self._question, self._waiting = question, asyncio.get_running_loop().create_future()
         self._sent = frame if self._echo else b""
-        timer = loop.call_later(time_s, self._give_up)
+        self._limit(time_s)
         try:
             if frame:
                 self._wire.send(frame)
             return await self._waiting
         finally:
-            timer.cancel()
             self._question = self._waiting = None
-            self._quiet_since = loop.time()
+            self._quiet_since = _now()
 
     async def _ready(self, question: Question, again: bool, pause_s: float) -> None:
         """Wait until this question may go out: a whole line, its silence, and no answer owed by the unit."""
@@ -197,14 +203,14 @@ class Line:
             if self._lost != _OURS:
                 raise ConnectionLost(f"{self.name}: {self._lost or 'not open'}", Quality.BAD_NO_COMMUNICATION)
             await self.open()
-        loop = asyncio.get_running_loop()
         debt = None if again else self._debts.pop(question.unit, None)
-        if debt is not None and debt.expires > loop.time():
+        if debt is not None and (left := debt.expires - _now()) > 0:
             with contextlib.suppress(TimeoutError, BadFrame):
-                await self._hear(debt.question, debt.expires - loop.time())
+                await self._hear(debt.question, left)
                 self.frame_errors += 1
-        wait_s = self._quiet_since + max(self._wire.gap_s, self._pause_s, pause_s) - loop.time()
-        if wait_s > 0:
+        until = self._quiet_since + max(self._wire.gap_s, self._pause_s, pause_s)
+        # A loop counts its timers in whole milliseconds, and may wake a little early.
+        while (wait_s := until - _now()) > 0:  # noqa: ASYNC110 - there is nothing to hear
             await asyncio.sleep(wait_s)
         if self._ear is None:
             raise ConnectionLost(f"{self.name}: {self._lost}", Quality.BAD_NO_COMMUNICATION)
@@ -240,8 +246,30 @@ class Line:
         self._sent = b""
         return data
 
-    def _give_up(self) -> None:
-        if self._waiting is not None and not self._waiting.done():
+    def _limit(self, time_s: float) -> None:
+        """Give the question under way so long, from now.
+
+        One timer serves many questions: nearly all are answered, and to set and drop one for each costs more
+        than to look now and then whether the present one has still time.
+        """
+        self._expires = _now() + time_s
+        if self._watch is None or self._expires < self._looks:
+            self._look_in(time_s)
+
+    def _look_in(self, seconds: float) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+        self._looks = _now() + seconds
+        self._watch = asyncio.get_running_loop().call_later(seconds, self._look)
+
+    def _look(self) -> None:
+        self._watch = None
+        if self._waiting is None or self._waiting.done():
+            return
+        left = self._expires - _now()
+        if left > 0:
+            self._look_in(left)
+        else:
             self._waiting.set_exception(TimeoutError())
 
     def _despair(self, waiting: asyncio.Future[bytes]) -> None:
@@ -262,7 +290,7 @@ class Line:
         """Note that the answer of a question may still come, on a line where nothing would tell it."""
         if self._framing.numbered:
             return
-        self._debts[question.unit] = _Debt(question, asyncio.get_running_loop().time() + time_s)
+        self._debts[question.unit] = _Debt(question, _now() + time_s)
         if isinstance(self._wire, TcpWire):
             self._hang_up()
 

@@ -7,7 +7,7 @@ read(plan) ─ Part ─→ Line.ask ─→ bytes ─→ BlockDecoder ─→ Read
 
 from __future__ import annotations
 
-import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -280,8 +280,7 @@ class Reader:
     async def _ask(self, part: Part, unit: Unit) -> Readings | int:
         """Return the readings of one request, or the code of an exception that says there is a hole."""
         points = part.decoder.points
-        now_s = asyncio.get_running_loop().time
-        hurried = is_hurried(now_s() - unit.answered_s)
+        hurried = is_hurried(time.monotonic() - unit.answered_s)
         # A unit that was silent the last time costs the others one time-out, not one for each attempt.
         retries = 0 if unit.silent else unit.given.retries
         try:
@@ -299,7 +298,7 @@ class Reader:
             return self._last_usable(part)
         if code is not None:
             return Readings.bad(points, self._clock(), exception_quality(code))
-        unit.answered_s = now_s()
+        unit.answered_s = time.monotonic()
         if unit.hurry.asked(hurried, self._line.attempts):
             self._note(unit)
         fresh = part.decoder.decode(part.payload(answer), self._clock())
