@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from enum import StrEnum
 from typing import Annotated
 
@@ -10,6 +9,11 @@ import typer
 
 from edge.app import run_gateway
 from edge.cli.terminal import GatewayFile, logs, reported
+
+try:
+    from uvloop import run as run_loop  # a third less processor for each reading than asyncio's own
+except ImportError:  # there is none for Windows
+    from asyncio import run as run_loop
 
 
 class Level(StrEnum):
@@ -32,4 +36,4 @@ def run(
     """
     logs(level.value)
     with reported():
-        asyncio.run(run_gateway(file))
+        run_loop(run_gateway(file))

@@ -46,7 +46,8 @@ async def test_only_what_is_within_sight_is_heard(both: TwoAreas, address: str) 
         )
         mine, everybodys = await asyncio.gather(heard(narrow, "a-later"), heard(wide, "a-later"))
     assert both.leaks(json.dumps(mine, ensure_ascii=False)) == []
-    assert {"alarm"} <= {name for name, _ in mine} <= {"alarm", "readings", "event", "overview"}
+    assert {"alarm"} <= {name for name, _ in mine} <= {"alarm", "readings", "event", "gateway", "overview"}
+    assert {data["id"] for name, data in mine if name == "gateway"} <= {"gw-alpha", SHARED}
     points = {item["point"] for name, data in mine if name == "readings" for item in data["items"]}
     assert points <= {"gw-alpha.a-well.level", f"{SHARED}.a-well.level"}
     assert both.leaks(json.dumps(everybodys, ensure_ascii=False)) != []
