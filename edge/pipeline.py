@@ -96,6 +96,7 @@ class Pipeline:
         self._plan = plan
         self._batch_us, self._batch_rows = round(batch.seconds * SECOND_US), batch.readings
         self._urgent_points = np.zeros(len(plan.points), np.bool_)
+        self._hurries = False
         self._on_steps: list[OnSteps] = []
         self.shaper = shaper
         self._engine = AlarmEngine(
@@ -140,7 +141,7 @@ class Pipeline:
             lost = len(self._waiting.popleft())
             self._waiting_rows -= lost
             self.dropped += lost
-        if not self._urgent.is_set() and self._urgent_points[readings.point].any():
+        if self._hurries and not self._urgent.is_set() and self._urgent_points[readings.point].any():
             self._urgent.set()
 
     def stepped(self, by_us: int) -> None:
@@ -168,6 +169,7 @@ class Pipeline:
     def watch(self, points: Iterable[int], on_steps: OnSteps) -> None:
         """Tell `on_steps` every step of an alarm, and judge readings of these points without waiting."""
         self._urgent_points[list(points)] = True
+        self._hurries = bool(self._urgent_points.any())
         self._on_steps.append(on_steps)
 
     def act(self, act: AlarmAct) -> list[AlarmTransition]:

@@ -69,6 +69,8 @@ class _Line(NamedTuple):
 
     def at(self, up_us: int) -> int:
         run = up_us - self.up_us
+        if not self.due_us:
+            return self.time_us + run
         slewed = min(abs(self.due_us), int(run * SLEW_RATE))
         return self.time_us + run + (slewed if self.due_us > 0 else -slewed)
 

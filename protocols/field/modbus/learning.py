@@ -146,8 +146,10 @@ class Hurry:
         if not hurried:
             return False
         self._proofs = self._proofs + 1 if attempts > 1 else max(0, self._proofs - 1)
+        if self._proofs < _PROOFS:
+            return False
         longer = [pause for pause in PAUSES_MS if pause > self._learnt.pause_ms]
-        if self._proofs < _PROOFS or not longer:
+        if not longer:
             return False
         self._proofs = 0
         self._learnt.pause_ms = longer[0]
