@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from enum import StrEnum
 from typing import Annotated
 
@@ -9,11 +10,6 @@ import typer
 
 from edge.app import run_gateway
 from edge.cli.terminal import GatewayFile, logs, reported
-
-try:
-    from uvloop import run as run_loop  # a third less processor for each reading than asyncio's own
-except ImportError:  # there is none for Windows
-    from asyncio import run as run_loop
 
 
 class Level(StrEnum):
@@ -35,5 +31,14 @@ def run(
     Example: citynerve-edge run /etc/citynerve-edge/gateway.yaml
     """
     logs(level.value)
-    with reported():
-        run_loop(run_gateway(file))
+    with reported(), asyncio.Runner(loop_factory=_loop) as runner:
+        runner.run(run_gateway(file))
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    """Return libuv's loop, which takes a quarter less processor for each reading than asyncio's own."""
+    try:
+        import uvloop  # noqa: PLC0415
+    except ImportError:  # there is none for Windows
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
