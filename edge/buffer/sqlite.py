@@ -2,8 +2,8 @@
 
 A batch is encoded once, here, because its number is part of its bytes; what lies in the file is what goes
 over the link. `vault.py` opens and tends the file, `file.py` has the tables, `book.py` the numbering,
-`policy.py` what happens without room, `rescue.py` what happens to a damaged file, `settle.py` what happens
-to times recorded in doubt.
+`orders.py` what was asked of the gateway, `policy.py` what happens without room, `rescue.py` what happens to
+a damaged file, `settle.py` what happens to times recorded in doubt.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
-import msgspec
 import structlog
 
+from edge.buffer import orders
 from edge.buffer.base import Aside, Buffer, Condition, Depth, Entry, Stored
 from edge.buffer.book import Doubt
 from edge.buffer.budget import MAX_GAP_S, Budget, Meter, Wear, written_bytes
@@ -38,7 +38,7 @@ from protocols.wire.batch import Batch, encode, peek
 from protocols.wire.channels import STREAMS, Stream
 from protocols.wire.handshake import StorageStatus
 
-_COMMANDS_KEPT_US: Final = 30 * 86_400 * SECOND_US
+Result = TypeVar("Result")
 _CHUNK: Final = 64
 _GATHERED_US: Final = 120 * SECOND_US
 """A batch is closed at most so long after its first reading."""
@@ -89,6 +89,16 @@ class SqliteBuffer(Buffer):
             self._vault.keep(keeping)
             self._sent.limit = keeping.uplink.bytes_per_day
             self._wear.budget.limit = keeping.write_bytes_per_day
+
+    def _urgently(self, act: Callable[[Log], Result]) -> Result:
+        """Do what may take the last room, because without it something would be lost or done twice."""
+        with self._gate:
+            return self._vault.do(lambda log: self._vault.with_ballast(lambda: act(log), urgent=True))
+
+    def _looked(self, find: Callable[[Log], Result], otherwise: Result) -> Result:
+        """Return what is found, `otherwise` while the disk has no room for a log."""
+        with self._gate:
+            return self._vault.do(find) if self._vault.log is not None else otherwise
 
     def append(self, entries: Sequence[Entry], state: Mapping[str, bytes] | None = None) -> list[int]:
         with self._gate:
@@ -164,8 +174,7 @@ class SqliteBuffer(Buffer):
                 for row, reason in broken:
                     self._bury(log, stream, row, reason)
 
-        with self._gate:
-            return self._vault.do(find) if self._vault.log is not None else []
+        return self._looked(find, [])
 
     def _bury(self, log: Log, stream: Stream, row: Row, reason: str) -> None:
         """Take a batch whose bytes have changed on the disk out of the queue."""
@@ -177,9 +186,8 @@ class SqliteBuffer(Buffer):
     def recent(self, since_us: int, until_us: int) -> Iterator[Stored]:
         after: int | None = None
         while True:
-            with self._gate:
-                look = partial(_recent, since_us=since_us, after=after)
-                found = self._vault.do(look) if self._vault.log is not None else []
+            look = partial(_recent, since_us=since_us, after=after)
+            found: list[tuple[int, Stored]] = self._looked(look, [])
             for made_us, stored in found:
                 if made_us - _GATHERED_US > until_us:
                     return
@@ -193,16 +201,14 @@ class SqliteBuffer(Buffer):
             with log.change(durable=False, done=True):
                 log.acknowledge(stream, places)
 
-        with self._gate:
-            self._vault.do(lambda log: self._vault.with_ballast(lambda: forget(log), urgent=True))
+        self._urgently(forget)
 
     def set_aside(self, stream: Stream, place: int, reason: str) -> None:
         def put(log: Log) -> None:
             with log.change(done=True):
                 self._aside(log, stream, place, reason)
 
-        with self._gate:
-            self._vault.do(lambda log: self._vault.with_ballast(lambda: put(log), urgent=True))
+        self._urgently(put)
 
     def _aside(self, log: Log, stream: Stream, place: int, reason: str) -> None:
         row = log.remove(stream, place)
@@ -224,16 +230,13 @@ class SqliteBuffer(Buffer):
                 for stream, place, *rest in log.file.read(sql, (), (str, int, int, int, str, int))
             ]
 
-        with self._gate:
-            return self._vault.do(find) if self._vault.log is not None else []
+        return self._looked(find, [])
 
     def depth(self) -> dict[Stream, Depth]:
-        with self._gate:
-            if self._vault.log is None:
-                return {stream: Depth(0, 0, 0, None) for stream in STREAMS}
-            return self._vault.do(
-                lambda log: {stream: log.book.depth(stream, log.oldest_us(stream)) for stream in STREAMS}
-            )
+        return self._looked(
+            lambda log: {stream: log.book.depth(stream, log.oldest_us(stream)) for stream in STREAMS},
+            {stream: Depth(0, 0, 0, None) for stream in STREAMS},
+        )
 
     def size_bytes(self) -> int:
         return self._vault.log.file.size_bytes() if self._vault.log is not None else 0
@@ -312,7 +315,7 @@ class SqliteBuffer(Buffer):
             self._unsaved[declaration] = encoded
             # Without room it waits in memory, and goes with the next append.
             with suppress(DiskFull):
-                self._vault.do(lambda log: self._vault.with_ballast(lambda: self._saved(log), urgent=True))
+                self._urgently(self._saved)
 
     def _saved(self, log: Log) -> None:
         with self._change(log):
@@ -353,64 +356,30 @@ class SqliteBuffer(Buffer):
             with log.change():
                 log.file.put_fact(f"state:{key}", value)
 
-        with self._gate:
-            self._vault.do(lambda log: self._vault.with_ballast(lambda: save(log), urgent=True))
+        self._urgently(save)
 
     def load_state(self, key: str) -> bytes | None:
-        with self._gate:
-            if self._vault.log is None:
-                return None
-            value = self._vault.do(lambda log: log.file.fact(f"state:{key}"))
-            return value if isinstance(value, bytes) else None
+        value = self._looked(lambda log: log.file.fact(f"state:{key}"), None)
+        return value if isinstance(value, bytes) else None
 
     def begin(self, order: Order, number: int) -> bool:
-        def record(log: Log) -> bool:
-            now = self._clock()
-            with log.change():
-                log.file.write(
-                    "DELETE FROM command WHERE outcome IS NOT NULL AND begun_us < ?",
-                    (now - _COMMANDS_KEPT_US,),
-                )
-                first = log.file.write(
-                    "INSERT OR IGNORE INTO command (id, asked, begun_us) VALUES (?, ?, ?)",
-                    (order.id, msgspec.json.encode(order), now),
-                )
-                log.file.put_fact("inbox_cursor", str(max(number, _cursor(log))))
-                return bool(first)
-
-        with self._gate:
-            return self._vault.do(lambda log: self._vault.with_ballast(lambda: record(log), urgent=True))
+        return self._urgently(lambda log: orders.begin(log, order, number, self._clock()))
 
     def finish(self, outcome: CommandOutcome, declaration: str, made_us: int) -> int:
         def record(log: Log) -> int:
             log.number_under(self._kernel)
             (row,) = self._encoded(log, [Entry("outcomes", declaration, made_us, (outcome,))])
             with self._change(log):
-                log.file.write(
-                    "UPDATE command SET outcome = ? WHERE id = ?",
-                    (msgspec.json.encode(outcome), outcome.command),
-                )
+                orders.finish(log, outcome)
                 return self._put(log, *row)
 
-        with self._gate:
-            return self._vault.do(lambda log: self._vault.with_ballast(lambda: record(log), urgent=True))
+        return self._urgently(record)
 
     def interrupted(self) -> list[Order]:
-        sql = "SELECT id, asked FROM command WHERE outcome IS NULL ORDER BY begun_us"
-        with self._gate:
-            rows = self._vault.do(lambda log: log.file.read(sql)) if self._vault.log is not None else []
-        orders = []
-        for name, asked in rows:
-            try:
-                orders.append(msgspec.json.decode(asked, type=Order))
-            except (msgspec.DecodeError, TypeError) as error:
-                # It stays begun, so that it is never repeated; the centre ends it when its time is over.
-                self._logger.warning("an order that had begun cannot be read", order=name, reason=str(error))
-        return orders
+        return self._looked(orders.interrupted, [])
 
     def inbox_cursor(self) -> int:
-        with self._gate:
-            return self._vault.do(_cursor) if self._vault.log is not None else 0
+        return self._looked(orders.cursor, 0)
 
     def close(self) -> None:
         with self._gate:
@@ -465,7 +434,3 @@ def _first_since(log: Log, since_us: int) -> int:
         else:
             low = place + 1
     return int(low)
-
-
-def _cursor(log: Log) -> int:
-    return int(log.file.fact("inbox_cursor") or 0)
