@@ -21,6 +21,7 @@ from central.city.records import (
 )
 from central.store import registry as tables
 from central.store.base import Database
+from central.store.reach import among
 from central.store.registry import Device, Gateway, Point, RegistryChange, RuleRow, Site
 
 __all__ = [
@@ -70,7 +71,7 @@ class Registry:
         statement = (
             select(RuleRow)
             .join(Gateway, (Gateway.id == RuleRow.gateway) & (Gateway.declaration == RuleRow.declaration))
-            .where(RuleRow.point.in_([point.id for point in points]))
+            .where(among(RuleRow.point, [point.id for point in points]))
             .order_by(RuleRow.id)
         )
         found: dict[str, list[RuleRow]] = {}
@@ -164,7 +165,7 @@ async def _rows(
 ) -> Sequence[Any]:
     if ids is not None and not ids:
         return []
-    return (await session.execute(statement if ids is None else statement.where(key.in_(ids)))).all()
+    return (await session.execute(statement if ids is None else statement.where(among(key, ids)))).all()
 
 
 def _fields(row: Sequence[Any]) -> list[Any]:

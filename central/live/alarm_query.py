@@ -28,6 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from central.kernel.shapes import decode_cursor, encode_cursor
 from central.live.alarm_rows import AlarmRow
+from central.store.reach import among
 from protocols.model.alarm import ACTIVE_STATES, UNACKED_STATES
 from protocols.model.clock import from_datetime, to_datetime
 
@@ -135,7 +136,7 @@ def conditions(query: AlarmQuery) -> list[ColumnElement[bool]]:
         (AlarmRow.device, query.devices),
     ):
         if ids is not None:
-            where.append(column.in_(sorted(ids)))
+            where.append(among(column, ids))
     return where + _words(query)
 
 
@@ -148,11 +149,11 @@ def _words(query: AlarmQuery) -> list[ColumnElement[bool]]:
     )  # fmt: skip
     found = []
     for place, word in enumerate(words(query.text)):
-        either = [said.like(f"%{_literal(word)}%")]
+        either: list[ColumnElement[bool]] = [said.like(f"%{_literal(word)}%")]
         if place < len(query.sites_named) and query.sites_named[place]:
-            either.append(AlarmRow.site.in_(sorted(query.sites_named[place])))
+            either.append(among(AlarmRow.site, query.sites_named[place]))
         if place < len(query.devices_named) and query.devices_named[place]:
-            either.append(AlarmRow.device.in_(sorted(query.devices_named[place])))
+            either.append(among(AlarmRow.device, query.devices_named[place]))
         found.append(or_(*either))
     return found
 

@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from central.live.snapshot_rows import PictureRow, SnapshotRow
 from central.store.base import Database
-from central.store.reach import at_sites
+from central.store.reach import among, at_sites
 from central.store.registry import Device
 from protocols.errors import WireError
 from protocols.model.clock import Clock, to_datetime
@@ -123,7 +123,7 @@ class Snapshots:
         statement = (
             select(SnapshotRow)
             .ext(distinct_on(SnapshotRow.camera))
-            .where(SnapshotRow.camera.in_(cameras))
+            .where(among(SnapshotRow.camera, cameras))
             .order_by(SnapshotRow.camera, SnapshotRow.taken_at.desc(), SnapshotRow.id.desc())
         )
         return {row.camera: row for row in await self._views(statement)}

@@ -17,6 +17,7 @@ from central.security.rights import Part, Right
 from central.security.roles import PERMISSIONS, Permission, Role
 from central.security.sight import EVERYTHING, NOTHING, Sight
 from central.store.base import Database
+from central.store.reach import among
 from central.store.registry import Department, Site
 
 _OLD_ROLES = (Role.VIEWER, Role.OPERATOR, Role.ADMIN)
@@ -115,7 +116,7 @@ class Reach:
 
     async def parts(self, sight: Sight) -> schemas.Parts:
         """Return the districts and departments of the sites within sight; of all, every department."""
-        within = true() if sight.sites is None else Site.id.in_(sight.sites)
+        within = true() if sight.sites is None else among(Site.id, sight.sites)
         areas = select(Site.district).where(within, Site.district != "").distinct().order_by(Site.district)
         departments = select(Department).order_by(Department.id)
         if sight.sites is not None:

@@ -15,6 +15,7 @@ from central.live.alarms import AlarmBoard, AlarmRow
 from central.live.latest import LatestBoard
 from central.security.sight import Sight
 from central.store.base import Database
+from central.store.reach import among
 from central.systems.monitoring import schemas, views
 from central.systems.monitoring.condition import RETIRED, DeviceCondition, judge_devices
 from protocols.model.alarm import ACTIVE_STATES
@@ -264,7 +265,7 @@ class Monitoring:
                 AlarmRow.closed_at.is_(None),
                 BARE,
                 AlarmRow.state.in_(ACTIVE_STATES),
-                AlarmRow.device.in_(list(devices)),
+                among(AlarmRow.device, list(devices)),
             )
             .group_by(AlarmRow.device)
         )

@@ -12,7 +12,7 @@ from central.link.command_rows import CommandRow
 from central.live.alarms import AlarmRow
 from central.security.sight import Sight
 from central.store.base import Database
-from central.store.reach import at_sites
+from central.store.reach import among, at_sites
 from central.systems.monitoring.schemas_past import AlarmMark, CommandMark, Marks
 from protocols.model.clock import to_datetime
 
@@ -32,7 +32,7 @@ async def marks(
     start, end = to_datetime(from_us), to_datetime(to_us)
     alarms = (
         select(AlarmRow)
-        .where(AlarmRow.device.in_(devices), AlarmRow.point.in_(ids), AlarmRow.raised_at < end)
+        .where(among(AlarmRow.device, devices), among(AlarmRow.point, ids), AlarmRow.raised_at < end)
         .where(*at_sites(AlarmRow.site, sight.sites))
         .where(or_(AlarmRow.cleared_at.is_(None), AlarmRow.cleared_at >= start))
         .where(or_(AlarmRow.closed_at.is_(None), AlarmRow.closed_at >= start))
@@ -41,7 +41,7 @@ async def marks(
     )
     commands = (
         select(CommandRow)
-        .where(CommandRow.point.in_(ids), CommandRow.issued_at >= start, CommandRow.issued_at < end)
+        .where(among(CommandRow.point, ids), CommandRow.issued_at >= start, CommandRow.issued_at < end)
         .order_by(CommandRow.issued_at.desc(), CommandRow.id.desc())
         .limit(MOST + 1)
     )
