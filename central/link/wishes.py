@@ -119,15 +119,16 @@ class Wishes:
         )
         return await self._outbox.order(gateway, order, actor)
 
-    async def picture(self, gateway: str, camera: str, actor: str) -> OrderView:
+    async def picture(self, gateway: str, camera: str, actor: str, order_id: str = "") -> OrderView:
         """Ask a gateway for a picture now; camera is the device's key there.
 
-        Only for a gateway whose status has `pictures`: an older one cannot read such an order. Raises
-        KeyError for an unknown gateway; Rejected `revoked`.
+        order_id: of an order that has been remembered already; empty: a new one. Only for a gateway whose
+        status has `pictures`: an older one cannot read such an order. Raises KeyError for an unknown gateway;
+        Rejected `revoked`.
         """
         now = self._clock()
         order = TakePicture(
-            id=str(uuid.uuid4()),
+            id=order_id or str(uuid.uuid4()),
             camera=camera,
             issued_us=now,
             expires_us=now + round(PICTURE_EXPIRY_S * SECOND_US),

@@ -16,6 +16,7 @@ from prometheus_client import Counter
 from sqlalchemy import Select, select, text
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
+from central.live.evidence_rows import AskedView, alarms_of, asked_for
 from central.live.snapshot_rows import PictureRow, SnapshotRow
 from central.store.base import Database
 from central.store.reach import among, at_sites
@@ -82,6 +83,8 @@ class Snapshots:
     async def keep(self, gateway: str, media: Media) -> bool:
         """Store a picture in one transaction; False where it had been stored before.
 
+        One that the centre ordered for alarms is their evidence, by the centre's own memory of the order.
+
         Raises WireError(`shape`) for a camera that this gateway never declared.
         """
         shot = media.snapshot
@@ -92,6 +95,8 @@ class Snapshots:
             site = await session.scalar(select(Device.site).where(Device.id == camera))
             if site is None:
                 raise WireError("shape", f"the gateway has declared no device {shot.camera!r}")
+            witnessed = await alarms_of(session, shot.order, camera)
+            cause = "alarm" if witnessed else shot.cause
             content = {"sha256": digest, "media_type": kind, "size": len(shot.data), "content": shot.data}
             await session.execute(insert(PictureRow).values(content).on_conflict_do_nothing())
             stored = await session.scalar(
@@ -104,9 +109,9 @@ class Snapshots:
                     site=site,
                     taken_at=to_datetime(shot.taken_us),
                     received_at=to_datetime(self._clock()),
-                    cause=shot.cause,
-                    moment=shot.moment,
-                    occurrences=list(shot.occurrences),
+                    cause=cause,
+                    moment="at" if witnessed else shot.moment,
+                    occurrences=witnessed or list(shot.occurrences),
                     order_id=shot.order,
                     sha256=digest,
                     size=len(shot.data),
@@ -115,7 +120,7 @@ class Snapshots:
                 .returning(SnapshotRow.id)
             )
         if stored is not None:
-            STORED.labels(shot.cause).inc()
+            STORED.labels(cause).inc()
         return stored is not None
 
     async def newest(self, cameras: Collection[str]) -> dict[str, SnapshotView]:
@@ -141,6 +146,11 @@ class Snapshots:
         here = at_sites(SnapshotRow.site, sites)
         statement = select(SnapshotRow).where(SnapshotRow.occurrences.contains([occurrence]), *here)
         return await self._views(statement.order_by(SnapshotRow.taken_at, SnapshotRow.id))
+
+    async def asked_for(self, occurrence: str) -> AskedView | None:
+        """Return which camera of another gateway was asked to witness an alarm, or None."""
+        async with self._database.session() as session:
+            return await asked_for(session, occurrence)
 
     async def get(self, snapshot: int) -> SnapshotView | None:
         """Return one, or None."""

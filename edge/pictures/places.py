@@ -24,9 +24,12 @@ class View:
     """Device -> the cameras that take evidence of its alarms."""
     wanted: frozenset[str]
     """Rules whose alarms get evidence."""
+    least: Priority | None
+    near_m: float
+    """What the centre is told, so that it asks these cameras for neighbours' alarms as for our own."""
 
 
-NOTHING: Final = View({}, {}, {}, frozenset())
+NOTHING: Final = View({}, {}, {}, frozenset(), None, 0.0)
 
 
 def look(plan: Plan) -> View:
@@ -61,6 +64,8 @@ def look(plan: Plan) -> View:
         {camera: every for camera, every in rhythm.items() if every is not None},
         witnesses,
         frozenset(rule.id for rule in plan.rules if _enough(rule.priority, asked.alarms)),
+        asked.alarms,
+        asked.near_m,
     )
 
 

@@ -66,7 +66,9 @@ class Pictures:
 
     def status(self) -> PicturesStatus | None:
         """Return what waits; None where this gateway takes no pictures."""
-        return self.shelf.status() if self._view.lines else None
+        if not self._view.lines:
+            return None
+        return replace(self.shelf.status(), alarms=self._view.least, near_m=self._view.near_m)
 
     def on_steps(self, steps: Sequence[AlarmTransition]) -> None:
         """Note alarms that are raised and want evidence; never blocks and never raises."""

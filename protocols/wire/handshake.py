@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from protocols.model.alarm import Priority
 from protocols.model.order import Order
 
 
@@ -90,11 +91,17 @@ class BacklogStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PicturesStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """That a gateway takes pictures, and what of them waits. dropped: given up since its process began."""
+    """That a gateway takes pictures, and what of them waits. dropped: given up since its process began.
+
+    alarms, near_m: the least priority of alarms, and the metres around them, for which its file wants its
+    cameras as witnesses. A gateway of before tells neither: it is not asked for its neighbours' alarms.
+    """
 
     waiting: int = 0
     bytes: int = 0
     dropped: int = 0
+    alarms: Priority | None = None
+    near_m: float = 0.0
 
 
 class GatewayStatus(msgspec.Struct, frozen=True, kw_only=True):

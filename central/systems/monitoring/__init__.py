@@ -22,6 +22,7 @@ from central.systems.monitoring import (
 from central.systems.monitoring.alarm_watch import TURN_S
 from central.systems.monitoring.overview import BEAT_S, Beat
 from central.systems.monitoring.parts import parts_in
+from central.systems.monitoring.witness import TURN_S as WITNESS_S
 
 router = APIRouter()
 router.include_router(api.router)
@@ -36,12 +37,13 @@ router.include_router(api_replay.router)
 
 
 async def work(app: FastAPI) -> None:
-    """Tell open screens how the city's numbers change; do what is due at the alarm desk."""
+    """Tell open screens how the city's numbers change; do what is due at the alarm desk and for evidence."""
     parts = parts_in(app)
     beat = Beat(parts.overview, parts.bus, lambda: parts.feed.clients > 0)
     async with asyncio.TaskGroup() as group:
         group.create_task(Timer("overview", BEAT_S, beat.turn).run())
         group.create_task(Timer("alarm-desk", TURN_S, parts.watch.turn).run())
+        group.create_task(Timer("evidence", WITNESS_S, parts.witness.turn).run())
 
 
 room = Room("monitoring", router, work)

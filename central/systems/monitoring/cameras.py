@@ -17,18 +17,19 @@ from central.link.outbox import Outbox
 from central.link.schemas import Order
 from central.link.wishes import Wishes
 from central.live.alarms import AlarmBoard
+from central.live.evidence_rows import AskedView
 from central.live.latest import LatestBoard
 from central.live.snapshots import PictureContent, Snapshots, SnapshotView
 from central.security.principal import Principal
 from central.security.sight import Sight
 from central.systems.monitoring.alarm_around import CAMERA, Place, distance_m, place, stands
-from central.systems.monitoring.condition import DeviceCondition, judge_devices
+from central.systems.monitoring.condition import camera_state, judge_devices
 from central.systems.monitoring.schemas_cameras import (
     Camera,
     CameraDetail,
     CameraPage,
-    CameraState,
     Evidence,
+    EvidenceAsked,
     EvidenceOf,
     NearbyCamera,
     Snapshot,
@@ -38,8 +39,6 @@ from protocols.model.clock import Clock, to_datetime
 LAST: Final = 24
 NEAREST: Final = 6
 ASKED: Final = timedelta(minutes=10)
-ONLINE: Final = "online"
-"""Key of the point by which a camera's profile says that it answers with pictures."""
 
 
 class CameraDesk:
@@ -114,10 +113,14 @@ class CameraDesk:
         city = await self._registry.city(sight.sites)
         here = place(city.devices.get(alarm.device), city.sites) or place(alarm.site, city.sites)
         now = to_datetime(self._clock())
+        asked = await self._snapshots.asked_for(alarm_id)
         seen: dict[str, list[SnapshotView]] = {}
         for view in await self._snapshots.of_alarm(alarm_id, sight.sites):
-            # Evidence is the gateway's word: it is believed of its own alarms only.
-            if view.camera in city.devices and city.devices[view.camera].gateway == alarm.gateway:
+            if view.camera not in city.devices:
+                continue
+            # Evidence is the gateway's word: it is believed of its own alarms, and of what it was asked for.
+            ordered = asked is not None and (view.camera, view.order_id) == (asked.camera, asked.order_id)
+            if ordered or city.devices[view.camera].gateway == alarm.gateway:
                 seen.setdefault(view.camera, []).append(view)
         items = []
         for camera, views in seen.items():
@@ -128,10 +131,27 @@ class CameraDesk:
                     camera=camera,
                     name=Name(zh=device.name_zh, en=device.name_en),
                     distance_m=way,
+                    neighbour=device.gateway != alarm.gateway,
                     snapshots=[Snapshot.of(view, now) for view in views],
                 )
             )
-        return Evidence(items=sorted(items, key=lambda one: (one.distance_m or 0.0, one.camera)))
+        return Evidence(
+            items=sorted(items, key=lambda one: (one.distance_m or 0.0, one.camera)),
+            asked=None if asked is None else await self._ordered(asked, city, here),
+        )
+
+    async def _ordered(self, asked: AskedView, city: City, here: Place | None) -> EvidenceAsked | None:
+        """Show the order for evidence; None where the camera is out of sight, or nothing was ordered."""
+        device = city.devices.get(asked.camera)
+        orders = await self._outbox.orders.views([asked.order_id])
+        if device is None or not orders:
+            return None
+        return EvidenceAsked(
+            camera=asked.camera,
+            name=Name(zh=device.name_zh, en=device.name_en),
+            distance_m=_way(here, place(device, city.sites)),
+            order=Order.of(orders[0]),
+        )
 
     async def image(self, snapshot_id: str, sight: Sight) -> PictureContent:
         """Return a picture's bytes. Problem 404 for one out of sight, or whose time is over."""
@@ -185,25 +205,15 @@ class CameraDesk:
                     gateway=device.gateway,
                     lon=at[0],
                     lat=at[1],
-                    state="offline" if device.gateway in gone else self._state(city, device, condition),
+                    state="offline"
+                    if device.gateway in gone
+                    else camera_state(city, self._latest, device, condition),
                     since=None if last_us is None else to_datetime(last_us),
                     takes=device.gateway in taking,
                     snapshot=None if view is None or not sight.sees(view.site) else Snapshot.of(view, now),
                 )
             )
         return shown
-
-    def _state(self, city: City, device: DeviceRecord, condition: DeviceCondition | None) -> CameraState:
-        points = city.points_of.get(device.id, ())
-        if condition is None or not points or device.retired:
-            return "unknown"
-        if condition.state == "stale":
-            return "offline"
-        online = next((point for point in points if point.key == ONLINE), None)
-        value = None if online is None else self._latest.get(online.series)
-        if value is not None and value.value == 0:
-            return "offline"
-        return "fault" if condition.state == "fault" else "live"
 
 
 def _cameras(city: City) -> list[DeviceRecord]:

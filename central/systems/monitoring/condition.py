@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from central.city.records import DeviceRecord
 from central.city.registry import City
 from central.live.latest import NEVER, LatestBoard
 from central.systems.monitoring.schemas import DeviceState
+from central.systems.monitoring.schemas_cameras import CameraState
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,8 @@ class DeviceCondition:
     fresh: int
 
 
+ONLINE: Final = "online"
+"""Key of the point by which a camera's profile says that it answers with pictures."""
 RETIRED = DeviceCondition("retired", None, 0, 0)
 
 
@@ -49,6 +53,22 @@ def judge_devices(city: City, board: LatestBoard) -> dict[str, DeviceCondition]:
         state: DeviceState = "active" if usable else "fault" if fresh else "stale"
         conditions[device.id] = DeviceCondition(state, None if newest == NEVER else newest, points, fresh)
     return conditions
+
+
+def camera_state(
+    city: City, board: LatestBoard, device: DeviceRecord, condition: DeviceCondition | None
+) -> CameraState:
+    """Return whether a camera gives pictures, by its condition and what it says itself."""
+    points = city.points_of.get(device.id, ())
+    if condition is None or not points or device.retired:
+        return "unknown"
+    if condition.state == "stale":
+        return "offline"
+    online = next((point for point in points if point.key == ONLINE), None)
+    value = None if online is None else board.get(online.series)
+    if value is not None and value.value == 0:
+        return "offline"
+    return "fault" if condition.state == "fault" else "live"
 
 
 def count_devices(city: City, board: LatestBoard) -> Counter[DeviceState]:

@@ -39,6 +39,7 @@ from central.systems.monitoring.replay import ReplayDesk
 from central.systems.monitoring.schemas import CityMap
 from central.systems.monitoring.service import Monitoring
 from central.systems.monitoring.trend_views import TrendViewDesk
+from central.systems.monitoring.witness import Witness
 from protocols.model.clock import Clock
 
 
@@ -52,6 +53,7 @@ class Parts:
     around: AlarmAround
     desk: Desk
     watch: DeskWatch
+    witness: Witness
     saved: SavedViews
     people: People
     health: AlarmHealthDesk
@@ -109,6 +111,14 @@ class Parts:
                 registry=registry,
                 database=centre.database,
                 bus=centre.bus,
+                clock=centre.clock,
+            ),
+            witness=Witness(
+                registry=registry,
+                latest=centre.latest,
+                gateways=centre.gateways,
+                wishes=wishes,
+                database=centre.database,
                 clock=centre.clock,
             ),
             saved=SavedViews(registry, centre.database, centre.clock),

@@ -97,10 +97,21 @@ class EvidenceOf(Shape):
     camera: str
     name: Name
     distance_m: float | None = Field(description="from the alarm's device, metres; null: nobody knows where")
+    neighbour: bool = Field(description="it hangs on another gateway, and the centre asked it")
     snapshots: list[Snapshot] = Field(description="in the order they were taken: before, then at it")
+
+
+class EvidenceAsked(Shape):
+    """The camera of another gateway that the centre asked, as the alarm's own gateway took no picture."""
+
+    camera: str
+    name: Name
+    distance_m: float | None = Field(description="from the alarm's device, metres; null: nobody knows where")
+    order: Order = Field(description="what became of it; its picture is in `items` when it has come")
 
 
 class Evidence(Shape):
     """The pictures that were taken for an alarm, by camera, the nearest first."""
 
     items: list[EvidenceOf]
+    asked: EvidenceAsked | None = Field(description="null: nobody was asked, or a camera out of sight")

@@ -85,6 +85,9 @@ async def test_the_wall_evidence_and_a_picture_on_demand(tmp_path: Path) -> None
         await until(lambda: {one.camera for one in of(centre, "wall")} == {"near", "next"})
         assert all(one.data == jpeg(100) for one in of(centre, "wall"))
         await until(lambda: centre.statuses and centre.statuses[-1].pictures is not None)
+        told = centre.statuses[-1].pictures  # by this the centre asks it for neighbours' alarms
+        assert told is not None
+        assert (told.alarms, told.near_m) == ("P3", 300)
 
         server.answers["/near.jpg"] = (200, {}, jpeg(200))
         field.set(1, 0, 9000)  # 90 m: the level is high

@@ -5430,6 +5430,24 @@ export interface components {
         Evidence: {
             /** Items */
             items: components["schemas"]["EvidenceOf"][];
+            /** @description null: nobody was asked, or a camera out of sight */
+            asked: components["schemas"]["EvidenceAsked"] | null;
+        };
+        /**
+         * EvidenceAsked
+         * @description The camera of another gateway that the centre asked, as the alarm's own gateway took no picture.
+         */
+        EvidenceAsked: {
+            /** Camera */
+            camera: string;
+            name: components["schemas"]["Name"];
+            /**
+             * Distance M
+             * @description from the alarm's device, metres; null: nobody knows where
+             */
+            distance_m: number | null;
+            /** @description what became of it; its picture is in `items` when it has come */
+            order: components["schemas"]["Order"];
         };
         /**
          * EvidenceOf
@@ -5444,6 +5462,11 @@ export interface components {
              * @description from the alarm's device, metres; null: nobody knows where
              */
             distance_m: number | null;
+            /**
+             * Neighbour
+             * @description it hangs on another gateway, and the centre asked it
+             */
+            neighbour: boolean;
             /**
              * Snapshots
              * @description in the order they were taken: before, then at it

@@ -12,6 +12,7 @@ export default words(
     near: '附近摄像机', nearNone: '附近没有其他摄像机。', last: '最近画面', device: '设备详情', zone: '时区', taken_at: '抓拍时间', received: '到达中心', cause: '缘由', size: '大小', digest: '摘要 SHA-256', place: '位置', original: '打开原图',
     causes: { alarm: '报警取证', order: '人工抓拍', wall: '定时' }, moment: { before: '报警前', at: '报警时' },
     evidence: '现场画面', evidenceNone: '这次报警没有现场画面。', evidenceHint: '由附近摄像机在报警时抓拍', picture: '{name}，{time}', away: '相距 {way}',
+    neighbour: '其他网关的摄像机', neighbourHint: '报警所属网关没有抓拍，由中心向最近的摄像机要了一张。', asking: '已向它要画面，几秒内到达', lostOnWay: '已拍下，但画面没有到达', when: '{offset} · {ago}', later: '报警后 {span}', earlier: '报警前 {span}',
   },
   {
     title: 'Cameras', counts: '{live} live · {dead} dead', empty: 'No cameras', emptyHint: 'Cameras that a gateway’s file declares appear here.',
@@ -23,5 +24,6 @@ export default words(
     near: 'Cameras nearby', nearNone: 'There is no other camera nearby.', last: 'Last pictures', device: 'Device', zone: 'Time zone', taken_at: 'Taken', received: 'Came to the centre', cause: 'Why', size: 'Size', digest: 'SHA-256', place: 'Where', original: 'Open the original',
     causes: { alarm: 'Evidence', order: 'Asked for', wall: 'By its rhythm' }, moment: { before: 'Before', at: 'At the alarm' },
     evidence: 'What the cameras saw', evidenceNone: 'No pictures were taken for this alarm.', evidenceHint: 'taken by cameras nearby as it was raised', picture: '{name}, {time}', away: '{way} away',
+    neighbour: 'on another gateway', neighbourHint: 'The alarm’s own gateway took no picture, so the centre asked the nearest camera.', asking: 'It has been asked for a picture, which comes within seconds', lostOnWay: 'it was taken, and has not come', when: '{offset} · {ago}', later: '{span} after the alarm', earlier: '{span} before the alarm',
   },
 )
