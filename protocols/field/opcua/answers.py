@@ -102,6 +102,7 @@ class FieldSession(UaSession):
     history_read = one_each(UaSession.history_read, lambda given: given.NodesToRead)
     call = one_each(UaSession.call)
     create_monitored_items = one_each(UaSession.create_monitored_items, lambda given: given.ItemsToCreate)
+    delete_monitored_items = one_each(UaSession.delete_monitored_items, lambda given: given.MonitoredItemIds)
     delete_subscriptions = one_each(UaSession.delete_subscriptions)
     transfer_subscriptions = one_each(UaSession.transfer_subscriptions, lambda given: given.SubscriptionIds)
 

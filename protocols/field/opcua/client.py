@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from typing import Final
+from typing import Any, Final
 
 from asyncua import ua
 from asyncua.client.client import Client
+from asyncua.common.node import Node
 from asyncua.common.shortcuts import Shortcuts
 from asyncua.crypto.security_policies import SecurityPolicyNone
+from asyncua.ua.attribute_ids import AttributeIds
+from asyncua.ua.object_ids import ObjectIds
 
 from protocols.errors import ConnectionLost
 from protocols.field.opcua.answers import FieldSession, Unreadable
@@ -25,6 +28,18 @@ SESSION_MS: Final = 60_000
 """A small controller has ten sessions; one that a power cut left behind must not stay for an hour."""
 
 
+class Pulse(Node):
+    """The state of the server, which asyncua's watchdog reads: any answer shows that the server lives.
+
+    A user who may not read it, or a server without such a node, is no dead connection.
+    """
+
+    async def read_value(self) -> Any:
+        """Return the state, None where the server does not tell it. Raises UaError, OSError, TimeoutError."""
+        data = await self.read_attribute(AttributeIds.Value, raise_on_bad_status=False)
+        return None if data.Value is None else data.Value.Value
+
+
 class FieldClient(Client):
     """A connection to one server. `plain_password`: a password may be sent though nothing encrypts it."""
 
@@ -32,6 +47,7 @@ class FieldClient(Client):
         super().__init__(url, timeout=ANSWER_S, watchdog_intervall=WATCHDOG_S)
         self.uaclient.session = self.field_session = FieldSession(self.uaclient)
         self.nodes = Shortcuts(self.field_session)
+        self.nodes.server_state = Pulse(self.field_session, ObjectIds.Server_ServerStatus_State)
         self.name = self.description = "CityNerve gateway"
         self.product_uri = "urn:citynerve:gateway"
         self.session_timeout = SESSION_MS

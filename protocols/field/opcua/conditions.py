@@ -21,7 +21,7 @@ from asyncua.client.client import Client
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.status_codes import StatusCodes
-from asyncua.ua.uaerrors import UaStatusCodeError
+from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 
 from protocols.field.opcua.last_values import LastValues
 from protocols.field.opcua.table import Table
@@ -85,7 +85,7 @@ class Conditions:
         """While a refresh is under way: what it has told of."""
 
     async def subscribe(self, client: Client, subscription: int) -> int:
-        """Watch the events of the whole server; return the status code. Raises UaError, OSError."""
+        """Watch the events of the whole server; return the status code. Raises OSError, TimeoutError."""
         item = ua.MonitoredItemCreateRequest()
         item.ItemToMonitor.NodeId = ua.NodeId(ua.Int32(ObjectIds.Server))
         item.ItemToMonitor.AttributeId = AttributeIds.EventNotifier
@@ -102,8 +102,8 @@ class Conditions:
         self._seen = None
         try:
             (result,) = await client.uaclient.session.create_monitored_items(request)
-        except UaStatusCodeError as error:
-            return int(error.code)
+        except UaError as error:
+            return int(getattr(error, "code", Quality.BAD_DECODING_ERROR))
         return int(result.StatusCode.value)
 
     async def refresh(self, client: Client, subscription: int) -> int:

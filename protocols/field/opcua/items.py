@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.uaerrors import UaStatusCodeError
 
 from protocols.field.base import Sink
@@ -36,6 +37,7 @@ class Items:
         self.watched: set[int] = set()
         self.polled: set[int] = set()
         self._refused: set[int] = set()
+        self._spoilt: set[int] = set()
         self._line, self._table, self._board, self._limits = line, table, board, limits
         self._remarks, self._sink, self._clock = remarks, sink, clock
 
@@ -48,6 +50,7 @@ class Items:
         """Poll what was watched."""
         self.polled |= self.watched
         self.watched.clear()
+        self._spoilt.clear()
 
     def missing(self) -> bool:
         """Tell whether there is a row that the server did not serve."""
@@ -70,7 +73,7 @@ class Items:
         self._board.watch(list(codes), list(codes.values()))
         refused = []
         for row, code in codes.items():
-            if code in subscribing.FULL:
+            if code in subscribing.FULL or row in made.failed:
                 self.polled.add(row)
                 continue
             self.polled.discard(row)
@@ -84,6 +87,21 @@ class Items:
             self._sink(self._board.refused(refused, None, self._clock()))
         self._tell(made)
         return ""
+
+    async def spoilt(self, made: Subscription) -> None:
+        """Poll what is watched and cannot be read: it spoils every message that it is part of.
+
+        Raises OSError, TimeoutError.
+        """
+        alone = self._limits.alone.get(AttributeIds.Value, set())
+        rows = sorted(row for row in self.watched if self._table.nodes[row] in alone)
+        if rows:
+            self.watched.difference_update(rows)
+            self.polled.update(rows)
+            self._board.watch(rows, [Quality.BAD_DECODING_ERROR] * len(rows))
+            self._spoilt.update(rows)
+            await subscribing.unwatch(self._line.client, made, rows)
+            self._tell(made)
 
     async def ask_again(self) -> tuple[list[int], bool]:
         """Ask for what the server did not serve: a namespace or a node may have come meanwhile.
@@ -104,13 +122,28 @@ class Items:
     def _tell(self, made: Subscription) -> None:
         if made.unfiltered:
             why = code_name(next(iter(made.unfiltered.values())))
-            names = ", ".join(self._table.name(row) for row in list(made.unfiltered)[:5])
+            names = self._names(made.unfiltered)
             self._remarks.say(
                 "deadband",
                 f"watched without the profile's deadband, which the server refuses ({why}): {names}",
             )
-        n = len(self.polled)
+        n = len(self.polled - self._spoilt - set(made.failed))
         self._remarks.say("room", f"{n} points are polled: the server watches no more items" if n else "")
+        failed = sorted(self.polled & set(made.failed))
+        why = code_name(made.failed[failed[0]]) if failed else ""
+        self._remarks.say(
+            "failed",
+            f"polled, as the server refuses every call to watch them ({why}): {self._names(failed)}"
+            if failed
+            else "",
+        )
+        spoilt = self.polled & self._spoilt
+        self._remarks.say(
+            "spoilt", f"polled, as what they hold cannot be read: {self._names(spoilt)}" if spoilt else ""
+        )
+
+    def _names(self, rows: Collection[int]) -> str:
+        return ", ".join(self._table.name(row) for row in sorted(rows)[:5])
 
     def _hand_absent(self) -> None:
         absent = self._table.absent()

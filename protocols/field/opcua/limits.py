@@ -13,11 +13,11 @@ from asyncua.client.client import Client
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.status_codes import StatusCodes
-from asyncua.ua.uaerrors import BadUnknownResponse, UaStatusCodeError
+from asyncua.ua.uaerrors import BadUnknownResponse, UaError, UaStatusCodeError
 
 MOST: Final = 500
 """Our own limit: an answer of that size still fits the messages of small controllers."""
-_TOO_MUCH: Final = frozenset(
+TOO_MUCH: Final = frozenset(
     {
         StatusCodes.BadTooManyOperations, StatusCodes.BadEncodingLimitsExceeded,
         StatusCodes.BadRequestTooLarge, StatusCodes.BadResponseTooLarge,
@@ -38,13 +38,15 @@ class Limits:
 
     def __init__(self) -> None:
         self.most = dict.fromkeys(_NODES, MOST)
+        self.alone: dict[AttributeIds, set[ua.NodeId | None]] = {}
+        """By attribute, the nodes that spoil the answer to every Read they are part of."""
 
     async def ask(self, client: Client) -> None:
         """Learn the server's own limits; a server that tells none is asked with ours."""
         nodes = [ua.NodeId(ua.Int32(number)) for number in _NODES.values()]
         try:
             answers = await client.uaclient.session.read_attributes(nodes, AttributeIds.Value)
-        except UaStatusCodeError:
+        except UaError:
             return
         for name, data in zip(_NODES, answers, strict=True):
             value = None if data.Value is None else data.Value.Value
@@ -61,7 +63,7 @@ class Limits:
             try:
                 got = await call(piece)
             except UaStatusCodeError as error:
-                if error.code not in _TOO_MUCH or len(piece) == 1:
+                if error.code not in TOO_MUCH or len(piece) == 1:
                     raise
                 self.most[name] = (len(piece) + 1) // 2
                 continue

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,9 +16,11 @@ from asyncua import ua
 from asyncua.client.client import Client
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.status_codes import StatusCodes
-from asyncua.ua.uaerrors import UaError
+from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 
-from protocols.field.opcua.limits import Limits
+from protocols.field.opcua.limits import TOO_MUCH, Limits
+from protocols.field.opcua.publishing import GONE
+from protocols.field.opcua.reading import answering
 from protocols.field.opcua.table import Table
 from protocols.model.quality import Quality
 
@@ -53,6 +56,10 @@ class Subscription:
     queue: dict[int, int] = field(default_factory=dict)
     unfiltered: dict[int, int] = field(default_factory=dict)
     """Rows whose deadband the server refused, with its status code."""
+    failed: dict[int, int] = field(default_factory=dict)
+    """Rows for whose sake the server refused a whole call, with its status code."""
+    items: dict[int, int] = field(default_factory=dict)
+    """By row, the server's number of its item."""
 
     @property
     def silence_s(self) -> float:
@@ -96,6 +103,15 @@ async def watch(
     return codes
 
 
+async def unwatch(client: Client, subscription: Subscription, rows: Sequence[int]) -> None:
+    """Delete the items of some rows, as far as the server has them. Raises OSError, TimeoutError."""
+    request = ua.DeleteMonitoredItemsParameters()
+    request.SubscriptionId = ua.UInt32(subscription.id)
+    request.MonitoredItemIds = [ua.UInt32(subscription.items.pop(row)) for row in rows]
+    with suppress(UaError):  # then there is none to delete
+        await client.uaclient.session.delete_monitored_items(request)
+
+
 async def delete(client: Client, subscription: int) -> None:
     """Delete a subscription that the server may or may not have. Raises OSError, TimeoutError."""
     try:
@@ -118,7 +134,18 @@ async def _items(
         request.SubscriptionId = ua.UInt32(subscription.id)
         request.TimestampsToReturn = ua.TimestampsToReturn.Both
         request.ItemsToCreate = [_item(table, row, subscription.publishing_ms, filtered) for row in piece]
-        return await client.uaclient.session.create_monitored_items(request)
+        try:
+            return await client.uaclient.session.create_monitored_items(request)
+        except UaStatusCodeError as error:
+            if error.code in GONE or (error.code in TOO_MUCH and len(piece) > 1):
+                raise
+            # By the standard a bad node has a result of its own; there are servers that refuse all for it.
+            await answering(client)
+            if len(piece) == 1:
+                subscription.failed[piece[0]] = error.code
+                return [ua.MonitoredItemCreateResult(StatusCode=ua.StatusCode(ua.UInt32(error.code)))]
+        half = len(piece) // 2
+        return [*await call(piece[:half]), *await call(piece[half:])]
 
     codes: dict[int, int] = {}
     for row, result in zip(rows, await limits.split("items", rows, call), strict=True):
@@ -128,6 +155,7 @@ async def _items(
                 result.RevisedSamplingInterval, table.sampling_ms(row), least=0.0
             )
             subscription.queue[row] = int(result.RevisedQueueSize)
+            subscription.items[row] = int(result.MonitoredItemId)
     return codes
 
 

@@ -173,6 +173,8 @@ class Watch:
         )
         self._gap()
         await self._polling.read(self._items.watched)
+        if self.subscription is not None:
+            await self._items.spoilt(self.subscription)
         self._fill()
         await self._renew()
 
