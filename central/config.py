@@ -18,6 +18,8 @@ OIDC = "CITYNERVE_" + "OIDC_"
 RETENTION_DAYS: Mapping[str, int] = {"critical": 3652, "standard": 731, "diagnostic": 90}
 """Ten years, two years, three months; leap days counted."""
 LOOPBACK = ("127.0.0.0/8", "::1/128")
+INSIDE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", *LOOPBACK)
+"""What is for private use (RFC 1918, RFC 4193), and this machine."""
 PICTURES: Mapping[str, int] = {"hours": 1, "days": 90, "mb": 4096}
 ROLLUP_DAYS: Mapping[str, int] = {"1m": 3652, "1h": 0, "1d": 0}
 """0: for ever. A point takes 8,760 hourly rows a year, under a megabyte."""
@@ -66,6 +68,8 @@ class Config:
     oidc          settings of the sign-in elsewhere, as they are; read by `central.security.oidc_settings`
     hooks_private networks of private addresses that webhooks and SMS gateways may lie in; none: only public
                   addresses are called (CITYNERVE_HOOKS_PRIVATE=10.20.0.0/16,192.168.7.5)
+    mail_private  networks of private addresses that SMTP servers may lie in, instead of all that are private
+                  use and this machine; `none`: only public ones (CITYNERVE_MAIL_PRIVATE=10.20.0.25)
     pictures      how long cameras' pictures stay: `hours` of the wall's, `days` of evidence and of what was
                   asked for, `mb` megabytes of all together (CITYNERVE_PICTURES=hours=1,days=90,mb=4096)
     secure        cookies only over https, and browsers told to come by https only for a year (HSTS); set
@@ -88,6 +92,7 @@ class Config:
     proxies: tuple[str, ...] = LOOPBACK
     key_file: Path | None = None
     hooks_private: tuple[str, ...] = ()
+    mail_private: tuple[str, ...] = INSIDE
     alarm_positions: int = 1
     rate_account: int = RATE["account"]
     rate_address: int = RATE["address"]
@@ -153,8 +158,7 @@ class Config:
         rate = _rates(environ.get("CITYNERVE_RATE", ""))
         if rate is None:
             wrong("CITYNERVE_RATE", "account=100,address=20, requests a second", "write it so, or unset it")
-        if (private := _networks(environ.get("CITYNERVE_HOOKS_PRIVATE", ""), ())) is None:
-            wrong("CITYNERVE_HOOKS_PRIVATE", "networks: 10.20.0.0/16,192.168.7.5", "write it so, or unset it")
+        hooks_private, mail_private = _private(environ, wrong)
         pictures = _pictures(environ, wrong)
         if mistakes:
             raise ConfigError(mistakes)
@@ -170,7 +174,8 @@ class Config:
             retention_days=kept,
             rollup_days=rolled,
             archive=_yes(environ.get("CITYNERVE_ARCHIVE", "")),
-            hooks_private=private or (),
+            hooks_private=hooks_private,
+            mail_private=mail_private,
             alarm_positions=int(positions),
             status_from=status_from or LOOPBACK,
             proxies=proxies,
@@ -246,6 +251,24 @@ def _proxies(text: str, wrong: Callable[[str, str, str], None]) -> tuple[str, ..
     if found is None:
         wrong("CITYNERVE_PROXIES", "the proxies' own addresses: 172.18.0.1", "write it so, or unset it")
     return found or LOOPBACK
+
+
+def _private(
+    environ: Mapping[str, str], wrong: Callable[[str, str, str], None]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the private networks that may be called, and those that a mail server may lie in."""
+    hooks = _networks(environ.get("CITYNERVE_HOOKS_PRIVATE", ""), ())
+    if hooks is None:
+        wrong("CITYNERVE_HOOKS_PRIVATE", "networks: 10.20.0.0/16,192.168.7.5", "write it so, or unset it")
+    text = environ.get("CITYNERVE_MAIL_PRIVATE", "").strip()
+    mail = () if text == "none" else _networks(text, ()) if text else INSIDE
+    if mail is None:
+        wrong(
+            "CITYNERVE_MAIL_PRIVATE",
+            "networks: 10.20.0.25,192.168.7.0/24; or none, for public mail servers only",
+            "write it so, or unset it to allow every private network",
+        )
+    return hooks or (), mail or ()
 
 
 def _pictures(environ: Mapping[str, str], wrong: Callable[[str, str, str], None]) -> dict[str, int]:

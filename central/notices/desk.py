@@ -19,6 +19,7 @@ from central.notices.digest import Digests
 from central.notices.facts import local
 from central.notices.fanout import Fanout, SightOf, webhook
 from central.notices.health import Healths
+from central.notices.mail import Mailer
 from central.notices.outgoing import Network, Outgoing
 from central.notices.queue import Queue
 from central.notices.sending import Sender
@@ -37,11 +38,13 @@ class Desk:
     """The notices of a centre. private: networks that webhooks and SMS gateways may lie in."""
 
     def __init__(
-        self, database: Database, clock: Clock, sealer: Sealer, sight_of: SightOf, private: Sequence[Network]
-    ) -> None:
+        self, database: Database, clock: Clock, sealer: Sealer, sight_of: SightOf,
+        private: Sequence[Network], mail_private: Sequence[Network],
+    ) -> None:  # fmt: skip
         self._database = database
         self._clock = clock
         self._private = private
+        self._mailer = Mailer(mail_private)
         self.queue = Queue(database, clock)
         self.book = Book(database, clock, sealer)
         self.templates = Templates(database, clock)
@@ -57,7 +60,7 @@ class Desk:
         async with Outgoing(self._private) as outgoing:
             yield Sender(
                 self._database, self._clock, self.queue, self.book, self.deliveries, self.healths, outgoing,
-                self._disabled,
+                self._mailer, self._disabled,
             )  # fmt: skip
 
     async def run(self) -> None:

@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from socket import SOCK_STREAM
 from types import TracebackType
 from typing import Any, Final, Self
@@ -33,6 +33,19 @@ _ADDRESS_MARKS: Final = "%/:?#[]@!$&'()*+,;="
 _GIVEN_OUT: Final = IPv6Network("2000::/3")
 """All that IANA gives out of IPv6 as global unicast (RFC 4291, 2.4). What lies outside, such as site-local
 addresses or those that end in an IPv4 one (`::127.0.0.1`, `::ffff:0:127.0.0.1`), leads somewhere near."""
+
+NEVER: Final[tuple[Network, ...]] = tuple(
+    map(
+        ip_network,
+        (
+            "0.0.0.0/8", "::/128", "224.0.0.0/4", "ff00::/8",
+            "169.254.0.0/16", "fe80::/10",
+            "100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32", "fd00:ec2::/32", "fd20:ce::/32",
+        ),
+    )
+)  # fmt: skip
+"""Never called, whatever is named: no address at all, many at once, link-local (169.254.169.254 tells a
+cloud machine's credentials to whoever asks), and where Alibaba, Azure, Oracle, Amazon, Google do the same."""
 
 
 class Forbidden(Exception):
@@ -62,13 +75,30 @@ def inner(address: Address) -> Address:
 
 
 def permitted(address: Address, private: Iterable[Network]) -> bool:
-    """Say whether that address may be called: a public one, or one that the operator named."""
+    """Say whether that address may be called: public, or named by the operator; none of `NEVER`."""
     real = inner(address)
+    if any(real in network for network in NEVER):
+        return False
     if any(real in network for network in private):
         return True
     if isinstance(real, IPv6Address) and real not in _GIVEN_OUT:
         return False
     return real.is_global and not real.is_multicast
+
+
+def judge_all(host: str, addresses: Iterable[Address], private: Sequence[Network], setting: str) -> None:
+    """Raise Forbidden where one of a name's addresses may not be called; setting names what may allow it."""
+    for address in addresses:
+        if any(inner(address) in network for network in NEVER):
+            raise Forbidden(
+                f"{host} is {address}, which is never called, whatever {setting} names: it is link-local, "
+                "a cloud's metadata, or no address of one host"
+            )
+        if not permitted(address, private):
+            raise Forbidden(
+                f"{host} is {address}, which is not public; {setting} names the private "
+                "networks that may be called"
+            )
 
 
 def in_ascii(url: str) -> str:
@@ -107,12 +137,7 @@ class _Guard(httpcore2.AsyncNetworkBackend):
     ) -> httpcore2.AsyncNetworkStream:
         async with asyncio.timeout(timeout):
             addresses = await self._resolve(host, port)
-        for address in addresses:
-            if not permitted(address, self._private):
-                raise Forbidden(
-                    f"{host} is {address}, which is not public; CITYNERVE_HOOKS_PRIVATE names the private "
-                    "networks that may be called"
-                )
+        judge_all(host, addresses, self._private, "CITYNERVE_HOOKS_PRIVATE")
         return await self._backend.connect_tcp(
             str(addresses[0]),
             port,

@@ -15,11 +15,12 @@ from prometheus_client import Counter as Metric
 from psycopg import AsyncConnection
 
 from central.kernel.problem import Problem, is_connection_failure
-from central.notices import mail, request
+from central.notices import request
 from central.notices.bodies import Channel, Email, Webhook
 from central.notices.book import Book, Item
 from central.notices.deliveries import JOB, Deliveries, Delivery, State
 from central.notices.health import Healths
+from central.notices.mail import Mailer
 from central.notices.outcome import Outcome, told
 from central.notices.outgoing import Forbidden, Outgoing, Unreachable
 from central.notices.queue import Backoff, Job, Queue
@@ -48,7 +49,7 @@ class Sender:
 
     def __init__(
         self, database: Database, clock: Clock, queue: Queue, book: Book, deliveries: Deliveries,
-        healths: Healths, outgoing: Outgoing, disabled: Disabled,
+        healths: Healths, outgoing: Outgoing, mailer: Mailer, disabled: Disabled,
     ) -> None:  # fmt: skip
         self._database = database
         self._clock = clock
@@ -57,6 +58,7 @@ class Sender:
         self._deliveries = deliveries
         self._healths = healths
         self._outgoing = outgoing
+        self._mailer = mailer
         self._disabled = disabled
         self._wake = asyncio.Event()
         self._lanes: Counter[str] = Counter()
@@ -149,7 +151,7 @@ class Sender:
     async def _message(self, channel: Channel, secrets: dict[str, str], delivery: Delivery) -> Outcome:
         settings = channel.settings
         if isinstance(settings, Email):
-            return await mail.send(
+            return await self._mailer.send(
                 settings, secrets.get("password", ""), key=delivery.id, to=delivery.recipient,
                 subject=delivery.subject, text=delivery.body, at=delivery.made_at,
             )  # fmt: skip

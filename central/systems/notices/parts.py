@@ -27,9 +27,9 @@ def desk_of(app: FastAPI) -> Desk:
             return await sites_of(app.state.centre, username)
 
         vault = Vault(centre.config.key_file or centre.config.data_dir / FILE)
-        app.state.notices_desk = Desk(
-            centre.database, centre.clock, vault, sight_of, [*map(ip_network, centre.config.hooks_private)]
-        )
+        config = centre.config
+        hooks, mail = ([*map(ip_network, one)] for one in (config.hooks_private, config.mail_private))
+        app.state.notices_desk = Desk(centre.database, centre.clock, vault, sight_of, hooks, mail)
     desk: Desk = app.state.notices_desk
     return desk
 

@@ -44,6 +44,21 @@ def test_what_is_outside_or_named_is_called() -> None:
     assert not permitted(ip_address("10.2.2.3"), (ip_network("10.1.0.0/16"),))
 
 
+EVERYTHING = (ip_network("0.0.0.0/0"), ip_network("::/0"))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "169.254.169.254", "169.254.170.2", "100.100.100.200", "168.63.129.16", "192.0.0.192", "fe80::1",
+        "fd00:ec2::254", "fd20:ce::254", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::",
+        "0.0.0.1", "::", "224.0.0.1", "ff02::1",
+    ],
+)  # fmt: skip
+def test_metadata_and_link_local_addresses_are_not_called_whatever_is_named(address: str) -> None:
+    assert not permitted(ip_address(address), EVERYTHING)
+
+
 async def test_a_name_of_this_machine_is_refused_where_it_connects() -> None:
     async with http_server() as http, Outgoing() as outgoing:
         for host in (

@@ -154,7 +154,7 @@ async def test_two_centres_on_one_database_send_each_message_once(told: Told) ->
     async def all_(_: str) -> None:
         return None
 
-    other = Desk(centre.database, centre.clock, first.book.sealer, all_, [ip_network("127.0.0.0/8")])
+    other = Desk(centre.database, centre.clock, first.book.sealer, all_, [ip_network("127.0.0.0/8")], ())
     task = asyncio.create_task(other.run())
     for number in range(1, 7):
         alarm = await told.raise_(number)
