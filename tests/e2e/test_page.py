@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import httpx2
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
+from playwright.sync_api import Browser, expect
 
 from tests.e2e.axe import faults
-from tests.e2e.conftest import SLOW_MS, screenshot
-from tests.e2e.field_gateway import PASSWORD, FieldGateway, field_gateway
+from tests.e2e.conftest import screenshot
+from tests.e2e.field_gateway import (
+    PASSWORD,
+    PHONE,
+    SMALL_TARGETS,
+    FieldGateway,
+    Open,
+    field_gateway,
+    technician,
+)
 
 # In the group of the other browser tests: two browsers and their gateways are too much for two cores.
 pytestmark = pytest.mark.browser
 
-Open = Callable[..., Page]
-PHONE: ViewportSize = {"width": 390, "height": 844}
 PAGES = {
     "/": "overview", "/devices": "devices", "/devices/pump1": "device",
     "/devices/pump1?point=bearing-temp": "trend", "/devices/_gateway": "device", "/alarms": "alarms",
@@ -27,8 +32,6 @@ PAGES = {
     "/no-such-page": "missing",
 }  # fmt: skip
 """Every address, and what is on its page and on none before it."""
-EXPECTED_ERRORS = re.compile(r"\b(401|422|429)\b|net::ERR_")
-"""The browser itself logs refused requests; the page says them in words, and the tests look at those."""
 
 
 @pytest.fixture(scope="module")
@@ -40,39 +43,9 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Itera
 
 @pytest.fixture
 def visit(gateway: FieldGateway, browser: Browser) -> Iterator[Open]:
-    """Return a function that opens a page, signed in unless said otherwise; what it logs as error fails."""
-    contexts: list[BrowserContext] = []
-    errors: list[str] = []
-
-    def open_page(path: str = "/", language: str = "en", *, sign_in: bool = True, **options: Any) -> Page:
-        context = browser.new_context(
-            viewport=PHONE, base_url=gateway.url, locale="en-GB", reduced_motion="reduce", has_touch=True,
-            timezone_id="Asia/Shanghai", **options,
-        )  # fmt: skip
-        contexts.append(context)
-        context.set_default_timeout(SLOW_MS)
-        page = context.new_page()
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on(
-            "console",
-            lambda message: (
-                errors.append(message.text)
-                if message.type in {"error", "warning"} and not EXPECTED_ERRORS.search(message.text)
-                else None
-            ),
-        )
-        page.goto(f"/#/sign-in?next={path}")
-        page.get_by_test_id(f"language-{language}").click()
-        if sign_in:
-            page.get_by_test_id("sign-in-password").fill(PASSWORD)
-            page.get_by_test_id("sign-in-submit").click()
-            page.get_by_test_id("nav-overview").wait_for()
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert errors == []
+    """Return a function that opens a page of the gateway."""
+    with technician(gateway, browser) as open_page:
+        yield open_page
 
 
 def test_a_wrong_password_is_refused_in_the_chosen_language(visit: Open) -> None:
@@ -125,15 +98,6 @@ def test_on_a_phone_nothing_is_cut_small_or_left_in_the_other_language(visit: Op
         screenshot(
             page, f"page-{language}-{path.strip('/').replace('/', '-').partition('?')[0] or 'overview'}"
         )
-
-
-SMALL_TARGETS = """
-[...document.querySelectorAll('button, select, a.btn, nav a, textarea, input:not([type=checkbox])')]
-  .filter((one) => one.offsetParent !== null)
-  .map((one) => [one.dataset.testid ?? one.textContent.trim(), one.getBoundingClientRect()])
-  .filter(([, box]) => box.height < 43.5 || box.width < 43.5)
-  .map(([name, box]) => `${name} ${box.width}x${box.height}`)
-"""
 
 
 def test_a_value_is_live_and_says_its_age_and_quality(visit: Open) -> None:

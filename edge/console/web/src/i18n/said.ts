@@ -38,6 +38,18 @@ const BOOK: readonly [RegExp, string][] = [
   [/^known there, but says: no value$/, '型号库中的测点，但表示“无值”'],
   [/^outside the range of (.+)$/, '超出该测点的量程'],
 
+  // Authorities and revocation lists, and why a file of one was not taken.
+  [/^SHA-256 (\w+), subject .+, valid (\S+) to (\S+) UTC$/, 'SHA-256 $1，有效期 $2 至 $3 UTC'],
+  [/^(\d+) revoked, of (\S+) UTC, the next one was promised for (\S+) UTC$/, '吊销 $1 份，$2 UTC 签发，下一份应于 $3 UTC 发布'],
+  [/^(\d+) revoked, of (\S+) UTC$/, '吊销 $1 份，$2 UTC 签发'],
+  [/^it is larger than (\d+) bytes$/, '文件超过 $1 字节'],
+  [/^it holds neither a certificate nor a revocation list in PEM or DER$/, '文件里既没有证书，也没有吊销列表（PEM 或 DER 格式）'],
+  [/^(.+) is no authority \(.+$/, '$1 不是签发机构（basicConstraints 未设 CA）。服务器自身的证书请核对指纹后信任'],
+  [/^the authority is valid only from (.+) UTC on, and here it is (.+) UTC$/, '该机构的证书 $1 UTC 才生效，本机时间为 $2 UTC'],
+  [/^the authority has ended on (.+) UTC, and here it is (.+) UTC$/, '该机构的证书已于 $1 UTC 到期，本机时间为 $2 UTC'],
+  [/^this revocation list is signed by (.+), which is no trusted authority here; .+$/, '该吊销列表由 $1 签发，本机尚未信任该机构，请先选择其证书'],
+  [/^this revocation list is of (.+) UTC, and a newer one of (.+) UTC is there$/, '该吊销列表签发于 $1 UTC，已有更新的一份（$2 UTC）'],
+
   // Mistakes of a configuration: what is wrong, what was expected, how to repair it.
   [/^'(.+)' is missing$/, '缺少 “$1”'],
   [/^'(.+)' is not a setting$/, '没有 “$1” 这个设置'],
@@ -111,9 +123,9 @@ const BOOK: readonly [RegExp, string][] = [
 ]
 
 /** What stands before the reason proper; the first is shown beside it anyway. */
-const ON_PROBATION = /^on probation for another .*?: /
+const SHOWN = /^(?:on probation for another .*?|the file was not taken): /
 const LEADS: readonly [RegExp, string][] = [
-  [ON_PROBATION, ''],
+  [SHOWN, ''],
   [/^version (\d+) was taken back: /, '版本 $1 被收回：'],
 ]
 
@@ -130,5 +142,5 @@ function inChinese(text: string): string {
 /** Return how to say a sentence of the gateway in the chosen language. */
 export function useSaid() {
   const { locale } = useWords()
-  return (text: string) => (locale.value === 'zh' ? inChinese(text) : text.replace(ON_PROBATION, ''))
+  return (text: string) => (locale.value === 'zh' ? inChinese(text) : text.replace(SHOWN, ''))
 }

@@ -21,7 +21,7 @@ export default {
       'probation-time': '试运行时间超出允许范围。', mistakes: '配置有错误，未应用。', 'other-gateway': '这是另一台网关的配置，未应用。', 'too-large': '内容太大。', 'file-not-writable': '网关文件不可写，请检查其权限。', 'no-answer': '设备没有应答。',
       device: '设备或线路没有给出可用的回答。', expired: '已过期，未执行。', registers: '寄存器不合要求。', serial: '只有串口线路才有速率和校验可试；这条线路请留空。', where: '请说明扫描哪里。', url: '地址的写法不对。', units: '从站地址范围不对。',
       busy: '网关正忙于同类操作，请稍后再试。', storage: '网关的存储出了问题。', 'no-permission': '没有权限。', 'no-probation': '没有版本在试运行，无需确认。', 'wrong-shape': '网关不接受这项内容。', ended: '网关正在停止。', internal: '网关处理出错，运行日志里有详情。',
-      'too-many-streams': '打开的页面太多，请关闭几个。', 'not-our-name': '请用网关的地址而不是名称打开本页。', page: '页面出错，请刷新。',
+      'too-many-streams': '打开的页面太多，请关闭几个。', 'not-our-name': '请用网关的地址而不是名称打开本页。', page: '页面出错，请刷新。', 'no-authority': '文件未被采用。', 'cannot-write': '网关无法写入信任列表，请检查状态目录的所有者。', 'not-waiting': '服务器现在出示的是另一份证书，请关闭后重新查看。',
     },
   },
   feed: { live: '实时', connecting: '连接中', lost: '连接中断', off: '未连接', banner: '与网关的连接已中断，正在重连。画面数据截至 {time}。' },
@@ -51,7 +51,7 @@ export default {
     refusedWhy: { denied: '规则的 deny 拒绝此名称', 'not-allowed': '不在规则的 allow 之内', name: '名称不能作设备键：只能用英文字母、数字、- _ . : 和空格，最长 63 个字符。请改主题中的名称，或在 devices 中声明', taken: '键已被别的设备占用。请改主题中的名称，或在 devices 中声明', full: '规则的设备数已满。请调大 most，或移除不用的设备' },
     learntHoles: '{n} 处地址被拒', learntMost: '一次最多读 {n} 个寄存器', learntBits: '一次最多读 {n} 位', learntPause: '每次请求前停顿 {n} ms', breakerOpen: '已熔断，暂停询问', breakerClosed: '正常', profile: '设备型号库', site: '站点', protocol: '协议', points: '{n} 个测点', manual: '就地手动', allOk: '全部在线', filterOffline: '异常',
     trust: '查看服务器证书', trustTitle: '信任这台服务器？', trustUnknown: '服务器出示的证书尚未被任何人信任。', trustChanged: '服务器出示的证书与已信任的不同，可能有人冒充。请先向管理员核实。',
-    trustCompare: '请与服务器自身显示的指纹逐段核对（在其面板或自带工具上查看）。', trustDone: '已核对，指纹一致', trustDo: '信任', trustSubject: '主体', trustIssuer: '签发者', trustValid: '有效期', trustSelf: '自签名', trustAuthority: '或信任为服务器签发证书的机构：选择其证书或吊销列表文件', trustAuthorityTaken: '已信任该机构', trustListTaken: '已采用该吊销列表',
+    trustCompare: '请与服务器自身显示的指纹逐段核对（在其面板或自带工具上查看）。', trustDone: '已核对，指纹一致', trustDo: '信任', trustSubject: '主体', trustIssuer: '签发者', trustValid: '有效期', trustSelf: '自签名', trustAuthority: '或信任为服务器签发证书的机构：选择其证书或吊销列表文件', trustFile: '选择文件…', trustAuthorityTaken: '已信任该机构', trustListTaken: '已采用该吊销列表',
     hold: '转为就地手动', release: '恢复远程', holdTitle: '{name}：转为就地手动', releaseTitle: '{name}：恢复远程', noPoints: '这个设备没有测点', wide: '选择一个测点，查看趋势、读写',
   },
   point: {

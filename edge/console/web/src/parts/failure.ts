@@ -4,7 +4,7 @@ import { useWords } from '@/i18n'
 import { useSaid } from '@/i18n/said'
 
 /** Codes whose own words hold what our sentence cannot: a number, a name, an address. */
-const TELLING = new Set(['wait', 'device', 'storage', 'out-of-limits', 'wrong-type', 'not-representable', 'shelving-time', 'probation-time', 'other-gateway', 'file-not-writable', 'unknown-version', 'wrong-shape', 'url', 'units', 'registers'])
+const TELLING = new Set(['wait', 'device', 'storage', 'out-of-limits', 'wrong-type', 'not-representable', 'shelving-time', 'probation-time', 'other-gateway', 'file-not-writable', 'unknown-version', 'wrong-shape', 'url', 'units', 'registers', 'no-authority', 'cannot-write'])
 
 export function useFailure() {
   const { t, known, word, locale } = useWords()
