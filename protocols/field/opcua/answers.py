@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Final
 
 from asyncua import ua
@@ -53,6 +54,19 @@ def readable() -> Iterator[None]:
         raise
     except Exception as error:
         raise Unreadable(f"an answer that cannot be read ({type(error).__name__}: {error})") from error
+
+
+_patience: ContextVar[float | None] = ContextVar("patience", default=None)
+
+
+@contextmanager
+def patient(seconds: float) -> Iterator[None]:
+    """Wait so long for each answer inside, and tell the server so, instead of the connection's own time."""
+    token = _patience.set(seconds)
+    try:
+        yield
+    finally:
+        _patience.reset(token)
 
 
 Service = Callable[..., Awaitable[Any]]
@@ -105,6 +119,12 @@ class FieldSession(UaSession):
     delete_monitored_items = one_each(UaSession.delete_monitored_items, lambda given: given.MonitoredItemIds)
     delete_subscriptions = one_each(UaSession.delete_subscriptions)
     transfer_subscriptions = one_each(UaSession.transfer_subscriptions, lambda given: given.SubscriptionIds)
+
+    async def _send_request(self, request: Any, *rest: Any, **more: Any) -> Any:
+        patience = _patience.get()
+        if patience is None or rest or more:
+            return await super()._send_request(request, *rest, **more)
+        return await super()._send_request(request, patience)
 
     def ensure_publish_loop(self) -> None:
         """Start nothing: asyncua keeps one request only at the server, and sees no missing numbers."""

@@ -22,6 +22,7 @@ from protocols.model.quality import Quality
 logging.getLogger("asyncua").setLevel(logging.CRITICAL)
 
 ANSWER_S: Final = 4.0
+"""For each answer, where nobody is more patient: see `answers.patient`."""
 WATCHDOG_S: Final = 5.0
 """asyncua reads the server's state this often, and waits as long for it: a dead peer is seen in 10 s."""
 SESSION_MS: Final = 60_000

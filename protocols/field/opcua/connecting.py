@@ -33,7 +33,8 @@ from protocols.field.opcua.words import refusal
 from protocols.model.clock import Clock, now_us
 from protocols.model.quality import Quality
 
-CONNECT_TIMEOUT_S: Final = 10.0
+CONNECT_TIMEOUT_S: Final = 30.0
+"""For some answers, each of which may take `client.ANSWER_S`; a silent server is left after the first."""
 _LEAST_MS: Final = 1000
 """A server that lets a session or a channel live shorter cannot be used."""
 _POLICIES: Final[dict[str, type[security_policies.SecurityPolicy]]] = {

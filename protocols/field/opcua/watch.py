@@ -144,7 +144,7 @@ class Watch:
         return (
             self.subscription is not None
             and self.rung != POLL
-            and _now() > self._hearing.heard_s + self.subscription.silence_s
+            and _now() >= self._hearing.heard_s + self.subscription.silence_s
         )
 
     def _read_now(self) -> set[int]:

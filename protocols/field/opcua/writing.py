@@ -11,7 +11,6 @@ Nothing is sent twice: what was sent and not answered has an outcome that nobody
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import math
 from collections.abc import Mapping
@@ -24,7 +23,7 @@ from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 
 from protocols.errors import BadFrame, ConnectionLost, DeviceRefused, DeviceTimeout
 from protocols.field.base import Answer, BoundPoint
-from protocols.field.opcua.answers import readable
+from protocols.field.opcua.answers import patient, readable
 from protocols.field.opcua.conditions import Conditions
 from protocols.field.opcua.line import Line
 from protocols.field.opcua.methods import Methods
@@ -48,7 +47,7 @@ _NOBODY_KNOWS: Final = frozenset({StatusCodes.BadTimeout, StatusCodes.BadRequest
 
 
 class Writing:
-    """Writes of one connection; `timeouts` are seconds by device."""
+    """Writes of one connection; `timeouts` are seconds by device, for each answer."""
 
     def __init__(self, line: Line, table: Table, timeouts: Mapping[str, float], clock: Clock) -> None:
         self._line, self._table, self._timeouts, self._clock = line, table, timeouts, clock
@@ -73,13 +72,12 @@ class Writing:
         target = self._line.client.get_node(node)
         self._sent = False
         try:
-            async with asyncio.timeout(self._timeout_s(point)):
-                with readable():
-                    if address.method is not None:
-                        return await self._methods.call(row, value, self._sending)
-                    if address.condition:
-                        return await self._acknowledge(row, value)
-                    await self._put(target, point, value)
+            with patient(self._timeout_s(point)), readable():
+                if address.method is not None:
+                    return await self._methods.call(row, value, self._sending)
+                if address.condition:
+                    return await self._acknowledge(row, value)
+                await self._put(target, point, value)
         except UaStatusCodeError as error:
             if self._sent and error.code in _NOBODY_KNOWS:
                 raise DeviceTimeout(
@@ -171,9 +169,8 @@ class Writing:
         if not point.profile.readable:
             return None
         try:
-            async with asyncio.timeout(self._timeout_s(point)):
-                with readable():
-                    data = await target.read_attribute(AttributeIds.Value, raise_on_bad_status=False)
+            with patient(self._timeout_s(point)), readable():
+                data = await target.read_attribute(AttributeIds.Value, raise_on_bad_status=False)
         except (OSError, TimeoutError, UaError):
             # The server has acknowledged the write; that it cannot be read now does not undo it.
             return None

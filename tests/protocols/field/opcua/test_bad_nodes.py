@@ -27,6 +27,7 @@ from tests.sim_devices.servers.fake_world import FakeDevice, FakeWorld, board
 
 PATIENCE_S = 60.0
 WAYS = pytest.mark.parametrize("polling", [True, False], ids=["polled", "watched"])
+refused: Any = UaStatusCodeError
 STATE = ua.NodeId(ua.Int32(ObjectIds.Server_ServerStatus_State))
 
 
@@ -94,7 +95,7 @@ def refusing(
 
         async def judged(self: Any, params: Any, *rest: Any, real: Any = real, **more: Any) -> Any:
             if self.external and wrong(params):
-                raise UaStatusCodeError(code)
+                raise refused(code)
             return await real(self, params, *rest, **more)
 
         monkeypatch.setattr(InternalSession, name, judged)
