@@ -7,13 +7,16 @@ of a map style where the operator set one.
 
 from __future__ import annotations
 
+import asyncio
+import gzip
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Match, Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
@@ -68,6 +71,7 @@ PAGE_HEADERS: Final = {
 }
 HASHED: Final = "public, max-age=31536000, immutable"
 """For files below assets/, whose names change with their content."""
+TEXTS: Final = frozenset({".css", ".js", ".svg"})
 
 NOT_BUILT: Final = """<!doctype html>
 <html lang="zh-CN"><meta charset="utf-8"><meta name="color-scheme" content="dark"><title>CityNerve</title>
@@ -84,6 +88,8 @@ class ConsoleFiles(StaticFiles):
         super().__init__(directory=folder, check_dir=False)
         self._folder = folder
         self._headers = {"Content-Security-Policy": policy(map_style), **PAGE_HEADERS}
+        self._packed: dict[str, bytes] = {}
+        """Assets by path, compressed once: three megabytes for each new browser would hold everybody up."""
 
     async def check_config(self) -> None:
         """Allow a folder that is not there yet: the console may be built while the centre runs."""
@@ -112,8 +118,23 @@ class ConsoleFiles(StaticFiles):
             else:
                 if path.startswith("assets/"):
                     response.headers["Cache-Control"] = HASHED
+                    return await self._light(path, response, scope)
                 return response
         return await self._page(scope)
+
+    async def _light(self, path: str, response: Response, scope: Scope) -> Response:
+        """Return an asset compressed to whoever takes that and wants all of it; a name has one content."""
+        asked = Headers(scope=scope)
+        whole = isinstance(response, FileResponse) and scope["method"] == "GET" and "range" not in asked
+        if not whole or Path(path).suffix not in TEXTS or "gzip" not in asked.get("accept-encoding", ""):
+            return response
+        if path not in self._packed:
+            content = await asyncio.to_thread((self._folder / path).read_bytes)
+            self._packed[path] = await asyncio.to_thread(gzip.compress, content, mtime=0)
+        kept = ("content-type", "cache-control", "etag", "last-modified")
+        headers = {name: response.headers[name] for name in kept}
+        headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+        return Response(self._packed[path], headers=headers)
 
     async def _page(self, scope: Scope) -> Response:
         if not (self._folder / "index.html").is_file():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -63,6 +64,33 @@ async def test_files_are_kept_by_their_names(client: httpx2.AsyncClient) -> None
     assert icon.headers["content-type"] == "image/svg+xml"
     assert "immutable" not in icon.headers.get("cache-control", "")
     assert (await client.head("/")).status_code == 200
+
+
+async def test_an_asset_is_compressed_once_and_whole_for_whoever_takes_it(
+    client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = await client.get("/assets/main-B1f2.js", headers={"Accept-Encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    made: list[bytes] = []
+    compress = gzip.compress
+
+    def counted(data: bytes, **how: float) -> bytes:
+        made.append(data)
+        return compress(data, **how)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(gzip, "compress", counted)
+    for _ in range(2):
+        light = await client.get("/assets/main-B1f2.js", headers={"Accept-Encoding": "gzip"})
+        assert light.headers["content-encoding"] == "gzip"
+        assert light.headers["vary"] == "Accept-Encoding"
+        assert light.content == plain.content
+        for name in ("content-type", "cache-control", "etag"):
+            assert light.headers[name] == plain.headers[name]
+    assert made == [plain.content]
+    part = await client.get("/assets/main-B1f2.js", headers={"Accept-Encoding": "gzip", "Range": "bytes=0-5"})
+    assert (part.status_code, part.content) == (206, plain.content[:6])
+    icon = await client.get("/favicon.svg", headers={"Accept-Encoding": "gzip"})
+    assert icon.content == (await client.get("/favicon.svg")).content
 
 
 @pytest.mark.parametrize(
