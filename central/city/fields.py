@@ -131,8 +131,8 @@ def _department(value: Any, known: Known) -> str:
     text = _text(63)(value, known)
     if text and text not in known.departments:
         raise Fault(
-            f"没有部门 {text!r}；请先在设置中添加",
-            f"there is no department {text!r}; add it in settings first",
+            f"没有部门 {text!r}；请先用 citynerve registry departments 添加",
+            f"there is no department {text!r}; add it with citynerve registry departments first",
         )
     return text
 

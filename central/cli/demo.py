@@ -24,7 +24,10 @@ import typer
 import yaml
 
 from central.casebook.demo import ensure_demo_units
+from central.city import owners, tablefile
+from central.city.book import Book
 from central.city.registry import Registry
+from central.city.transfer import plan as plan_import
 from central.cli.processes import Crew, DemoFailed
 from central.cli.serve import address, listen
 from central.config import DEFAULT_PORT, Config
@@ -45,6 +48,8 @@ ACCOUNTS = (
     (Role.ENGINEER, "工程师 Engineer"),
     (Role.ADMIN, "管理员 Admin"),
 )
+DEPARTMENT = "drainage"
+"""Whose duty officer has an account: an operator at the sites that this department owns, and nowhere else."""
 PASSWORD = "linjiang-demo"  # noqa: S105 - of a city that does not exist, on this machine's own address
 READY_S = 120.0
 FRESH_S = 30
@@ -151,12 +156,15 @@ async def _start(plan: Plan, crew: Crew) -> Sequence[Path]:
     found = await _gateway_files(files)
     async with open_database(plan.centre, migrate=False, attach=True) as database:
         await _add_accounts(database, plan.centre)
+        await _add_departments(database)
         codes = await _codes(database, [file.stem for file in found])
     password = {"DEMO_PAGE_PASSWORD": PASSWORD}
     enrol = ("-m", "edge", "enrol", "--page-password-env", *password)
     await asyncio.gather(*(crew.call(*enrol, str(file), codes[file.stem], env=password) for file in found))
     for file in found:
         await crew.start(file.stem, "-m", "edge", "run", str(file))
+    async with open_database(plan.centre, migrate=False, attach=True) as database:
+        await _give_owners(database)
     return found
 
 
@@ -174,8 +182,38 @@ async def _add_accounts(database: Database, config: Config) -> None:
     accounts = Security.build(database, now_us, config).accounts
     for role, shown in ACCOUNTS:
         await accounts.ensure(role.value, shown, role, PASSWORD)
+    await accounts.ensure(
+        DEPARTMENT, "排水值班 Drainage duty", Role.OPERATOR, PASSWORD, departments=[DEPARTMENT]
+    )
     async with database.session() as session:
         await ensure_demo_units(session)
+
+
+async def _add_departments(database: Database) -> None:
+    """Add the city's owner departments, as `citynerve registry departments` does."""
+    if (folder := _city_folder()) is not None:
+        found, _ = owners.read((folder / "departments.csv").read_bytes())
+        await owners.put(database, found)
+
+
+async def _give_owners(database: Database) -> None:
+    """Give each site its department, as `citynerve registry import sites` does; nothing that a person gave.
+
+    Sites are there once their gateway has declared them. Raises DemoFailed where one is not in READY_S.
+    """
+    folder = _city_folder()
+    if folder is None:
+        return
+    given = tablefile.read("site", "csv", (folder / "owners.csv").read_bytes())
+    book = Book(database, now_us)
+    deadline = asyncio.get_running_loop().time() + READY_S
+    while missing := {row.id for row in given.rows} - (states := await book.states("site")).keys():
+        if asyncio.get_running_loop().time() > deadline:
+            raise DemoFailed(f"no gateway declared {', '.join(sorted(missing))} within {READY_S:.0f} s")
+        await asyncio.sleep(0.2)
+    made = plan_import("site", given, states, await book.known())
+    edits = [edit for edit in made.edits if not states[edit.id]["department"]]
+    await book.write(edits, actor="demo", reason="the city's departments")
 
 
 async def _codes(database: Database, gateways: Sequence[str]) -> dict[str, str]:
@@ -208,8 +246,8 @@ def _announce(plan: Plan, gateways: Sequence[Path]) -> None:
     pages = "\n".join(f"  {name:<10} http://127.0.0.1:{port}" for name, port in ports.items())
     typer.echo(
         f"\n  CityNerve  {plan.url}\n"
-        f"  Sign in as operator, admin or viewer, password {PASSWORD}\n"
-        f"  登录：operator、admin 或 viewer，密码 {PASSWORD}\n\n"
+        f"  Sign in as operator, admin, viewer or drainage, password {PASSWORD}\n"
+        f"  登录：operator、admin、viewer 或 drainage，密码 {PASSWORD}\n\n"
         f"  The gateways' own pages, same password · 网关本地页面，密码相同：\n{pages}\n\n"
         f"  Logs and data: {plan.folder}\n"
         "  Ctrl-C ends everything.\n"
@@ -219,11 +257,17 @@ def _announce(plan: Plan, gateways: Sequence[Path]) -> None:
 
 
 def _city_map() -> Path | None:
-    """Return the simulated city's map, found without importing the city."""
+    """Return the simulated city's map."""
+    folder = _city_folder()
+    return folder / "map" if folder is not None and (folder / "map").is_dir() else None
+
+
+def _city_folder() -> Path | None:
+    """Return the simulated city's folder, found without importing the city."""
     found = importlib.util.find_spec("sim_devices")
     if found is None or not found.submodule_search_locations:
         return None
-    folder = Path(found.submodule_search_locations[0]) / "city" / "map"
+    folder = Path(found.submodule_search_locations[0]) / "city"
     return folder if folder.is_dir() else None
 
 

@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import getpass
 import sys
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from central.city import tablefile
+from central.city import owners, tablefile
 from central.city.book import Book, Change
 from central.city.fields import Kind
-from central.city.tablefile import Format
+from central.city.records import Department
+from central.city.tablefile import Format, Mistake
 from central.city.transfer import Plan, plan
 from central.cli.settings import Data, settings
+from central.cli.trail import write_down
 from central.config import Config
 from central.kernel.shapes import names
 from central.store.open import open_database
@@ -74,12 +78,7 @@ def import_(
     made, changes = asyncio.run(
         _import(settings(data), wanted, form, file.read_bytes(), apply=apply, reason=reason or file.name)
     )
-    for mistake in made.mistakes:
-        place = f"line {mistake.line}" if mistake.line else "file"
-        typer.echo(f"{file.name}: {place}{', ' + mistake.column if mistake.column else ''}: {mistake.en}")
-    if made.mistakes:
-        typer.echo(f"{len(made.mistakes)} mistakes; nothing was changed", err=True)
-        raise typer.Exit(1)
+    _stop_at(made.mistakes, file)
     for step in made.steps if not apply else ():
         told = ", ".join(
             f"{name}: {step.before.get(name)!r} -> {value!r}" for name, value in step.after.items()
@@ -89,6 +88,39 @@ def import_(
     typer.echo(
         f"{verb} {made.count('added')} added, {made.count('changed')} changed, {made.unchanged} unchanged"
     )
+
+
+@app.command("departments")
+def departments_(
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="CSV file: id,name_zh,name_en.", exists=True, dir_okay=False, show_default=False),
+    ] = None,
+    data: Data = None,
+) -> None:
+    """Add the owner departments (主管部门) of a file, or rename those that are there; without one, list them.
+
+    All of the file is applied or, where there is one mistake, nothing. Sites name their department by its id.
+
+    Example: citynerve registry departments departments.csv
+    """
+    if file is None:
+        typer.echo(owners.write(asyncio.run(_departments(settings(data)))), nl=False)
+        return
+    wanted, mistakes = owners.read(file.read_bytes())
+    _stop_at(mistakes, file)
+    changed = asyncio.run(_put(settings(data), wanted))
+    typer.echo(f"{len(changed)} added or renamed, {len(wanted) - len(changed)} unchanged")
+
+
+def _stop_at(mistakes: Sequence[Mistake], file: Path) -> None:
+    """Say every mistake at its place, and end; nothing without one."""
+    for mistake in mistakes:
+        place = f"line {mistake.line}" if mistake.line else "file"
+        typer.echo(f"{file.name}: {place}{', ' + mistake.column if mistake.column else ''}: {mistake.en}")
+    if mistakes:
+        typer.echo(f"{len(mistakes)} mistakes; nothing was changed", err=True)
+        raise typer.Exit(1)
 
 
 def _kind(text: str) -> Kind:
@@ -117,6 +149,22 @@ async def _export(config: Config, kind: Kind, form: Format, chosen: list[str] | 
         sites = await book.states("site")
         places = {key: (site["lon"], site["lat"]) for key, site in sites.items()}
         return "".join(tablefile.write_geojson(kind, ordered, places, chosen))
+
+
+async def _departments(config: Config) -> Sequence[Department]:
+    async with open_database(config, attach=True) as database:
+        return await owners.departments(database)
+
+
+async def _put(config: Config, wanted: Sequence[Department]) -> Sequence[owners.Changed]:
+    async with open_database(config, attach=True) as database:
+        changed = await owners.put(database, wanted)
+        for before, after in changed:
+            was = None if before is None else asdict(before)
+            await write_down(
+                database, "putDepartment", after.id, (f"department {after.id}", was, asdict(after))
+            )
+        return changed
 
 
 async def _import(

@@ -26,7 +26,7 @@ def test_a_site_is_found_by_keyboard_renamed_and_imported(visit: Callable[..., P
     page.get_by_test_id("thing-save").click()
     expect(page.get_by_role("heading", name="滨江排涝站")).to_be_visible()
     expect(page.get_by_test_id("thing-page")).to_contain_text("网关申报：滨江泵站")
-    expect(page.get_by_test_id("history-entry")).to_have_count(1)
+    expect(page.get_by_test_id("history-entry")).to_have_count(2)
     screenshot(page, "registry-site")
     page.get_by_test_id("nav-registry").click()
     page.get_by_test_id("registry-import").click()
@@ -41,3 +41,15 @@ def test_a_site_is_found_by_keyboard_renamed_and_imported(visit: Callable[..., P
     expect(page.locator("[data-testid=import-sums][data-applied=true]")).to_be_visible()
     page.get_by_test_id("import-close").click()
     expect(page.locator("[data-id=ps-riverside]")).to_contain_text("滨江泵站")
+
+
+def test_a_department_sees_what_it_owns(visit: Callable[..., Page]) -> None:
+    page = visit("operator", "zh", at="/registry?department=water")
+    sites = page.locator("[data-id]")
+    expect(sites).to_have_count(4)
+    expect(sites.first).to_contain_text("水务局")
+    page = visit("drainage", "en", at="/registry")
+    expect(sites := page.locator("[data-id]")).to_have_count(4)
+    assert all("Drainage office" in text for text in sites.all_inner_texts())
+    page.goto("/registry?department=water")
+    expect(sites).to_have_count(0)

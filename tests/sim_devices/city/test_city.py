@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import math
 from collections import Counter
 from pathlib import Path
@@ -34,6 +35,15 @@ def test_the_city_is_as_large_as_it_was_asked_to_be() -> None:
     assert sum(len(device.profile.points) for device in city.devices().values()) >= 800
     kinds = Counter(device.profile.protocol for device in city.devices().values())
     assert set(kinds) == {"modbus", "opcua", "mqtt", "camera"}
+
+
+def test_every_site_has_an_owner_department_that_there_is() -> None:
+    def table(name: str) -> list[dict[str, str]]:
+        return list(csv.DictReader(CITY_FILE.with_name(name).read_text("utf-8").splitlines()))
+
+    owners = {row["id"]: row["department"] for row in table("owners.csv")}
+    assert owners.keys() == {site.key for site in open_city().spec.sites}
+    assert set(owners.values()) == {row["id"] for row in table("departments.csv")}
 
 
 def test_it_is_a_world_for_the_servers() -> None:
