@@ -131,10 +131,12 @@ def opcua(
             metavar="URL", help="opc.tcp://host:4840; with --gateway also the key of a connection."
         ),
     ],
-    nodes: Annotated[bool, typer.Option("--nodes/--no-nodes", help="Also browse the variables.")] = True,
-    most: Annotated[int, typer.Option(help="Stop after so many variables.", min=1)] = 2000,
+    nodes: Annotated[
+        bool, typer.Option("--nodes/--no-nodes", help="Also browse variables and methods.")
+    ] = True,
+    most: Annotated[int, typer.Option(help="Stop after so many of them.", min=1)] = 2000,
     find: Annotated[
-        str, typer.Option(help="Only variables with this text in their path or node id.", metavar="TEXT")
+        str, typer.Option(help="Only what has this text in its path or node id.", metavar="TEXT")
     ] = "",
     as_profile: Annotated[
         str | None,
@@ -151,7 +153,9 @@ def opcua(
     profiles: Profiles = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the servers and endpoints of an OPC UA address, with their security, and its variables.
+    """Show the servers and endpoints of an OPC UA address, with their security, its variables and methods.
+
+    With --profile methods stand as comments below the points: take the # from those that shall be commands.
 
     \b
     Example: citynerve-edge scan opcua opc.tcp://192.0.2.10:4840 --find level
@@ -170,7 +174,7 @@ def opcua(
         if as_profile is not None:
             _draft(events, as_profile)
         else:
-            tell(events, as_json, "the server has no such variables")
+            tell(events, as_json, "the server has no such variables or methods")
 
 
 def opcua_line(file: Path, name: str) -> dict[str, Any]:
@@ -185,7 +189,7 @@ def opcua_line(file: Path, name: str) -> dict[str, Any]:
 
 def _draft(events: Events, identity: str) -> None:
     """Print the profile of what was found; say what is left out."""
-    nodes = [found for found in collected(events) if found.kind == "node"]
+    nodes = [found for found in collected(events) if found.kind in ("node", "method")]
     text, left = draft(identity, nodes)
     for sentence in left:
         typer.echo(plain(sentence), err=True)

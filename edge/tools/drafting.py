@@ -1,7 +1,7 @@
 """A device profile to start from, drafted from the variables that a scan of an OPC UA server found.
 
 It is whole, so that `citynerve-edge check` takes it as it is; names, units, ranges and alarms are the
-technician's. Nothing is writable until he says so.
+technician's. Nothing is writable until he says so: methods stand below it as comments, each a whole point.
 """
 
 from __future__ import annotations
@@ -26,16 +26,25 @@ _ID: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 
 
 def draft(identity: str, nodes: Iterable[Found]) -> tuple[str, list[str]]:
-    """Return a profile as YAML, and a sentence for each variable that cannot be a point.
+    """Return a profile as YAML, and a sentence for each variable or method that cannot be a point.
 
-    "" where none can. Raises Rejected (`profile-id`).
+    "" where no variable can. Raises Rejected (`profile-id`).
     """
     if not _ID.fullmatch(identity):
         raise Rejected("profile-id", f"{identity!r} is no profile id; write it like maker.model")
     points: list[dict[str, Any]] = []
     left: list[str] = []
     keys: set[str] = set()
+    commands: list[dict[str, Any]] = []
     for node in nodes:
+        if node.kind == "method":
+            command = _command(node, keys)
+            if command is None:
+                left.append(f"{node.title}: this method cannot be a command (namespace, or its arguments)")
+            else:
+                commands.append(command)
+                keys.add(command["key"])
+            continue
         kind = str(node.detail["type"])
         point = _TYPES.get(kind.removesuffix("[]"))
         path = str(node.detail["path"])
@@ -62,7 +71,52 @@ def draft(identity: str, nodes: Iterable[Found]) -> tuple[str, list[str]]:
         "points": points,
     }  # fmt: skip
     Profile.model_validate(record)
-    return yaml.safe_dump(record, sort_keys=False, allow_unicode=True, width=110), left
+    for command in commands:
+        Profile.model_validate(record | {"points": [command]})
+    return _yaml(record) + _commented(commands), left
+
+
+def _command(method: Found, taken: set[str]) -> dict[str, Any] | None:
+    """Return a point whose commands call a method; None where a profile cannot call it."""
+    where = method_address(method)
+    if not where:
+        return None
+    kinds = [_TYPES.get(one.rpartition(": ")[2]) for one in method.detail["inputs"]]
+    path = str(method.detail["path"])
+    name = path.rpartition("/")[2] or "method"
+    # Without an input the command is 1; several inputs come as a list.
+    of_one: DataType = kinds[0] or "f64" if kinds else "bool"
+    return {
+        "key": _key(path, taken),
+        "name": {"zh": name, "en": name},
+        "type": of_one if len(kinds) < 2 else "text",
+        "writable": True,
+        "readable": False,
+        **where,
+        "doc_ref": method.title[:200],
+    }
+
+
+def method_address(method: Found) -> dict[str, Any]:
+    """Return the address entry of a found method; nothing where a profile cannot call it."""
+    if not method.detail["callable"]:
+        return {}
+    called = {"node": method.detail["method"], "inputs": [{} for _ in method.detail["inputs"]]}
+    return {
+        "opcua": {"namespace": method.detail["namespace"], "node": method.detail["node"], "method": called}
+    }
+
+
+def _commented(commands: list[dict[str, Any]]) -> str:
+    if not commands:
+        return ""
+    said = "\n# Methods: take the # from those that shall be commands; give their inputs min and max\n"
+    return said + "".join(f"# {line}\n" for line in _yaml(commands).splitlines())
+
+
+def _yaml(record: Any) -> str:
+    text: str = yaml.safe_dump(record, sort_keys=False, allow_unicode=True, width=110)
+    return text
 
 
 def node_address(node: Found) -> dict[str, Any]:

@@ -50,6 +50,9 @@ def _device(found: Found, point: PointProfile) -> str:
     address = point.address
     if isinstance(address, MqttAddress) and found.kind == "topic":
         return _filled(address.topic, found.key)
+    if found.kind == "method":
+        method = address.method if isinstance(address, OpcUaAddress) else None
+        return "" if method is None else _filled(method.node, str(found.detail["method"]))
     if isinstance(address, OpcUaAddress) and found.detail.get("namespace") == address.namespace:
         return _filled(address.node, str(found.detail["node"]))
     return ""

@@ -219,7 +219,7 @@ async def scan_opcua(
     profiles: Iterable[Profile] = (),
     **security: Any,
 ) -> Events:
-    """Yield servers, endpoints with their security, and with `nodes` the variables. Raises ConnectionLost.
+    """Yield servers, endpoints with their security, and with `nodes` what it has. Raises ConnectionLost.
 
     `security`: settings of the connection beside the url (`OpcUaSettings`), such as username.
     """

@@ -21,7 +21,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Something that answered. `kind`: unit, server, endpoint, node, topic or camera.
+    """Something that answered. `kind`: unit, server, endpoint, node, method, topic or camera.
 
     `title` is one line for a person; `detail` the facts, plain data for JSON; `suggestion` what to write
     into the gateway file or a profile, by the name of its section.

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 from asyncua import ua
+from asyncua.client.client import Client
 from asyncua.common.ua_utils import data_type_to_variant_type
 from asyncua.ua.status_codes import StatusCodes
 from asyncua.ua.uaerrors import UaError, UaStatusCodeError
@@ -32,10 +33,11 @@ Given = float | str
 
 
 class Argument(NamedTuple):
-    """An argument as the server declares it; no type where it takes any."""
+    """An argument as the server declares it; no type where it takes any, or an array."""
 
     name: str
     kind: ua.VariantType | None
+    array: bool = False
 
 
 class Signature(NamedTuple):
@@ -62,7 +64,7 @@ class Methods:
         if method is None or node is None or owner is None:
             raise _refused(point, "the server has no such namespace", Quality.BAD_NODE_ID_UNKNOWN)
         given = arguments(point, method, value)
-        known = self._known.get(node) or await self._signature(node)
+        known = self._known.get(node) or await signature(self._line.client, node)
         if known.inputs is not None and len(known.inputs) != len(given):
             names = ", ".join(one.name or "?" for one in known.inputs) or "none"
             raise _refused(
@@ -85,38 +87,46 @@ class Methods:
         (result,) = await self._line.client.uaclient.session.call([request])
         return _outcome(point, method, known, result)
 
-    async def _signature(self, method: ua.NodeId) -> Signature:
-        """Ask for the properties InputArguments and OutputArguments (OPC 10000-3, 5.7)."""
-        called = self._line.client.get_node(method)
-        found: list[tuple[Argument, ...] | None] = []
-        for name in ("0:InputArguments", "0:OutputArguments"):
-            try:
-                declared = (await (await called.get_child(name)).read_data_value(False)).Value
-            except UaStatusCodeError as error:
-                if error.code != StatusCodes.BadNoMatch:
-                    raise
-                # By the standard a method without arguments has no such property.
-                found.append(())
-                continue
-            found.append(await self._arguments(None if declared is None else declared.Value))
-        inputs, outputs = found
-        return Signature(inputs, outputs)
 
-    async def _arguments(self, declared: Any) -> tuple[Argument, ...] | None:
-        if not isinstance(declared, list):
+async def signature(client: Client, method: ua.NodeId) -> Signature:
+    """Ask for the properties InputArguments and OutputArguments (OPC 10000-3, 5.7).
+
+    Raises UaError, OSError, TimeoutError.
+    """
+    called = client.get_node(method)
+    found: list[tuple[Argument, ...] | None] = []
+    for name in ("0:InputArguments", "0:OutputArguments"):
+        try:
+            declared = (await (await called.get_child(name)).read_data_value(False)).Value
+        except UaStatusCodeError as error:
+            if error.code != StatusCodes.BadNoMatch:
+                raise
+            # By the standard a method without arguments has no such property.
+            found.append(())
+            continue
+        found.append(await _declared(client, None if declared is None else declared.Value))
+    inputs, outputs = found
+    return Signature(inputs, outputs)
+
+
+async def _declared(client: Client, told: Any) -> tuple[Argument, ...] | None:
+    if not isinstance(told, list):
+        return None
+    made = []
+    for one in told:
+        if not isinstance(one, Declared):
             return None
-        made = []
-        for one in declared:
-            if not isinstance(one, Declared):
-                return None
-            kind: ua.VariantType | None = None
-            if one.ValueRank in (-1, -2, -3):
-                try:
-                    kind = await data_type_to_variant_type(self._line.client.get_node(one.DataType))
-                except (UaError, ValueError, TypeError):
-                    kind = None
-            made.append(Argument(one.Name or "", None if kind is ua.VariantType.Variant else kind))
-        return tuple(made)
+        kind: ua.VariantType | None = None
+        scalar = one.ValueRank in (-1, -2, -3)
+        if scalar:
+            try:
+                kind = await data_type_to_variant_type(client.get_node(one.DataType))
+            except (UaError, ValueError, TypeError):
+                kind = None
+        made.append(
+            Argument(one.Name or "", None if kind is ua.VariantType.Variant else kind, array=not scalar)
+        )
+    return tuple(made)
 
 
 def arguments(point: BoundPoint, method: OpcUaMethod, value: Given) -> list[Given]:

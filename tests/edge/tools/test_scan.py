@@ -8,19 +8,28 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+import yaml
 
+from edge.tools.drafting import draft
 from edge.tools.profiles import known_profiles
 from edge.tools.scan import Events, scan_cameras, scan_modbus, scan_mqtt, scan_opcua, through
 from protocols.errors import ConnectionLost
 from protocols.field.base import BoundDevice
 from protocols.field.modbus import ModbusDriver, ModbusSettings
+from protocols.field.opcua.table import Table
 from protocols.field.scanning import Found, Progress
 from protocols.model.clock import now_us
+from protocols.model.device import Profile
 from sim_devices.city import open_city
 from sim_devices.profiles import find_profile
 from sim_devices.runner import Settings, Simulation, simulating
+from sim_devices.servers.opcua import OpcUaServer
 from sim_devices.solo import SoloWorld
+from sim_devices.world import Endpoint
 from tests.ports import free_port
+from tests.protocols.field.devices import bind
+from tests.sim_devices.servers.fake_world import FakeDevice, FakeWorld, board
+from tests.sim_devices.servers.fake_world import profile as fake_profile
 
 PROFILES = known_profiles().values()
 
@@ -173,3 +182,59 @@ async def test_nobody_there_is_one_sentence() -> None:
     for word, events in scans.items():
         with pytest.raises(ConnectionLost, match=f"{word}.*cannot be"):
             await told(events)
+
+
+async def test_opcua_methods_are_shown_ready_to_be_commands() -> None:
+    """Their arguments are no variables; what is drafted is a command once its # is taken away."""
+
+    def where(node: str, method: str, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        return {"namespace": "urn:m", "node": node, "method": {"node": method, "inputs": inputs, "ok": [0]}}
+
+    def command(key: str, kind: str, address: dict[str, Any]) -> dict[str, Any]:
+        return {"key": key, "type": kind, "writable": True, "readable": False, "opcua": address}
+
+    doser = fake_profile(
+        "opcua",
+        [
+            {"key": "level", "type": "f64", "opcua": {"namespace": "urn:m", "node": "s={device}.Level"}},
+            command("reset", "bool", where("s={device}.O", "s={device}.Reset", [])),
+            command("dose", "f64", where("s={device}.O", "s={device}.Dose", [{}])),
+            command("recipe", "text", where("s={device}.O", "s={device}.Recipe", [{}, {}])),
+        ],
+    )
+    device = FakeDevice("d", doser, {"device": "D1"})
+    endpoint = Endpoint("plc", "opcua", 0, ("d",))
+    world = FakeWorld([device], [endpoint])
+    server = OpcUaServer(endpoint, world, board(world))
+    await server.start()
+    try:
+        found, _ = await told(scan_opcua(server.url))
+        known, _ = await told(scan_opcua(server.url, profiles=[doser]))
+        few, _ = await told(scan_opcua(server.url, most=2))
+        one, _ = await told(scan_opcua(server.url, find="recipe"))
+    finally:
+        await server.stop()
+    assert [item.key.rpartition(".")[2] for item in found if item.kind == "node"] == ["Level"]
+    methods = {item.detail["method"]: item for item in found if item.kind == "method"}
+    assert set(methods) == {"s=D1.Reset", "s=D1.Dose", "s=D1.Recipe"}
+    dose = methods["s=D1.Dose"]
+    assert dose.title.endswith("(given0: Double) = Status: Double")
+    assert dose.detail["executable"]
+    assert dose.suggestion["points"]["opcua"] == {
+        "namespace": "urn:m", "node": "s=D1.O", "method": {"node": "s=D1.Dose", "inputs": [{}]},
+    }  # fmt: skip
+    fits = {item.detail["method"]: item.suggestion["devices"] for item in known if item.kind == "method"}
+    assert fits["s=D1.Recipe"] == {"profile": "test.opcua", "params": {"device": "D1"}}
+    assert sum(item.kind in ("node", "method") for item in few) == 2
+    assert [item.detail["method"] for item in one if item.kind == "method"] == ["s=D1.Recipe"]
+
+    text, left = draft("acme.doser", [item for item in found if item.kind in ("node", "method")])
+    assert left == []
+    assert len(yaml.safe_load(text)["points"]) == 1, "nothing is a command until a person says so"
+    head, _, commented = text.partition("\n# Methods")
+    chosen = "".join(line.removeprefix("# ") + "\n" for line in commented.splitlines()[1:])
+    drafted = Profile.model_validate(yaml.safe_load(head + "\n" + chosen))
+    assert [(point.key, point.type, point.writable) for point in drafted.points[1:]] == [
+        ("reset", "bool", True), ("dose", "f64", True), ("recipe", "text", True),
+    ]  # fmt: skip
+    Table((bind(drafted, {}),))  # every command is one that the driver takes

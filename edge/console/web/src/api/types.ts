@@ -276,7 +276,7 @@ export interface Found {
   key: string
   title: string
   detail: Record<string, unknown>
-  suggestion: { devices?: { profile: string; params?: Record<string, string | number> } }
+  suggestion: { devices?: { profile: string; params?: Record<string, string | number> }; points?: unknown }
 }
 export interface Job {
   state: 'running' | 'done' | 'failed' | 'stopped'
