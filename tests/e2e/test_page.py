@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import httpx2
 import pytest
+from asyncua import ua
 from playwright.sync_api import Browser, expect
 
 from tests.e2e.axe import faults
@@ -20,6 +21,7 @@ from tests.e2e.field_gateway import (
     field_gateway,
     technician,
 )
+from tests.protocols.field.opcua.harness import OpcUaServer
 
 # In the group of the other browser tests: two browsers and their gateways are too much for two cores.
 pytestmark = pytest.mark.browser
@@ -255,6 +257,40 @@ def test_a_scan_finds_the_pump_on_the_line_that_is_polled(visit: Open) -> None:
     expect(page.locator("[data-testid=found][data-key='1']")).to_contain_text("city.pump")
     page.get_by_test_id("found-use").first.click()
     expect(page.get_by_test_id("device-unit")).to_have_value("1")
+
+
+@pytest.mark.parametrize(("language", "says"), [("zh", "作为命令"), ("en", "As a command")])
+def test_a_scan_shows_a_method_ready_to_be_a_command(visit: Open, language: str, says: str) -> None:
+    with OpcUaServer() as server:
+        server.run(_doser(server))
+        page = visit("/tools/scan", language)
+        page.get_by_test_id("scan-opcua").click()
+        page.get_by_test_id("scan-url").fill(f"opc.tcp://127.0.0.1:{server.port}/")
+        page.get_by_test_id("scan-start").click()
+        expect(page.get_by_test_id("scan-state")).to_have_attribute("data-state", "done")
+        card = page.get_by_test_id("found").filter(has_text="Doser/Dose")
+        expect(card).to_contain_text(says)
+        expect(card.get_by_test_id("found-command")).to_contain_text(
+            '"method":{"node":"s=Dose","inputs":[{}]}'
+        )
+        card.scroll_into_view_if_needed()
+        screenshot(page, f"scan-method-{language}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        page.set_viewport_size({"width": 1920, "height": 1080})
+        card.scroll_into_view_if_needed()
+        screenshot(page, f"scan-method-{language}-wide")
+
+
+async def _doser(server: OpcUaServer) -> None:
+    async def dose(_: ua.NodeId, litres: ua.Variant) -> list[ua.Variant]:
+        return [litres]
+
+    def argument(name: str) -> ua.Argument:
+        double = ua.NodeId(ua.Int32(ua.ObjectIds.Double))
+        return ua.Argument(Name=name, DataType=double, ValueRank=ua.Int32(-1))
+
+    owner = await server.server.nodes.objects.add_object(server.node_id("Doser"), "Doser")
+    await owner.add_method(server.node_id("Dose"), "Dose", dose, [argument("Litres")], [argument("Done")])
 
 
 def test_the_log_can_be_filtered_and_followed(visit: Open) -> None:
