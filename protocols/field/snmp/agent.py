@@ -29,12 +29,12 @@ from protocols.model.quality import Quality
 OPEN_S: Final = 5.0
 UP_TIME: Final = "1.3.6.1.2.1.1.3.0"
 """sysUpTime: every agent has it (RFC 3418)."""
-_AUTH: Final = {
+AUTH: Final = {
     "md5": hlapi.USM_AUTH_HMAC96_MD5, "sha": hlapi.USM_AUTH_HMAC96_SHA,
     "sha224": hlapi.USM_AUTH_HMAC128_SHA224, "sha256": hlapi.USM_AUTH_HMAC192_SHA256,
     "sha384": hlapi.USM_AUTH_HMAC256_SHA384, "sha512": hlapi.USM_AUTH_HMAC384_SHA512,
 }  # fmt: skip
-_PRIV: Final = {
+PRIV: Final = {
     "aes": hlapi.USM_PRIV_CFB128_AES, "aes192": hlapi.USM_PRIV_CFB192_AES,
     "aes256": hlapi.USM_PRIV_CFB256_AES, "des": hlapi.USM_PRIV_CBC56_DES,
 }  # fmt: skip
@@ -42,7 +42,7 @@ _SYNTAX: Final = {
     "integer": rfc1902.Integer32, "unsigned": rfc1902.Unsigned32, "timeticks": rfc1902.TimeTicks,
     "octets": rfc1902.OctetString, "ip": rfc1902.IpAddress,
 }  # fmt: skip
-_DAMAGED: Final = (
+DAMAGED: Final = (
     PyAsn1Error, PySnmpError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError,
     RecursionError,
 )  # fmt: skip
@@ -71,11 +71,11 @@ class AgentError(FieldError):
         super().__init__(f"{where}: {name}", _QUALITIES.get(code, Quality.BAD_DEVICE_FAILURE))
 
 
-class _Door(AsyncioDispatcher):  # type: ignore[misc]  # pysnmp has no types
+class Door(AsyncioDispatcher):  # type: ignore[misc]  # pysnmp has no types
     """pysnmp's dispatcher, which lets what its decoder raises for damaged datagrams into the event loop."""
 
     def _callback_function(self, transport: Any, address: Any, datagram: Any) -> None:
-        with contextlib.suppress(*_DAMAGED):
+        with contextlib.suppress(*DAMAGED):
             if sound(bytes(datagram)):
                 super()._callback_function(transport, address, datagram)
 
@@ -110,7 +110,7 @@ class Agent:
             ) from error
         self._address = found[0][4][0], settings.port  # type: ignore[assignment]
         self._engine = hlapi.SnmpEngine()
-        self._engine.register_transport_dispatcher(_Door())
+        self._engine.register_transport_dispatcher(Door())
 
     def _who(self, community: Path | None, name: str) -> Any:
         """Return with which name requests are made. Raises ConnectionLost for a file that cannot be read."""
@@ -120,9 +120,9 @@ class Agent:
             return hlapi.CommunityData(name, word, mpModel=0 if settings.version == "1" else 1)
         keys: dict[str, Any] = {}
         if settings.auth_file is not None:
-            keys |= {"authKey": read_password(settings.auth_file), "authProtocol": _AUTH[settings.auth]}
+            keys |= {"authKey": read_password(settings.auth_file), "authProtocol": AUTH[settings.auth]}
         if settings.priv_file is not None:
-            keys |= {"privKey": read_password(settings.priv_file), "privProtocol": _PRIV[settings.priv]}
+            keys |= {"privKey": read_password(settings.priv_file), "privProtocol": PRIV[settings.priv]}
         for key in ("authKey", "privKey"):
             if len(keys.get(key, "12345678")) < 8:  # RFC 3414, 11.2
                 raise ConnectionLost(
@@ -131,6 +131,11 @@ class Agent:
                 )
         # What is not encrypted is so by the technician's word: old equipment cannot.
         return hlapi.UsmUserData(settings.username, **keys)  # noqa: S509
+
+    @property
+    def address(self) -> str:
+        """Its IP address, as looked up when it was opened."""
+        return self._address[0]
 
     def close(self) -> None:
         """Let go of the socket; safe at any time."""
@@ -146,7 +151,7 @@ class Agent:
         asked = [hlapi.ObjectType(hlapi.ObjectIdentity(oid)) for oid in oids]
         binds = await self._ask(hlapi.get_cmd, self._reader, asked, timeout_s, retries)
         self._same(binds, oids)
-        return [_held(value) for _, value in binds]
+        return [held_of(value) for _, value in binds]
 
     async def set(self, oid: str, syntax: str, value: int | bytes | str, timeout_s: float) -> None:
         """Write once. Raises AgentError, DeviceTimeout (nobody knows), BadFrame, ConnectionLost."""
@@ -169,7 +174,7 @@ class Agent:
                     return
                 raise
             for name, value in binds:
-                oid, held = str(name), _held(value)
+                oid, held = str(name), held_of(value)
                 # An agent that does not go forward would be walked for ever.
                 if held.kind == "missing" or not oid.startswith(f"{root}.") or _key(oid) <= _key(at):
                     return
@@ -241,7 +246,7 @@ _REFUSALS: Final = (
 )  # fmt: skip
 
 
-def _held(value: Any) -> Held:
+def held_of(value: Any) -> Held:
     """Return a value of pysnmp's as plain data."""
     if isinstance(value, (rfc1905.NoSuchObject, rfc1905.NoSuchInstance, rfc1905.EndOfMibView)):
         return Held("missing", type(value).__name__)

@@ -4,20 +4,31 @@
     read    Get ─→ tooBig, or silence of a live agent: smaller requests from now on, kept in the notes
                  ─→ an error about one object: that one is bad, the others are asked again
                  ─→ silence: sysUpTime; where that is silent too, the connection is lost
+    listen  a trap or inform ─→ the objects that it names, as it names them ─→ all points are read at once
 
 An agent is one connection: behind it live the devices of its profiles (a UPS, each port of a switch).
 """
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 import numpy as np
 
-from protocols.errors import BadFrame, ConfigError, ConnectionLost, DeviceRefused, DeviceTimeout, Mistake
-from protocols.field.base import BoundDevice, BoundPoint, Driver, First, ReadTask
+from protocols.errors import (
+    BadFrame,
+    ConfigError,
+    ConnectionLost,
+    DeviceRefused,
+    DeviceTimeout,
+    Mistake,
+    Rejected,
+)
+from protocols.field.base import BoundDevice, BoundPoint, Driver, First, ReadTask, Sink
 from protocols.field.snmp.agent import TOO_BIG, UNDO_FAILED, UP_TIME, Agent, AgentError
+from protocols.field.snmp.hearing import Ear, Notice
 from protocols.field.snmp.settings import FILES, PORT, SnmpParams, SnmpSettings
 from protocols.field.snmp.values import Sample, bad, sample, to_write
 from protocols.model.address.snmp import SnmpAddress
@@ -29,6 +40,8 @@ from protocols.model.reading import Readings
 INDEX: Final = "{index}"
 PATIENCE: Final = 2
 """So many requests in a row of a live agent stay silent before they are made smaller: one may be lost."""
+REST_S: Final = 1.0
+"""Between two readings that notices bring about: what comes meanwhile shares the next."""
 _PERIODS: Final[tuple[PeriodClass, ...]] = ("fast", "normal", "slow")
 
 
@@ -67,6 +80,10 @@ class SnmpDriver(Driver):
         self._limits = {device.key: device.profile.limits for device in devices}
         self._most: dict[str, int] = {}
         self._silent: dict[str, int] = {}
+        self._turn = asyncio.Lock()
+        """What a trap lets us read, and what is polled or written, come one after the other."""
+        self._ear: Ear | None = None
+        self._deaf = ""
 
     async def open(self) -> None:
         """Take a socket and ask for sysUpTime; any answer will do, an error too."""
@@ -108,6 +125,10 @@ class SnmpDriver(Driver):
 
     async def read(self, task: ReadTask) -> Readings:
         """Get the objects of one task. Raises ConnectionLost only."""
+        async with self._turn:
+            return await self._read(task)
+
+    async def _read(self, task: ReadTask) -> Readings:
         found: dict[int, Sample] = {}
         todo: list[tuple[Place, ...]] = [task.plan]
         most = self._size(task.device)
@@ -139,6 +160,10 @@ class SnmpDriver(Driver):
 
     async def write(self, point: BoundPoint, value: float | str) -> float | str | None:
         """Set once and get it back. The agent may take it and hold another value: that one is returned."""
+        async with self._turn:
+            return await self._write(point, value)
+
+    async def _write(self, point: BoundPoint, value: float | str) -> float | str | None:
         name = f"{point.device}.{point.profile.key}"
         place, address = self._places.get(point.index), SnmpAddress.of(point.profile)
         if place is None or not point.profile.writable:
@@ -173,8 +198,69 @@ class SnmpDriver(Driver):
             return None
         return told.value if told.text is None else told.text
 
+    async def listen(self, sink: Sink) -> None:
+        """Hear the agent's traps and informs, where it is asked for. Raises ConnectionLost as `read`.
+
+        What a notice names is handed on as it was then; and because it may name only what has changed, or
+        be forged, or lost, all points are read at once: what the agent holds is the truth.
+        """
+        if self._snmp.trap_port is None:
+            return
+        self._ear = Ear(self._snmp, self._agent.address)
+        try:
+            self._ear.open()
+        except (OSError, Rejected) as error:
+            self._deaf = (
+                f"traps of {self._agent.name} are not heard at port {self._snmp.trap_port}: {error}; "
+                "ports below 1024 are not the gateway's (docs/snmp.md), and one port is for one program"
+            )
+            self._ear.close()
+            return
+        points = {place.oid: place.point for place in self._places.values()}
+        try:
+            while True:
+                notices = await self._ear.next()
+                for notice in notices:
+                    self._named(notice, points, sink)
+                for task in self.plan():
+                    sink(await self.read(task))
+                await asyncio.sleep(REST_S)
+        finally:
+            self._ear.close()
+
+    def remarks(self) -> tuple[str, ...]:
+        """Return why traps are not heard, or not taken."""
+        found = [self._deaf] if self._deaf else []
+        if self._ear is not None and self._ear.refused:
+            found.append(
+                f"{self._ear.refused} notices of {self._agent.name} were refused: another community, "
+                "user, key or level, or no SNMP"
+            )
+        if self._ear is not None and self._ear.dropped:
+            found.append(f"{self._ear.dropped} notices of {self._agent.name} were dropped: too many at once")
+        return tuple(found)
+
+    def _named(self, notice: Notice, points: dict[str, BoundPoint], sink: Sink) -> None:
+        """Hand on the objects of a notice that are points."""
+        rows = [(points[oid], held) for oid, held in notice.held if oid in points]
+        rows = [(point, held) for point, held in rows if point.profile.readable]
+        if not rows:
+            return
+        samples = [sample(held, point.profile) for point, held in rows]
+        sink(
+            Readings.at(
+                np.array([point.index for point, _ in rows], np.int32),
+                self.clock(),
+                np.array([one.value for one in samples]),
+                np.array([one.quality for one in samples], np.uint32),
+                {at: one.text for at, one in enumerate(samples) if one.text is not None},
+            )
+        )
+
     async def close(self) -> None:
-        """Let go of the socket."""
+        """Let go of the sockets."""
+        if self._ear is not None:
+            self._ear.close()
         self._agent.close()
 
     # ---- one request ----

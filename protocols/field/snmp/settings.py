@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from protocols.model.strict import Strict
 
 PORT: Final = 161
-FILES: Final = ("community_file", "write_community_file", "auth_file", "priv_file")
+FILES: Final = ("community_file", "write_community_file", "trap_community_file", "auth_file", "priv_file")
 
 
 class SnmpSettings(Strict):
@@ -33,6 +34,27 @@ class SnmpSettings(Strict):
     context: str = Field(default="", max_length=255, description="context name of version 3")
     max_objects: int = Field(default=24, ge=1, le=128, description="objects in one request at most")
 
+    trap_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65_535,
+        description="UDP port at which its traps and informs are heard; left out: none",
+    )
+    trap_address: str | None = Field(
+        default=None,
+        description="address of this machine that they come to; left out: the one facing the agent",
+    )
+    trap_community_file: Path | None = Field(
+        default=None, description="file with the community of its traps, where it is another one"
+    )
+
+    @field_validator("trap_address")
+    @classmethod
+    def _an_address(cls, value: str | None) -> str | None:
+        if value is not None:
+            ip_address(value)
+        return value
+
     @model_validator(mode="after")
     def _whole(self) -> SnmpSettings:
         third = ("username", "auth_file", "priv_file", "context")
@@ -41,7 +63,7 @@ class SnmpSettings(Strict):
                 raise ValueError("version 3 knows users; give `username`")
             if self.priv_file is not None and self.auth_file is None:
                 raise ValueError("nothing is encrypted without authentication; give `auth_file` too")
-            if self.community_file is not None or self.write_community_file is not None:
+            if any((self.community_file, self.write_community_file, self.trap_community_file)):
                 raise ValueError("version 3 has no communities; remove them, or write `version: 2c`")
         elif written := [name for name in third if getattr(self, name)]:
             raise ValueError(f"`{written[0]}` is of version 3; remove it, or write `version: '3'`")
