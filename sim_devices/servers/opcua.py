@@ -1,5 +1,6 @@
 """OPC UA server (asyncua): every point of a device is a variable, its value sampled at every tick; those that
-call methods are methods (`opcua_methods`), those that show alarms are conditions (`opcua_conditions`).
+call methods are methods (`opcua_methods`), those that show alarms are conditions (`opcua_conditions`), and
+parts share the array or structure that they are parts of (`opcua_parts`).
 
 Namespaces are registered by the URI that the profile names; a node id is the profile's, with `{device}`
 filled from `params.device`. Anonymous and without message security unless told otherwise. A write is judged
@@ -9,7 +10,9 @@ asyncua keeps no percent deadband and applies an absolute one to samples; do not
 
 from __future__ import annotations
 
+import dataclasses
 import gc
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +31,7 @@ from protocols.model.clock import Clock, now_us, to_datetime
 from protocols.model.datatypes import DataType
 from protocols.model.device import PointProfile
 from sim_devices.fault_board import FaultBoard
+from sim_devices.servers import opcua_parts
 from sim_devices.servers.base import DeviceView, SimServer, listen
 from sim_devices.servers.opcua_conditions import Conditions
 from sim_devices.servers.opcua_methods import add_method
@@ -75,6 +79,20 @@ class _Node:
     point: PointProfile
 
 
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """An array or structure, and the points that are parts of it."""
+
+    node_id: ua.NodeId
+    parent: Node
+    view: DeviceView
+    shape: opcua_parts.Shape
+
+
+class _SilentError(Exception):
+    """A point says nothing, and its type has no value for that."""
+
+
 class OpcUaServer(SimServer):
     """One OPC UA server; its devices are objects under Objects."""
 
@@ -99,6 +117,7 @@ class OpcUaServer(SimServer):
         self._server: Server | None = None
         self._conditions: Conditions | None = None
         self._nodes: dict[ua.NodeId, _Node] = {}
+        self._wholes: dict[ua.NodeId, _Whole] = {}
         self._sampled_us: dict[str, int] = {}
         self._open_connections = 0
 
@@ -116,7 +135,9 @@ class OpcUaServer(SimServer):
         """Build the address space and listen; raises PortBusyError."""
         self._probe()
         inner = InternalServer()
-        inner.attribute_service = _ActuatorService(inner.aspace, self._nodes, self.faults, self._show)
+        inner.attribute_service = _ActuatorService(
+            inner.aspace, self._nodes, self._wholes, self.faults, self._show
+        )
         inner.allow_remote_admin = False
         inner.bind_condition_methods = True
         server = Server(iserver=inner)
@@ -138,6 +159,7 @@ class OpcUaServer(SimServer):
         self._conditions = Conditions(server, self.faults)
         for view in self.views:
             await self._add_device(server, view)
+        await self._add_wholes(server)
         # Again: building took seconds, in which another program may have taken a port found free before.
         self._probe()
         server.set_endpoint(self.url)
@@ -145,7 +167,7 @@ class OpcUaServer(SimServer):
         self._server = server
         self._open_connections = inner.max_connections
         if self._history:
-            kept = [server.get_node(node_id) for node_id in self._nodes]
+            kept = [server.get_node(node_id) for node_id in (*self._nodes, *self._wholes)]
             await server.historize_node_data_change(kept, count=HISTORY_VALUES)
         await self.tick()
 
@@ -162,7 +184,8 @@ class OpcUaServer(SimServer):
         time_us = self.clock()
         moment = _stamp(time_us)
         late = {view.key for view in self.views if not self._due(view.key, time_us)}
-        for node in self._nodes.values():
+        nodes: list[_Node | _Whole] = [*self._nodes.values(), *self._wholes.values()]
+        for node in nodes:
             if node.view.key not in late:
                 await self._server.write_attribute_value(node.node_id, self._sample(node, moment))
         if self._conditions is not None:
@@ -190,6 +213,7 @@ class OpcUaServer(SimServer):
     async def _add_device(self, server: Server, view: DeviceView) -> None:
         device = str(view.device.params.get("device", view.key))
         parent = None
+        parts: dict[ua.NodeId, tuple[Node, dict[str, PointProfile]]] = {}
         for point in view.profile.points:
             address = OpcUaAddress.of(point)
             namespace = await server.register_namespace(address.namespace)
@@ -204,6 +228,9 @@ class OpcUaServer(SimServer):
                 elif self._conditions is not None:
                     await self._conditions.add(view, point, node_id)
                 continue
+            if address.part:
+                parts.setdefault(node_id, (parent, {}))[1][address.part] = point
+                continue
             kind = _TYPES[point.type]
             variable = await parent.add_variable(
                 node_id, ua.QualifiedName(point.key, namespace), ua.get_default_value(kind), kind
@@ -211,6 +238,33 @@ class OpcUaServer(SimServer):
             if point.writable:
                 await variable.set_writable()
             self._nodes[node_id] = _Node(node_id, view, point)
+
+        for node_id, (owner, points) in parts.items():
+            try:
+                shape = opcua_parts.grown(points, lambda point: _TYPES[point.type])
+            except ValueError as error:
+                raise ValueError(f"{view.profile.id}, node {node_id.to_string()}: {error}") from error
+            name = f"{self.endpoint.key}.{node_id.to_string()}"
+            await opcua_parts.declare(server, shape, node_id.NamespaceIndex, name)
+            self._wholes[node_id] = _Whole(node_id, owner, view, shape)
+
+    async def _add_wholes(self, server: Server) -> None:
+        """Add arrays and structures, when the types of all are known."""
+        if any(opcua_parts.structured(whole.shape) for whole in self._wholes.values()):
+            await server.load_data_type_definitions()
+        moment = _stamp(self.clock())
+        for whole in self._wholes.values():
+            name = ua.QualifiedName(str(whole.node_id.Identifier), whole.node_id.NamespaceIndex)
+            empty = opcua_parts.built(whole.shape, lambda point: ua.get_default_value(_TYPES[point.type]))
+            variable = await whole.parent.add_variable(
+                whole.node_id,
+                name,
+                opcua_parts.variant(whole.shape, empty),
+                datatype=opcua_parts.data_type(whole.shape),
+            )
+            if any(place.point is not None and place.point.writable for _, place in whole.shape.places()):
+                await variable.set_writable()
+            await server.write_attribute_value(whole.node_id, self._sample(whole, moment))
 
     def _due(self, device: str, time_us: int) -> bool:
         """A slow device is sampled again only after its delay; a dead one at once, to say so."""
@@ -220,22 +274,32 @@ class OpcUaServer(SimServer):
         self._sampled_us[device] = time_us
         return True
 
-    def _sample(self, node: _Node, moment: ua.DateTime) -> ua.DataValue:
+    def _sample(self, node: _Node | _Whole, moment: ua.DateTime) -> ua.DataValue:
         if self.faults.dead(node.view.key):
             return _bad(StatusCodes.BadNoCommunication, moment)
         if self.faults.broken(node.view.key):
             return _bad(StatusCodes.BadDeviceFailure, moment)
-        golden = node.view.golden(node.point)
-        if golden is not None and golden.raw is not None:
-            told = ua.Variant(_told(node.point, golden.raw), _TYPES[node.point.type])
-            return ua.DataValue(told, SourceTimestamp=moment, ServerTimestamp=moment)
-        value = None if golden is not None else node.view.read(node.point)
-        if value is None:
+        try:
+            variant = self._whole(node) if isinstance(node, _Whole) else self._single(node)
+        except _SilentError:
             return _bad(StatusCodes.BadSensorFailure, moment)
-        variant = ua.Variant(native(node.point, value), _TYPES[node.point.type])
         return ua.DataValue(variant, SourceTimestamp=moment, ServerTimestamp=moment)
 
-    async def _show(self, node: _Node) -> None:
+    def _single(self, node: _Node) -> ua.Variant:
+        return ua.Variant(_now(node.view, node.point), _TYPES[node.point.type])
+
+    def _whole(self, whole: _Whole) -> ua.Variant:
+        def told(point: PointProfile) -> bool | int | float | str:
+            try:
+                return _now(whole.view, point)
+            except _SilentError:
+                if point.type in ("f32", "f64"):
+                    return math.nan
+                raise
+
+        return opcua_parts.variant(whole.shape, opcua_parts.built(whole.shape, told))
+
+    async def _show(self, node: _Node | _Whole) -> None:
         if self._server is not None:
             sample = self._sample(node, _stamp(self.clock()))
             await self._server.write_attribute_value(node.node_id, sample)
@@ -248,13 +312,22 @@ class _ActuatorService(AttributeService):
         self,
         address_space: AddressSpace,
         nodes: Mapping[ua.NodeId, _Node],
+        wholes: Mapping[ua.NodeId, _Whole],
         faults: FaultBoard,
-        show: Callable[[_Node], Awaitable[None]],
+        show: Callable[[_Node | _Whole], Awaitable[None]],
     ) -> None:
         super().__init__(address_space)
         self._points = nodes
+        self._wholes = wholes
         self._faults = faults
         self._show = show
+
+    def read(self, params: ua.ReadParameters) -> list[ua.DataValue]:
+        """Answer index ranges of our arrays, which asyncua does not know."""
+        return [
+            _ranged(one, item.IndexRange) if item.IndexRange and item.NodeId in self._wholes else one
+            for one, item in zip(super().read(params), params.NodesToRead, strict=True)
+        ]
 
     async def write(self, params: ua.WriteParameters, user: User | None = None) -> list[ua.StatusCode]:
         """Answer each item by itself; the server's own writes (no visitor) pass as they are."""
@@ -263,6 +336,9 @@ class _ActuatorService(AttributeService):
         return [ua.StatusCode(ua.UInt32(await self._act(item))) for item in params.NodesToWrite]
 
     async def _act(self, item: ua.WriteValue) -> int:
+        whole = self._wholes.get(item.NodeId)
+        if whole is not None and item.AttributeId == AttributeIds.Value:
+            return await self._act_on_parts(whole, item)
         node = self._points.get(item.NodeId)
         if node is None or item.AttributeId != AttributeIds.Value or not node.point.writable:
             return StatusCodes.BadNotWritable
@@ -280,6 +356,76 @@ class _ActuatorService(AttributeService):
             return StatusCodes.BadOutOfRange
         await self._show(node)
         return StatusCodes.Good
+
+    async def _act_on_parts(self, whole: _Whole, item: ua.WriteValue) -> int:
+        """Write those parts that a whole value, or a range of it, changes."""
+        if self._faults.dead(whole.view.key):
+            return StatusCodes.BadNoCommunication
+        if self._faults.broken(whole.view.key):
+            return StatusCodes.BadDeviceFailure
+        held = self._aspace.read_attribute_value(whole.node_id, AttributeIds.Value).Value
+        given = item.Value.Value
+        if held is None or given is None or given.VariantType != held.VariantType:
+            return StatusCodes.BadTypeMismatch
+        value = given.Value
+        if item.IndexRange:
+            span = _span(item.IndexRange, held.Value)
+            if span is None or not isinstance(value, list) or len(value) != len(held.Value[span]):
+                return StatusCodes.BadIndexRangeNoData
+            value = [*held.Value[: span.start], *value, *held.Value[span.stop :]]
+        changed: list[tuple[PointProfile, float | str]] = []
+        for way, place in whole.shape.places():
+            try:
+                new, old = opcua_parts.at(value, way), opcua_parts.at(held.Value, way)
+            except (LookupError, AttributeError, TypeError):
+                return StatusCodes.BadTypeMismatch
+            if place.point is None or opcua_parts.same(place.kind, new, old):
+                continue
+            if not place.point.writable:
+                # A measured part that moved between reading and writing back is none that somebody writes.
+                if item.IndexRange:
+                    return StatusCodes.BadNotWritable
+                continue
+            changed.append((place.point, new if isinstance(new, str) else float(new)))
+        if not any(place.point is not None and place.point.writable for _, place in whole.shape.places()):
+            return StatusCodes.BadNotWritable
+        for point, raw in changed:
+            try:
+                whole.view.write(point, to_value(point, raw))
+            except ValueError:
+                return StatusCodes.BadOutOfRange
+        await self._show(whole)
+        return StatusCodes.Good
+
+
+def _span(text: str, held: Any) -> slice | None:
+    """Return an index range (OPC 10000-4, 7.27) of one dimension; None where the value has no such part."""
+    first, _, last = text.partition(":")
+    if not first.isdecimal() or (last and not last.isdecimal()) or not isinstance(held, list):
+        return None
+    span = slice(int(first), int(last or first) + 1)
+    return span if span.start < span.stop <= len(held) else None
+
+
+def _ranged(data: ua.DataValue, text: str) -> ua.DataValue:
+    held = data.Value
+    if held is None:
+        return data
+    span = _span(text, held.Value)
+    if span is None:
+        return ua.DataValue(StatusCode=ua.StatusCode(ua.UInt32(StatusCodes.BadIndexRangeNoData)))
+    return dataclasses.replace(data, Value=ua.Variant(held.Value[span], held.VariantType, is_array=True))
+
+
+def _now(view: DeviceView, point: PointProfile) -> bool | int | float | str:
+    """Return what a point's register holds. Raises _SilentError where it says nothing."""
+    golden = view.golden(point)
+    if golden is not None and golden.raw is not None:
+        return _told(point, golden.raw)
+    value = None if golden is not None else view.read(point)
+    if value is None:
+        raise _SilentError
+    return native(point, value)
 
 
 def _node_id(namespace: int, node: str, device: str) -> ua.NodeId:
