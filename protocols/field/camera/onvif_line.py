@@ -205,6 +205,10 @@ class OnvifLine:
             if "events" in channel.points and channel.states.get("events") != 1.0:
                 channel.states["events"] = 1.0
                 self._tell(channel, ["events"], 1.0, Quality.GOOD)
+            # What was lost unheard is waited for again: most cameras never tell some of the topics.
+            unheard = [measure for measure in channel.points if measure not in channel.states]
+            if unheard:
+                self._tell(channel, unheard, math.nan, Quality.BAD_WAITING_FOR_INITIAL_DATA)
 
     def _lost(self, error: FieldError) -> None:
         self._deaf = str(error)

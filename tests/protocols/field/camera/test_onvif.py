@@ -193,8 +193,11 @@ async def test_events_are_heard_and_a_lost_subscription_is_begun_anew() -> None:
                 60,
             )
             assert "no events are heard" in " ".join(made.remarks())
+            assert listening.last()[at["digital_input"]][1] != Quality.BAD_WAITING_FOR_INITIAL_DATA
             await listening.until(lambda heard: heard.last()[at["motion"]] == (1.0, 0), 60)
             assert camera.server.onvif.subscriptions.opened == 2
+            # No camera tells all topics: what it never told is not for ever "cannot be reached".
+            assert listening.last()[at["digital_input"]][1] == Quality.BAD_WAITING_FOR_INITIAL_DATA
             assert made.remarks() == ()
         finally:
             await listening.stop()
