@@ -37,6 +37,17 @@ def reported() -> Iterator[None]:
     except CityNerveError as error:
         typer.echo(plain(str(error), keep="\n"), err=True)
         raise typer.Exit(FAILED) from error
+    except PermissionError as error:
+        what = (
+            f"{error.filename or error}: Permission denied; what is in the state folder is for the gateway's"
+        )
+        typer.echo(
+            plain(
+                f"{what} own user: run this as that user, such as `sudo -u citynerve-edge citynerve-edge …`"
+            ),
+            err=True,
+        )
+        raise typer.Exit(FAILED) from error
 
 
 def logs(level: str = "info") -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import stat
 from pathlib import Path
 
@@ -25,6 +26,19 @@ async def command(*arguments: object, env: dict[str, str] | None = None, said: s
     words = [str(argument) for argument in arguments]
     answer = await asyncio.to_thread(runner.invoke, app, words, input=said, env=env)
     return answer.exit_code, answer.output
+
+
+async def test_a_state_folder_of_somebody_else_is_named_with_the_way_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(state_dir: Path, given: str) -> Path:  # root, who runs some tests, may write everywhere
+        raise PermissionError(errno.EACCES, "Permission denied", str(state_dir / "page.json"))
+
+    monkeypatch.setattr("edge.cli.page.keep_password", closed)
+    code, said = await command("page", "password", gateway_file(tmp_path, 502), said=f"{PASSWORD}\n")
+    assert code == 1
+    assert "page.json: Permission denied" in said
+    assert "sudo -u citynerve-edge" in said
 
 
 async def test_the_password_comes_from_a_variable_or_a_pipe_and_is_in_the_audit(tmp_path: Path) -> None:
