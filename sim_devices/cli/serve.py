@@ -80,7 +80,12 @@ def serve(
     except ConfigError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from error
-    except (CityNerveError, ValueError, OSError) as error:
+    except OSError as error:
+        # str(OSError) begins with a number that says nothing to a technician.
+        where = f"{error.filename}: " if error.filename else ""
+        typer.echo(f"error: {where}{error.strerror or error}", err=True)
+        raise typer.Exit(2) from error
+    except (CityNerveError, ValueError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from error
 

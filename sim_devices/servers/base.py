@@ -11,7 +11,7 @@ import errno
 import math
 import socket
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, Final
 
 from protocols.errors import CityNerveError
 from protocols.model.clock import Clock, now_us
@@ -20,16 +20,41 @@ from protocols.model.golden import Golden
 from sim_devices.fault_board import FaultBoard
 from sim_devices.world import Endpoint, Proving, SimDevice, World
 
+_LOWEST_FREE: Final = 1024
+"""Ports below are the administrator's on most systems."""
+
 
 class PortBusyError(CityNerveError):
-    """A port is taken by another program; the message names it and the way out."""
+    """A port cannot be had; the message names it and the way out.
 
-    def __init__(self, host: str, port: int, what: str) -> None:
+    `number` is the system's error: EADDRINUSE, EACCES (a port that takes an administrator), EADDRNOTAVAIL.
+    `datagrams` says that it is one of UDP.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        what: str,
+        number: int | None = errno.EADDRINUSE,
+        *,
+        datagrams: bool = False,
+    ) -> None:
         self.host, self.port = host, port
-        super().__init__(
-            f"{what}: port {port} on {host} is in use by another program; stop that program, or choose other "
-            f"ports with --port-base N (0 takes free ones). `ss -ltnp 'sport = :{port}'` shows who has it"
-        )
+        if number == errno.EACCES:
+            why = f"takes an administrator's rights; choose one from {_LOWEST_FREE} on"
+        elif number == errno.EADDRNOTAVAIL:
+            why = "is at no address of this machine; `ip addr` lists them, 127.0.0.1 is always there"
+        else:
+            why = (
+                "is in use by another program; stop that program, or choose another one with --port N "
+                "(of the whole city: --port-base N; 0 takes free ones). "
+                f"`ss -l{'u' if datagrams else 't'}np 'sport = :{port}'` shows who has it"
+            )
+        super().__init__(f"{what}: port {port} on {host} {why}")
+
+    HAD_NOT: Final = (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL)
+    """Errors of binding that this one says in words."""
 
 
 def listen(host: str, port: int, what: str) -> socket.socket:
@@ -43,8 +68,8 @@ def listen(host: str, port: int, what: str) -> socket.socket:
         server.listen(256)
     except OSError as error:
         server.close()
-        if error.errno in (errno.EADDRINUSE, errno.EACCES):
-            raise PortBusyError(host, port, what) from error
+        if error.errno in PortBusyError.HAD_NOT:
+            raise PortBusyError(host, port, what, error.errno) from error
         raise
     return server
 

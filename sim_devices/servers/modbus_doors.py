@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sim_devices.servers.base import listen
+from sim_devices.servers.base import PortBusyError, listen
 from sim_devices.servers.modbus_frames import AsciiFrames, Asked, Frames, MbapFrames, NotModbus, RtuFrames
 
 Send = Callable[[bytes], None]
@@ -143,9 +143,9 @@ class PortDoor(Door):
 class DatagramDoor(Door, asyncio.DatagramProtocol):
     """A UDP port: a frame in each datagram."""
 
-    def __init__(self, serve: Serve, welcome: Callable[[], bool], host: str, port: int) -> None:
+    def __init__(self, serve: Serve, welcome: Callable[[], bool], host: str, port: int, what: str) -> None:
         super().__init__(serve, welcome)
-        self._host, self._port = host, port
+        self._host, self._port, self._what = host, port, what
         self._frames = MbapFrames()
         self._transport: asyncio.DatagramTransport | None = None
 
@@ -157,9 +157,16 @@ class DatagramDoor(Door, asyncio.DatagramProtocol):
     async def open(self) -> int:
         """Bind the port."""
         loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.create_datagram_endpoint(
-            lambda: self, local_addr=(self._host, self._port)
-        )
+        try:
+            self._transport, _ = await loop.create_datagram_endpoint(
+                lambda: self, local_addr=(self._host, self._port)
+            )
+        except OSError as error:
+            if error.errno in PortBusyError.HAD_NOT:
+                raise PortBusyError(
+                    self._host, self._port, self._what, error.errno, datagrams=True
+                ) from error
+            raise
         self._port = self._transport.get_extra_info("sockname")[1]
         return self._port
 
@@ -212,7 +219,16 @@ class SerialDoor(Door):
         os.set_blocking(self._ours, False)
         if self._path.is_symlink():
             self._path.unlink()
-        self._path.symlink_to(os.ttyname(self._theirs))
+        try:
+            self._path.symlink_to(os.ttyname(self._theirs))
+        except OSError as error:
+            os.close(self._ours)
+            os.close(self._theirs)
+            self._ours = self._theirs = -1
+            raise ValueError(
+                f"{self._path} cannot lead to the pseudo-terminal: {error.strerror}; "
+                "give --tty a path that is free, in a folder that is yours"
+            ) from error
         asyncio.get_running_loop().add_reader(self._ours, self._readable)
         return 0
 
@@ -325,7 +341,7 @@ def door(
                 scheme="modbus+tls", secure=lambda: server_context(Path(folder), host),
             )  # fmt: skip
         case "udp":
-            return DatagramDoor(serve, welcome, host, port)
+            return DatagramDoor(serve, welcome, host, port, what)
         case "rtu":
             return SerialDoor(serve, welcome, str(settings.get("device") or ""), what, RtuFrames())
         case "ascii":
@@ -334,11 +350,16 @@ def door(
             if not port:
                 raise ValueError("transport dial-in calls a gateway: say the port it listens on with --port")
             registration = str(settings.get("registration") or "")
-            said = (
-                bytes.fromhex(registration.removeprefix("hex:"))
-                if registration.startswith("hex:")
-                else registration.encode()
-            )
+            try:
+                said = (
+                    bytes.fromhex(registration.removeprefix("hex:"))
+                    if registration.startswith("hex:")
+                    else registration.encode()
+                )
+            except ValueError as error:
+                raise ValueError(
+                    f"registration {registration!r} is no text and no hex; write it as hex:01 02 FE"
+                ) from error
             return DialDoor(serve, welcome, host, port, said, str(settings.get("frames", "rtu")))
     raise ValueError(
         f"transport {transport!r} is none of tcp, rtu, ascii, rtu-over-tcp, tls, udp, dial-in; "

@@ -88,7 +88,9 @@ class SnmpServer(SimServer):
             made.bind((self.host, self.endpoint.port))
         except OSError as error:
             made.close()
-            raise PortBusyError(self.host, self.endpoint.port, f"SNMP agent {self.endpoint.key}") from error
+            raise PortBusyError(
+                self.host, self.endpoint.port, f"SNMP agent {self.endpoint.key}", error.errno, datagrams=True
+            ) from error
         agent = self
 
         class Door(asyncio.DatagramProtocol):

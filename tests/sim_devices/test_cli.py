@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import signal
 import socket
@@ -15,6 +16,7 @@ from pymodbus.client import AsyncModbusTcpClient
 from typer.testing import CliRunner
 
 from sim_devices.cli import app
+from sim_devices.servers.base import PortBusyError
 
 PROGRAM = [sys.executable, "-m", "sim_devices"]
 
@@ -68,6 +70,32 @@ def test_a_busy_port_is_named_with_the_way_out() -> None:
         code, output = typed("device", "eastron.sdm630", "--port", str(port))
     assert code == 2
     assert f"port {port} on 127.0.0.1 is in use" in output
+
+
+def test_a_port_that_cannot_be_had_is_told_by_its_reason() -> None:
+    code, output = typed("device", "xy_md02", "--host", "203.0.113.9", "--for", "0.1")
+    assert (code, "at no address of this machine" in output) == (2, True), output
+    with socket.socket(type=socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        for words in (("xy_md02", "--transport", "udp"), ("ietf.ups",)):
+            code, output = typed("device", *words, "--port", str(port), "--for", "0.1")
+            assert (code, f"port {port} on 127.0.0.1 is in use" in output) == (2, True), output
+            assert "ss -lunp" in output
+    reserved = str(PortBusyError("127.0.0.1", 80, "Modbus server device", errno.EACCES))
+    assert "takes an administrator's rights; choose one from 1024 on" in reserved
+
+
+def test_a_terminal_or_a_registration_that_cannot_be_is_told_with_the_repair(tmp_path: Path) -> None:
+    taken = tmp_path / "file"
+    taken.touch()
+    code, output = typed("device", "xy_md02", "--transport", "rtu", "--tty", str(taken), "--for", "0.1")
+    assert (code, "give --tty a path that is free" in output) == (2, True), output
+    assert taken.is_file(), "nobody's file is taken away"
+    code, output = typed(
+        "device", "xy_md02", "--transport", "dial-in", "--port", "8502", "--registration", "hex:zz"
+    )
+    assert (code, "write it as hex:01 02 FE" in output) == (2, True), output
 
 
 def test_for_ends_by_itself() -> None:
