@@ -29,6 +29,7 @@ class AccessServer(Proxy):
         self, reader: asyncio.StreamReader, far: asyncio.StreamWriter, near: asyncio.StreamWriter
     ) -> None:
         buffer = b""
+        agreed: set[bytes] = set()
         with contextlib.suppress(OSError):
             while data := await reader.read(4096):
                 buffer += data
@@ -39,9 +40,11 @@ class AccessServer(Proxy):
                         self.told[word["command"][0]] = word["value"]
                         done = bytes((word["command"][0] + 100,)) + word["value"]
                         near.write(IAC + SB + COM_PORT + done + IAC + SE)
-                    elif word["verb"]:
+                    elif word["verb"] and word[0] not in agreed:
+                        # What is agreed is not answered again, or both sides would do so for ever (RFC 854).
+                        agreed.add(word[0])
                         near.write(IAC + _ANSWERS[word["verb"]] + word["option"])
-                    else:
+                    elif not word["verb"]:
                         far.write(word[0].replace(IAC + IAC, IAC))
                 buffer = buffer[at:]
         far.close()
