@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 from asyncua import ua
+from asyncua.ua.object_ids import ObjectIds
 from playwright.sync_api import Browser, expect
 
 from tests.e2e.axe import faults
@@ -286,7 +287,7 @@ async def _doser(server: OpcUaServer) -> None:
         return [litres]
 
     def argument(name: str) -> ua.Argument:
-        double = ua.NodeId(ua.Int32(ua.ObjectIds.Double))
+        double = ua.NodeId(ua.Int32(ObjectIds.Double))
         return ua.Argument(Name=name, DataType=double, ValueRank=ua.Int32(-1))
 
     owner = await server.server.nodes.objects.add_object(server.node_id("Doser"), "Doser")
