@@ -23,7 +23,7 @@ from protocols.model.clock import SECOND_US
 from protocols.model.datatypes import DataType
 from protocols.model.device import PointProfile
 from protocols.model.quality import CLASS_MASK, Quality
-from protocols.model.reading import PointIndexes, Readings
+from protocols.model.reading import PointIndexes, Qualities, Readings
 
 EARLIEST_US: Final = 946_684_800_000_000
 """2000-01-01: a device that tells an earlier time has lost its clock."""
@@ -59,7 +59,8 @@ class Shaper:
 
     Remembers for each point what was forwarded last, and what was seen last (`latest_*`, for
     commands and screens; `latest_us` is source time, `seen_us` the gateway's). `heartbeat_us` is the
-    longest silence about a point that is being read.
+    longest silence about a point that is being read. `usable_us` outlives bad readings, which replace
+    the latest: a technician before a dead device asks since when.
     """
 
     def __init__(self, points: Sequence[BoundPoint], heartbeat_us: int = 60 * SECOND_US) -> None:
@@ -95,6 +96,7 @@ class Shaper:
         self._sent_text: dict[int, str] = {}
         self.seen_us = np.zeros(n, np.int64)
         self.latest_us = np.zeros(n, np.int64)
+        self._usable_us = np.zeros(n, np.int64)
         self.latest_value = np.full(n, np.nan)
         self.latest_quality = np.full(n, Quality.BAD_WAITING_FOR_INITIAL_DATA, np.uint32)
         self.latest_text: dict[int, str] = {}
@@ -108,6 +110,12 @@ class Shaper:
         if readings.text:
             readings = replace(readings, text={row: _told(words) for row, words in readings.text.items()})
         point = readings.point
+        unusable = ~usable(readings.quality)
+        if unusable.any():
+            # Noted only when something bad comes, so that a sound line pays nothing for it.
+            self._usable_us[point] = self.usable_us(point)
+            good = point[~unusable]
+            np.maximum.at(self._usable_us, good, readings.time_us[~unusable])
         self.seen_us[point] = now_us
         self.latest_us[point] = readings.time_us
         self.latest_value[point] = readings.value
@@ -115,6 +123,11 @@ class Shaper:
         if readings.text:
             self.latest_text.update((int(point[row]), words) for row, words in readings.text.items())
         return Shaped(readings, self._forward(readings))
+
+    def usable_us(self, point: PointIndexes) -> NDArray[np.int64]:
+        """Return of some points the source time of the newest usable value; 0 where there was none."""
+        latest = np.where(usable(self.latest_quality[point]), self.latest_us[point], np.int64(0))
+        return np.maximum(latest, self._usable_us[point])
 
     def carry(self, before: Shaper, table: PointIndexes, again: Sequence[int] = ()) -> None:
         """Take over what another shaper remembers; point i of it is `table[i]` here, or -1 for none.
@@ -126,6 +139,7 @@ class Shaper:
         for mine, theirs in (
             (self.seen_us, before.seen_us),
             (self.latest_us, before.latest_us),
+            (self._usable_us, before._usable_us),
             (self.latest_value, before.latest_value),
             (self.latest_quality, before.latest_quality),
             (self._sent_us, before._sent_us),
@@ -220,6 +234,12 @@ class Shaper:
             for row in rows.tolist():
                 if row in readings.text:
                     self._sent_text[int(readings.point[row])] = readings.text[row]
+
+
+def usable(codes: Qualities) -> Mask:
+    """Return which status codes stand for a value that was heard: good, or uncertain but not stale."""
+    heard: Mask = (codes < Quality.BAD) & (codes != Quality.UNCERTAIN_NO_COMMUNICATION_LAST_USABLE_VALUE)
+    return heard
 
 
 def unshape(point: PointProfile, value: float | str) -> float | str:

@@ -15,11 +15,12 @@ from edge.config.adopting import Adopted
 from edge.config.models import DeviceEntry
 from edge.console import words as say
 from edge.console.answers import Words, answer, words
-from edge.console.layout import Layout, Place, usable
+from edge.console.layout import Layout, Place
 from edge.console.learnt import learnt_view
 from edge.house import House
 from edge.notebook import LearntView
 from edge.session import Session
+from edge.shaping import usable
 from protocols.model.quality import CODE_MASK, Quality, quality_name
 from protocols.model.reading import Qualities
 

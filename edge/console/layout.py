@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +11,9 @@ from numpy.typing import NDArray
 from edge.config.bind import OWN, BoundConnection, Plan
 from edge.console.answers import Problem
 from edge.house import House
+from edge.shaping import usable
 from protocols.field.base import BoundPoint
-from protocols.model.quality import Quality
-from protocols.model.reading import PointIndexes, Qualities
-
-_STALE: Final = int(Quality.UNCERTAIN_NO_COMMUNICATION_LAST_USABLE_VALUE)
+from protocols.model.reading import PointIndexes
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,7 @@ class Layout:
         tried = times > 0
         good = tried & usable(codes)
         last_us = np.zeros(d, np.int64)
-        np.maximum.at(last_us, self._owner[good], times[good])
+        np.maximum.at(last_us, self._owner, shaper.usable_us(self._rows))
         return Health(
             np.bincount(self._owner[tried], minlength=d), np.bincount(self._owner[good], minlength=d), last_us
         )
@@ -88,12 +86,6 @@ class Layout:
         if index is None:
             raise Problem(404, "not-found", f"this gateway has no point {name!r}")
         return plan.points[index]
-
-
-def usable(codes: Qualities) -> NDArray[np.bool_]:
-    """Return which status codes stand for a value that was heard: good, or uncertain but not stale."""
-    heard: NDArray[np.bool_] = (codes < Quality.BAD) & (codes != _STALE)
-    return heard
 
 
 def _places(plan: Plan) -> dict[str, Place]:

@@ -150,6 +150,23 @@ def test_a_bad_reading_is_told_once_and_by_heartbeat() -> None:
     assert told == [True, False, False, False, True, False]
 
 
+def test_when_a_point_was_last_usable_outlives_what_came_since() -> None:
+    s = shaper(profile(), profile())
+    both = np.array([0, 1], np.int32)
+    s.shape(readings((0, 5)), NOW)
+    lost = int(Quality.UNCERTAIN_NO_COMMUNICATION_LAST_USABLE_VALUE)
+    for n, quality in enumerate((lost, int(Quality.BAD_NO_COMMUNICATION), int(Quality.BAD_TIMEOUT)), 1):
+        s.shape(readings((0, 5), (1, 5), quality=quality, at=NOW + n * SECOND_US), NOW + n * SECOND_US)
+        assert s.usable_us(both).tolist() == [NOW, 0]
+    mixed = readings((0, 6), (0, 7), at=NOW + 9 * SECOND_US, step=SECOND_US)
+    mixed.quality[1] = Quality.BAD_TIMEOUT
+    s.shape(mixed, NOW + 10 * SECOND_US)
+    assert s.usable_us(both).tolist() == [NOW + 9 * SECOND_US, 0], "good and bad in one batch"
+    after = shaper(profile(), profile())
+    after.carry(s, np.array([1, 0], np.int32))
+    assert after.usable_us(both).tolist() == [0, NOW + 9 * SECOND_US]
+
+
 def test_text_is_forwarded_when_it_changes() -> None:
     points = shaper(profile(type="text"))
     told = []
