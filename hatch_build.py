@@ -29,7 +29,8 @@ NOT_SOURCES = {"node_modules", "dist", "coverage", ".vite"}
 MINIMUM_NODE = (20, 19)
 NO_REGISTRY = (
     " It needs the npm registry: if that is reached through a mirror or a proxy, set it with "
-    "`npm config set registry …`. A wheel without the consoles: CITYNERVE_BUILD_CONSOLE=0."
+    "`npm config set registry …`; a certificate of an authority of your own is believed with "
+    "NODE_EXTRA_CA_CERTS=/path/to/ca.pem. A wheel without the consoles: CITYNERVE_BUILD_CONSOLE=0."
 )
 
 
