@@ -12,6 +12,7 @@ export const BUCKETS = 240
 const TICK_MS = 250
 const FRAME_MS = 500
 const AHEAD = 4
+const LEAD_MS = 30e3
 const KEPT = 120
 
 export function useReplay(site: () => string | null) {
@@ -75,6 +76,15 @@ export function useReplay(site: () => string | null) {
     },
     { immediate: true },
   )
+
+  /** Who asked for no moment begins a little before the first alarm of the span, not in an hour without any. */
+  const stopPlacing = watch(density, (found) => {
+    if (!found) return
+    stopPlacing()
+    const first = found.P1.findIndex((_, i) => [found.P1, found.P2, found.P3, found.P4].some((level) => level[i]))
+    if (Number.isFinite(asked) || first < 0 || playing.value || time.value !== start) return
+    seek(from.value + (first / found.P1.length) * SPANS[key.value] - LEAD_MS)
+  })
 
   let before = performance.now()
   const timer = window.setInterval(() => {
