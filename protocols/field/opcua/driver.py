@@ -24,6 +24,7 @@ from protocols.field.opcua.history import noted
 from protocols.field.opcua.last_values import LastValues
 from protocols.field.opcua.line import Line
 from protocols.field.opcua.settings import OpcUaParams, OpcUaSettings
+from protocols.field.opcua.structures import learn
 from protocols.field.opcua.table import SAMPLING_MS, Table
 from protocols.field.opcua.watch import Watch
 from protocols.field.opcua.words import refusal
@@ -66,6 +67,8 @@ class OpcUaDriver(Driver):
         )
         self.line = Line(settings, clock)
         self._opened = False
+        self._strange = ""
+        """Why the server's structures are not read."""
         self.watch: Watch | None = None
 
     def place(self, device: BoundDevice, point: BoundPoint) -> str:
@@ -87,8 +90,10 @@ class OpcUaDriver(Driver):
 
     async def _learn_types(self) -> None:
         """Learn the server's own structures; where that fails their fields are BadTypeMismatch."""
+        self._strange = ""
         with suppress(UaError), readable():
-            await self.line.client.load_data_type_definitions()
+            self._strange = await learn(self.line.client)
+        self._board.strange = self._table.strange = bool(self._strange)
 
     async def listen(self, sink: Sink) -> None:
         """Hand on what the server reports or is asked for, until cancelled or the connection ends."""
@@ -147,7 +152,8 @@ class OpcUaDriver(Driver):
 
     def remarks(self) -> tuple[str, ...]:
         """Return what is not as it should be though values come."""
-        return () if self.watch is None else self.watch.remarks.all()
+        said = () if self.watch is None else self.watch.remarks.all()
+        return (*said, self._strange) if self._strange else said
 
     async def write(self, point: BoundPoint, value: float | str) -> float | str | Answer | None:
         """Write in the type that the node holds and read back, or call the point's method."""

@@ -42,6 +42,8 @@ class LastValues:
 
     def __init__(self, points: Sequence[BoundPoint], delays_ms: Mapping[PeriodClass, float]) -> None:
         self._kinds = [point.profile.type for point in points]
+        self.strange = False
+        """Whether fields of the server's structures cannot be told apart."""
         self._parts = [steps(OpcUaAddress.of(point.profile).part) for point in points]
         self._indexes = np.array([point.index for point in points], np.int32)
         classes = [point.profile.period for point in points]
@@ -101,7 +103,9 @@ class LastValues:
 
     def past(self, row: int, values: Sequence[Any], after_us: int, before_us: int, now_us: int) -> Readings:
         """Return values of a row from between two times, and the present one after them."""
-        told = [sample(one, self._kinds[row], now_us, self._parts[row]) for one in values]
+        told = [
+            sample(one, self._kinds[row], now_us, self._parts[row], strange=self.strange) for one in values
+        ]
         told = sorted(
             (one for one in told if after_us < one.time_us < before_us), key=lambda one: one.time_us
         )
@@ -141,7 +145,7 @@ class LastValues:
         places: list[int] = []
         times: list[int] = []
         for row, data in zip(rows, answers, strict=True):
-            one = sample(data, self._kinds[row], now_us, self._parts[row])
+            one = sample(data, self._kinds[row], now_us, self._parts[row], strange=self.strange)
             changed = one.value != self._value[row] or one.quality != self._quality[row]
             self._value[row], self._quality[row] = one.value, one.quality
             if one.text is not None:
@@ -173,7 +177,7 @@ class LastValues:
         texts: dict[int, str] = {}
         for at, item in enumerate(items):
             row = int(item.ClientHandle)
-            one = sample(item.Value, self._kinds[row], now_us, self._parts[row])
+            one = sample(item.Value, self._kinds[row], now_us, self._parts[row], strange=self.strange)
             rows[at], times[at], values[at], codes[at] = row, one.time_us, one.value, one.quality
             if one.text is not None:
                 texts[at] = one.text

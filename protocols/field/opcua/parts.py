@@ -29,8 +29,13 @@ def steps(text: str) -> Steps:
     return tuple(found)
 
 
-def pick(value: Any, wanted: Steps) -> tuple[Any, int | None]:
-    """Return the part of a value, and the status code of why there is none."""
+def pick(value: Any, wanted: Steps, *, strange: bool = False) -> tuple[Any, int | None]:
+    """Return the part of a value, and the status code of why there is none.
+
+    `strange`: the fields of structures cannot be told apart, so none is there.
+    """
+    if strange and any(isinstance(step, str) for step in wanted):
+        return None, NO_SUCH_FIELD
     for step in wanted:
         if isinstance(step, int):
             if not isinstance(value, Sequence) or isinstance(value, str | bytes):

@@ -36,6 +36,8 @@ class Table:
         """By row; None where the server has no such namespace."""
         self.methods: dict[int, ua.NodeId | None] = {}
         """By row of a command that calls one: the method's node."""
+        self.strange = False
+        """Whether fields of the server's structures cannot be told apart."""
         self._identifiers: list[str] = []
         self._called: dict[int, str] = {}
         mistakes: list[Mistake] = []

@@ -44,7 +44,9 @@ class Sample(NamedTuple):
     text: str | None
 
 
-def sample(data: ua.DataValue | None, kind: DataType, now_us: int, part: Steps = ()) -> Sample:
+def sample(
+    data: ua.DataValue | None, kind: DataType, now_us: int, part: Steps = (), *, strange: bool = False
+) -> Sample:
     """Return a DataValue, or a part of it, as a row.
 
     Time: source timestamp, else server timestamp, else `now_us`, and then a good value is uncertain.
@@ -59,7 +61,7 @@ def sample(data: ua.DataValue | None, kind: DataType, now_us: int, part: Steps =
     held = None if data.Value is None else data.Value.Value
     missing = None
     if part and held is not None:
-        held, missing = pick(held, part)
+        held, missing = pick(held, part, strange=strange)
     value, text, fault = _scalar(held, kind)
     fault = missing or fault
     if fault is not None and code < Quality.BAD:

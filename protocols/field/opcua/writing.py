@@ -133,7 +133,9 @@ class Writing:
             held = None if whole is None else whole.VariantType
             await self._send(target, variant(point, value, held))
             return
-        now, missing = (None, NO_SUCH_FIELD) if whole is None else pick(whole.Value, wanted)
+        now, missing = (
+            (None, NO_SUCH_FIELD) if whole is None else pick(whole.Value, wanted, strange=self._table.strange)
+        )
         if whole is None or missing is not None:
             raise DeviceRefused(
                 f"{point.device}.{point.profile.key}: the value has no such part now; nothing was written",
@@ -174,7 +176,7 @@ class Writing:
         except (OSError, TimeoutError, UaError):
             # The server has acknowledged the write; that it cannot be read now does not undo it.
             return None
-        one = sample(data, point.profile.type, self._clock(), _part(point))
+        one = sample(data, point.profile.type, self._clock(), _part(point), strange=self._table.strange)
         if one.text is not None:
             return one.text
         return None if math.isnan(one.value) else one.value
