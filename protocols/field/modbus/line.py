@@ -19,6 +19,7 @@ from protocols.errors import BadFrame, ConnectionLost, DeviceTimeout
 from protocols.field.modbus.answers import BUSY
 from protocols.field.modbus.dial_in import DialInWire
 from protocols.field.modbus.frames import Answer, Question
+from protocols.field.modbus.rfc2217 import Rfc2217Wire
 from protocols.field.modbus.settings import SERIAL, ModbusSettings
 from protocols.field.modbus.wires import Ear, SerialWire, TcpWire, Wire, network_wire
 from protocols.model.device import Limits
@@ -318,7 +319,7 @@ _OURS: Final = "closed by the gateway, to be opened again"
 def line_of(settings: ModbusSettings, limits: list[Limits], units: int = 1) -> Line:
     """Return the line of some settings, closed. The longest pauses of its devices hold for all of them."""
     if settings.transport in SERIAL:
-        wire: Wire = SerialWire(settings)
+        wire: Wire = Rfc2217Wire(settings) if settings.at_server else SerialWire(settings)
     elif settings.transport == "dial-in":
         wire = DialInWire(settings)
     else:

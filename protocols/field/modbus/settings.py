@@ -6,6 +6,7 @@ import ipaddress
 import re
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
+from urllib.parse import urlsplit
 
 from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import InitErrorDetails
@@ -122,6 +123,8 @@ class ModbusSettings(Strict):
                 "Modbus RTU needs 8 data bits, 7 are of Modbus ASCII; write `data_bits: 8`, "
                 "or `transport: ascii`"
             )
+        if self.device is not None and "://" in self.device:
+            _at_server(self.device)
         if self.transport == "dial-in":
             self._dial_in()
         if self.one_request_per_connection and self.transport in (*SERIAL, "udp", "dial-in"):
@@ -153,6 +156,11 @@ class ModbusSettings(Strict):
         return self.port or PORTS.get(self.transport, 502)
 
     @property
+    def at_server(self) -> bool:
+        """Whether the serial port is one of a serial server (RFC 2217)."""
+        return self.device is not None and self.device.startswith("rfc2217://")
+
+    @property
     def occupies(self) -> str:
         """What only one connection can have: a serial port, or a DTU that dials in; "" where it is shared."""
         if self.transport in SERIAL:
@@ -172,6 +180,21 @@ class ModbusParams(Strict):
     """Which unit the device is; 0 and 255 are usual for one without a serial line behind it."""
 
     unit: int = Field(ge=0, le=255)
+
+
+def _at_server(device: str) -> None:
+    try:
+        place = urlsplit(device)
+        whole = (
+            place.scheme == "rfc2217" and place.hostname and place.port and not (place.path or place.query)
+        )
+    except ValueError:
+        whole = False
+    if not whole:
+        raise ValueError(
+            f"device {device!r} is no port of a serial server; write it like rfc2217://192.0.2.13:4001, "
+            "or `transport: rtu-over-tcp` with `host` and `port` for one in transparent mode"
+        )
 
 
 def spelt(text: str, name: str) -> bytes:

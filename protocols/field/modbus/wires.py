@@ -1,7 +1,8 @@
 """Wires: where the bytes of a line go. Each opens, sends and closes; what comes is told to an Ear.
 
     TcpWire      tcp, rtu-over-tcp, tls        SerialWire   rtu, ascii
-    UdpWire      udp                           DialInWire   dial-in, see `dial_in`
+    UdpWire      udp                           Rfc2217Wire  rtu, ascii at a serial server, see `rfc2217`
+                                               DialInWire   dial-in, see `dial_in`
 
 A wire knows nothing of questions: order, pauses and time limits are the line's (`line`).
 """
@@ -36,10 +37,6 @@ _AT_THIS_MACHINE: Final = (
     "check the cable, `ls -l /dev/serial/by-id`, that no other program has it, "
     "and that the gateway's user is in the group `dialout`"
 )
-_AT_A_SERVER: Final = (
-    "check host and port, and that the serial server speaks RFC 2217 (one in transparent mode: "
-    "`transport: rtu-over-tcp`)"
-)
 
 
 class Ear(asyncio.Protocol, asyncio.DatagramProtocol):
@@ -58,7 +55,11 @@ class Ear(asyncio.Protocol, asyncio.DatagramProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Say why the wire ended."""
-        self._ended(f"the connection was closed by the other end{f' ({exc})' if exc is not None else ''}")
+        self.ends(f"the connection was closed by the other end{f' ({exc})' if exc is not None else ''}")
+
+    def ends(self, why: str) -> None:
+        """Say that the wire is of no more use; `why` ends with the repair where there is one."""
+        self._ended(why)
 
 
 class Wire(ABC):
@@ -133,7 +134,7 @@ class TcpWire(Wire):
                 error, "check host, port, cable and that the device's Modbus server is enabled"
             ) from error
         self._transport = transport
-        _keep_alive(transport.get_extra_info("socket"))
+        keep_alive(transport.get_extra_info("socket"))
 
     def send(self, data: bytes) -> None:
         """Write to the socket."""
@@ -178,10 +179,10 @@ class UdpWire(Wire):
         self._transport = None
 
 
-class SerialWire(Wire):
-    """A serial port, held alone. Frames are found by length and CRC; silence is only kept before sending.
+class Port(Wire):
+    """A serial port. Frames are found by length and CRC; silence is only kept before sending.
 
-    User space and USB adapters cannot measure 1.5 characters of silence, so nothing is judged by it.
+    Neither user space nor USB adapters can measure 1.5 characters of silence: nothing is judged by it.
     """
 
     def __init__(self, settings: ModbusSettings) -> None:
@@ -189,9 +190,21 @@ class SerialWire(Wire):
         text = settings.transport == "ascii"
         name = f"Modbus {settings.transport.upper()} {path} {settings.baud} {_form(settings)}"
         super().__init__(name, Ascii() if text else Rtu())
-        self._path, self._settings = path, settings
+        self._settings = settings
         # A colon begins a frame of ASCII, whatever was before it.
         self.gap_s = 0.0 if text else gap_s(settings.baud)
+
+    def seconds(self, count: int) -> float:
+        """Return the time of `count` characters of 11 bits."""
+        return count * CHARACTER_BITS / self._settings.baud
+
+
+class SerialWire(Port):
+    """A serial port of the gateway, held alone."""
+
+    def __init__(self, settings: ModbusSettings) -> None:
+        super().__init__(settings)
+        self._path = settings.device or ""
         self._transport: serialx.BaseSerialTransport | None = None
         self._closing: serialx.BaseSerialTransport | None = None
 
@@ -216,7 +229,7 @@ class SerialWire(Wire):
                     exclusive=True,
                 )
         except (OSError, TimeoutError, ValueError, serialx.SerialException) as error:
-            raise self.lost(error, _AT_A_SERVER if "://" in self._path else _AT_THIS_MACHINE) from error
+            raise self.lost(error, _AT_THIS_MACHINE) from error
 
     def send(self, data: bytes) -> None:
         """Hand the frame to the port."""
@@ -242,10 +255,6 @@ class SerialWire(Wire):
             with contextlib.suppress(OSError, TimeoutError):
                 async with asyncio.timeout(CONNECT_TIMEOUT_S):
                     await closing.wait_closed()
-
-    def seconds(self, count: int) -> float:
-        """Return the time of `count` characters of 11 bits."""
-        return count * CHARACTER_BITS / self._settings.baud
 
 
 def gap_s(baud: int) -> float:
@@ -300,7 +309,7 @@ def _form(settings: ModbusSettings) -> str:
     return f"{settings.data_bits}{settings.parity[0].upper()}{settings.stop_bits}"
 
 
-def _keep_alive(sock: socket.socket) -> None:
+def keep_alive(sock: socket.socket) -> None:
     """Let the kernel notice a peer that lost power; options that a platform lacks are left out."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in _KEEP_ALIVE.items():

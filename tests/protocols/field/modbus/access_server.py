@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import re
 
+from protocols.field.modbus.rfc2217 import sub
 from tests.protocols.field.proxy import Proxy
 
-IAC, SB, SE, COM_PORT = b"\xff", b"\xfa", b"\xf0", b"\x2c"
+IAC = b"\xff"
 _ANSWERS = {b"\xfb": b"\xfd", b"\xfd": b"\xfb"}
 """WILL is answered by DO, DO by WILL."""
 _WORD = re.compile(
@@ -21,15 +22,31 @@ _WORD = re.compile(
 class AccessServer(Proxy):
     """Carries bytes to and from an RTU server; `told` is what it was told of the port, by command."""
 
+    forgets = False
+    """Whether it answers what is agreed already."""
+
     def __init__(self, upstream: int) -> None:
         super().__init__(upstream)
         self.told: dict[int, bytes] = {}
+
+    def greet(self, near: asyncio.StreamWriter) -> None:
+        """Begin with a client."""
+
+    def answer(self, verb: bytes, option: bytes) -> bytes:
+        """Return what is said to WILL or DO."""
+        return IAC + _ANSWERS[verb] + option
+
+    def done(self, command: int, value: bytes) -> bytes | None:
+        """Return the value that the port has after a command; None where nothing is said of it."""
+        del command
+        return value
 
     async def _forth(
         self, reader: asyncio.StreamReader, far: asyncio.StreamWriter, near: asyncio.StreamWriter
     ) -> None:
         buffer = b""
         agreed: set[bytes] = set()
+        self.greet(near)
         with contextlib.suppress(OSError):
             while data := await reader.read(4096):
                 buffer += data
@@ -38,12 +55,13 @@ class AccessServer(Proxy):
                     at = word.end()
                     if word["command"]:
                         self.told[word["command"][0]] = word["value"]
-                        done = bytes((word["command"][0] + 100,)) + word["value"]
-                        near.write(IAC + SB + COM_PORT + done + IAC + SE)
-                    elif word["verb"] and word[0] not in agreed:
+                        done = self.done(word["command"][0], word["value"])
+                        if done is not None:
+                            near.write(sub(bytes((word["command"][0] + 100,)) + done))
+                    elif word["verb"] and (self.forgets or word[0] not in agreed):
                         # What is agreed is not answered again, or both sides would do so for ever (RFC 854).
                         agreed.add(word[0])
-                        near.write(IAC + _ANSWERS[word["verb"]] + word["option"])
+                        near.write(self.answer(word["verb"], word["option"]))
                     elif not word["verb"]:
                         far.write(word[0].replace(IAC + IAC, IAC))
                 buffer = buffer[at:]
