@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 from protocols.errors import ConnectionLost
 from protocols.field.modbus.frames import Mbap, Rtu
@@ -96,6 +97,7 @@ class Porter:
 
     _open: Final[dict[tuple[int, str, int], Porter]] = {}
     """By event loop, host and port: connections of one gateway share the door."""
+    _opening: Final[WeakValueDictionary[tuple[int, str, int], asyncio.Lock]] = WeakValueDictionary()
 
     def __init__(self, key: tuple[int, str, int]) -> None:
         self._key = key
@@ -108,20 +110,22 @@ class Porter:
         """Return who listens at an address, listening from now on. Raises ConnectionLost."""
         loop = asyncio.get_running_loop()
         key = (id(loop), *address)
-        known = cls._open.get(key)
-        if known is not None:
-            return known
-        made = cls._open[key] = cls(key)
-        try:
-            made._server = await loop.create_server(lambda: _Caller(made), *address)
-        except OSError as error:
-            del cls._open[key]
-            raise ConnectionLost(
-                f"Modbus dial-in {address[0]}:{address[1]} cannot listen: {error.strerror or error}; "
-                "give an address of this machine and a port that no other program has",
-                Quality.BAD_CONFIGURATION_ERROR,
-            ) from error
-        return made
+        # Who comes while the door is being opened waits for that; where it fails, it tries for itself.
+        async with cls._opening.setdefault(key, asyncio.Lock()):
+            known = cls._open.get(key)
+            if known is not None:
+                return known
+            made = cls(key)
+            try:
+                made._server = await loop.create_server(lambda: _Caller(made), *address)
+            except OSError as error:
+                raise ConnectionLost(
+                    f"Modbus dial-in {address[0]}:{address[1]} cannot listen: {error.strerror or error}; "
+                    "give an address of this machine and a port that no other program has",
+                    Quality.BAD_CONFIGURATION_ERROR,
+                ) from error
+            cls._open[key] = made
+            return made
 
     def expect(self, wire: DialInWire) -> None:
         """Let a wire have its call; a caller who is waiting for it is put through."""

@@ -120,6 +120,38 @@ async def test_the_port_of_a_serial_server_gets_the_speed_and_form_of_the_line()
 # ---- DTUs ----
 
 
+async def test_where_nothing_can_listen_every_dtu_of_the_port_is_told_so_at_once() -> None:
+    settings = {"transport": "dial-in", "host": "192.0.2.1", "port": free_port(), "wait_s": 20}
+    names = [{**settings, "registration": name} for name in ("DTU-1", "DTU-2", "DTU-3")]
+    made = [driver("modbus", each, bind(WORD, {"unit": 1})) for each in names]
+    async with asyncio.timeout(5):
+        why = await asyncio.gather(*(each.open() for each in made), return_exceptions=True)
+    for error in why:
+        assert isinstance(error, ConnectionLost)
+        assert "cannot listen: " in str(error)
+        assert "give an address of this machine" in str(error)
+
+
+async def test_a_door_that_was_left_while_it_opened_is_opened_by_the_next() -> None:
+    port = free_port()
+    settings = {"transport": "dial-in", "host": "127.0.0.1", "port": port, "wait_s": 5}
+    server = RtuOverTcp()
+    dtu = Dtu(await server.start(), b"DTU-7", port)
+    gone = driver("modbus", settings, bind(WORD, {"unit": 1}))
+    leaving = asyncio.create_task(gone.open())
+    try:
+        await asyncio.sleep(0)
+        leaving.cancel()
+        await asyncio.gather(leaving, return_exceptions=True)
+        await gone.close()
+        await dtu.start()
+        async with opened({**settings, "registration": "DTU-7"}) as made:
+            assert await value(made) == (-205.0, Quality.GOOD)
+    finally:
+        await dtu.cut()
+        await server.stop()
+
+
 async def test_two_dtus_are_told_apart_by_their_registration_and_may_call_again() -> None:
     port = free_port()
     settings = {"transport": "dial-in", "host": "127.0.0.1", "port": port, "wait_s": 20}
