@@ -83,10 +83,23 @@ def test_a_token_is_shown_once_opens_the_api_and_ends(visit: Callable[..., Page]
         return httpx2.get(f"{city.url}/api/v1/overview", headers=headers, trust_env=False).status_code
 
     assert asked() == 200
+    # A page that came over plain HTTP from another machine has no clipboard of its own.
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    copy = page.get_by_test_id("token-secret").get_by_role("button", name="Copy")
+    copy.click()
+    expect(page.get_by_text("Copied", exact=True)).to_be_visible()
+    expect(copy).to_be_focused()
+    page.evaluate("document.execCommand = () => false")
+    copy.click()
+    expect(page.get_by_text("select the words and press Ctrl C")).to_be_visible()
     page.keyboard.press("Escape")
     row = page.get_by_test_id("token-row").filter(has_text="report")
     expect(row).to_be_visible()
     assert secret not in page.content()
+    page.keyboard.press("Control+k")
+    page.get_by_test_id("search-input").press("Control+v")
+    expect(page.get_by_test_id("search-input")).to_have_value(secret)
+    page.keyboard.press("Escape")
     row.get_by_role("button").click()
     page.get_by_test_id("token-end").click()
     expect(row).to_have_count(0)

@@ -8,7 +8,7 @@ const en: typeof zh = {
     settings: 'Settings', more: 'More', overview: 'Overview', alarms: 'Alarms', devices: 'Devices', map: 'Map', cases: 'Cases', gateways: 'Gateways', events: 'Events', main: 'Main', registry: 'Registry',
   },
   common: {
-    all: 'All', search: 'Search', cancel: 'Cancel', confirm: 'Confirm', save: 'Save', retry: 'Try again', back: 'Back', close: 'Close', copy: 'Copy', copied: 'Copied',
+    all: 'All', search: 'Search', cancel: 'Cancel', confirm: 'Confirm', save: 'Save', retry: 'Try again', back: 'Back', close: 'Close', copy: 'Copy', copied: 'Copied', notCopied: 'The browser does not let it be copied; select the words and press Ctrl C',
     view: 'View', more: 'Load more', none: 'None', site: 'Site', device: 'Device', point: 'Point', state: 'State', priority: 'Priority', name: 'Name', time: 'Time', value: 'Value', unit: 'Unit',
     age: 'Age', quality: 'Quality', by: 'by {who}', comment: 'Comment', reason: 'Reason', loading: 'Loading', total: '{n} in total', of: '/ {n}', language: 'Language', system: 'System',
     signOut: 'Sign out', notAllowed: 'This account may only read.', skip: 'Skip to content', minutes: '{n} min', open: 'Open',

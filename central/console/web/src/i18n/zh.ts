@@ -7,7 +7,7 @@ export default {
     settings: '设置', more: '更多', overview: '总览', alarms: '报警', devices: '设备', map: '地图', cases: '案件', gateways: '网关', events: '事件', main: '主导航', registry: '台账',
   },
   common: {
-    all: '全部', search: '搜索', cancel: '取消', confirm: '确认', save: '保存', retry: '重试', back: '返回', close: '关闭', copy: '复制', copied: '已复制',
+    all: '全部', search: '搜索', cancel: '取消', confirm: '确认', save: '保存', retry: '重试', back: '返回', close: '关闭', copy: '复制', copied: '已复制', notCopied: '浏览器不允许复制；请选中文字后按 Ctrl C',
     view: '查看', more: '加载更多', none: '无', site: '站点', device: '设备', point: '测点', state: '状态', priority: '级别', name: '名称', time: '时间', value: '数值', unit: '单位',
     age: '时效', quality: '质量', by: '由 {who}', comment: '备注', reason: '原因', loading: '加载中', total: '共 {n} 项', of: '/ {n}', language: '语言', system: '系统',
     signOut: '退出登录', notAllowed: '当前账号为只读，无此操作权限。', skip: '跳到正文', minutes: '{n} 分钟', open: '打开',
