@@ -2,6 +2,7 @@
 
 A response is taken for the request whose number it bears; what names other objects than were asked, or in
 another order, is refused here (RFC 3416, 4.2.4), and so is what comes when nobody waits any more.
+What another address or port sends is not heard at all: versions 1 and 2c have no other sign of who speaks.
 """
 
 from __future__ import annotations
@@ -80,6 +81,23 @@ class Door(AsyncioDispatcher):  # type: ignore[misc]  # pysnmp has no types
                 super()._callback_function(transport, address, datagram)
 
 
+class _OneVoice(Door):
+    """The door of a client: pysnmp takes an answer from whoever sends it."""
+
+    def __init__(self, agent: tuple[str, int]) -> None:
+        super().__init__()
+        self._agent = _place(agent)
+        self.stranger = ""
+        """Who spoke last without being the agent, as `address:port`; "" where nobody did."""
+
+    def _callback_function(self, transport: Any, address: Any, datagram: Any) -> None:
+        place = _place(address)
+        if place == self._agent:
+            super()._callback_function(transport, address, datagram)
+        else:
+            self.stranger = f"{place[0]}:{place[1]}"
+
+
 class Agent:
     """The agent of some settings; `open` before anything else, `close` last."""
 
@@ -87,6 +105,7 @@ class Agent:
         self.name = f"SNMP {settings.host}:{settings.port}"
         self._settings = settings
         self._engine: Any = None
+        self._door: _OneVoice | None = None
         self._reader: Any = None
         self._writer: Any = None
         self._address: tuple[str, int] = (settings.host, settings.port)
@@ -110,7 +129,8 @@ class Agent:
             ) from error
         self._address = found[0][4][0], settings.port  # type: ignore[assignment]
         self._engine = hlapi.SnmpEngine()
-        self._engine.register_transport_dispatcher(Door())
+        self._door = _OneVoice(self._address)
+        self._engine.register_transport_dispatcher(self._door)
 
     def _who(self, community: Path | None, name: str) -> Any:
         """Return with which name requests are made. Raises ConnectionLost for a file that cannot be read."""
@@ -196,6 +216,8 @@ class Agent:
     ) -> list[tuple[Any, Any]]:
         if self._engine is None:
             raise ConnectionLost(f"{self.name} is not open", Quality.BAD_NO_COMMUNICATION)
+        if self._door is not None:
+            self._door.stranger = ""
         kind = hlapi.Udp6TransportTarget if ":" in self._address[0] else hlapi.UdpTransportTarget
         try:
             target = await kind.create(self._address, timeout=timeout_s, retries=retries)
@@ -221,7 +243,12 @@ class Agent:
     def _error(self, wrong: Any, timeout_s: float) -> FieldError:
         """Return the error of what pysnmp says in words (`errorIndication`)."""
         if isinstance(wrong, errind.RequestTimedOut):
-            return DeviceTimeout(f"{self.name}: no answer within {timeout_s:g} s", Quality.BAD_TIMEOUT)
+            stranger = self._door.stranger if self._door is not None else ""
+            return DeviceTimeout(
+                f"{self.name}: no answer within {timeout_s:g} s"
+                + (f" ({_STRANGER.format(stranger)})" if stranger else ""),
+                Quality.BAD_TIMEOUT,
+            )
         if isinstance(wrong, _REFUSALS):
             return ConnectionLost(
                 f"{self.name} does not let this user in: {wrong}; check `username`, `auth`, `priv` and their "
@@ -239,6 +266,10 @@ class Agent:
             )
 
 
+_STRANGER: Final = (
+    "an answer came from {}, which is not who was asked, and was dropped; if that is another address of the "
+    "same device, give that as `host`"
+)
 _REFUSALS: Final = (
     errind.UnknownUserName, errind.UnsupportedSecurityLevel, errind.WrongDigest, errind.DecryptionError,
     errind.AuthenticationFailure, errind.NotInTimeWindow, errind.UnknownSecurityName,
@@ -262,6 +293,11 @@ def held_of(value: Any) -> Held:
         return Held("octets", bytes(value))
     # Nothing else is left in RFC 3416's SimpleSyntax and ApplicationSyntax.
     return Held("integer", int(value)) if isinstance(value, univ.Integer) else Held("opaque", b"")
+
+
+def _place(address: Any) -> tuple[str, int]:
+    """Return address and port without the zone of IPv6, which only this machine knows."""
+    return str(address[0]).partition("%")[0], int(address[1])
 
 
 def _key(oid: str) -> tuple[int, ...]:

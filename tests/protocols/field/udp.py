@@ -18,7 +18,8 @@ class UdpProxy:
         self._upstream = upstream
         self._near: asyncio.DatagramTransport | None = None
         self._far: asyncio.DatagramTransport | None = None
-        self._client: Any = None
+        self.client: Any = None
+        """Where the newest datagram of the client came from."""
 
     async def start(self) -> None:
         """Bind; a second start keeps the port."""
@@ -27,7 +28,7 @@ class UdpProxy:
 
         class Near(asyncio.DatagramProtocol):
             def datagram_received(self, data: bytes, addr: Any) -> None:
-                relay._client = addr
+                relay.client = addr
                 relay.asked += 1
                 if relay._far is not None:
                     relay._far.sendto(data)
@@ -45,7 +46,7 @@ class UdpProxy:
     def send(self, data: bytes) -> None:
         """Give the client a datagram as if the server had sent it."""
         if self._near is not None:
-            self._near.sendto(data, self._client)
+            self._near.sendto(data, self.client)
 
     async def cut(self) -> None:
         """Let nothing through."""

@@ -88,6 +88,35 @@ async def test_a_late_answer_is_never_taken_for_the_next(line: SimHarness) -> No
             assert good(await everything(made)) == {**TRUE, "count": value}
 
 
+@pytest.mark.parametrize("version", ["1", "2c"])
+@pytest.mark.parametrize("sender", ["127.0.0.2", "127.0.0.1"], ids=["address", "port"])
+async def test_an_answer_of_another_sender_is_no_value(line: SimHarness, version: str, sender: str) -> None:
+    """Somebody who sees the requests answers first, with the right number, and lies."""
+    loop = asyncio.get_running_loop()
+    stranger, _ = await loop.create_datagram_endpoint(asyncio.DatagramProtocol, local_addr=(sender, 0))
+    silent = False
+
+    def alter(data: bytes) -> list[bytes]:
+        said = snmp_ber.decode(data)
+        lies = tuple((name, Value.number(666)) for name, _ in said.binds)
+        stranger.sendto(replace(said, status=0, index=0, binds=lies).encode(), line.proxy.client)
+        loop.call_later(0.02, lambda: silent or line.proxy.send(data))
+        return []
+
+    try:
+        async with opened(line, version=version) as made:
+            line.proxy.alter = alter
+            assert good(await everything(made)) == TRUE
+            silent = True
+            with pytest.raises(ConnectionLost) as caught:
+                await everything(made)
+            place = "{}:{}".format(*stranger.get_extra_info("sockname"))
+            assert f"an answer came from {place}, which is not who was asked" in str(caught.value)
+            assert "give that as `host`" in str(caught.value)
+    finally:
+        stranger.close()
+
+
 async def test_an_answer_that_is_lost_is_asked_for_again(line: SimHarness) -> None:
     async with opened(line) as made:
         lost = iter([True])
