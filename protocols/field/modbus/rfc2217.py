@@ -39,6 +39,11 @@ _PURGE_BOTH: Final = bytes((12, 3))
 _NAMES: Final = {1: "baud", 2: "data bits", 3: "parity", 4: "stop bits", 5: "flow control"}
 _PARITIES: Final = {"none": 1, "odd": 2, "even": 3}
 _NO_FLOW_CONTROL: Final = 1
+_WORDS: Final = {
+    3: {number: name for name, number in _PARITIES.items()} | {4: "mark", 5: "space"},
+    4: {3: "1.5"},
+    5: {_NO_FLOW_CONTROL: "none", 2: "XON/XOFF", 3: "RTS/CTS"},
+}
 _UART: Final = 0.02
 """A server may tell what its clock makes of a speed; two ends so much apart still agree."""
 _REPAIR: Final = (
@@ -205,8 +210,8 @@ class _Session(asyncio.Protocol):
             return f"no answer to the Telnet option {', '.join(silent)} within {CONNECT_TIMEOUT_S:g} s"
         told = self._telnet.told
         return "; ".join(
-            f"it was to set {_NAMES[code]} to {int.from_bytes(asked)} and "
-            + (f"says {int.from_bytes(told[code])}" if code in told else "says nothing of it")
+            f"it was to set {_NAMES[code]} to {_word(code, asked)} and "
+            + (f"says {_word(code, told[code])}" if code in told else "says nothing of it")
             for code, asked in self._open_values()
         )
 
@@ -322,3 +327,8 @@ def _is(code: int, told: bytes | None, asked: bytes) -> bool:
         return False
     off = abs(int.from_bytes(told) - int.from_bytes(asked))
     return off <= int.from_bytes(asked) * _UART if code == 1 else off == 0
+
+
+def _word(code: int, value: bytes) -> str:
+    number = int.from_bytes(value)
+    return _WORDS.get(code, {}).get(number, str(number))

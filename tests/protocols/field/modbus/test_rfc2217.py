@@ -161,7 +161,7 @@ class Full(AccessServer):
     [
         (Refusing, r"refuses the Telnet option COM-PORT \(RFC 2217\).*rtu-over-tcp"),
         (Fixed, "it was to set baud to 19200 and says 2400;"),
-        (Mute, "it was to set parity to 3 and says nothing of it"),
+        (Mute, "it was to set parity to even and says nothing of it"),
         (Transparent, "no answer to the Telnet option COM-PORT.*rtu-over-tcp"),
         (Full, "closed the connection before its port was set.*no other client"),
     ],
