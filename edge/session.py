@@ -356,6 +356,10 @@ class Session:
                 group.create_task(driver.listen(self.put), name=f"listen:{self.key}")
                 group.create_task(work(driver, tasks), name=f"poll:{self.key}")
         except Exception as error:
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                # That we are ended must not be forgotten because the line broke on the way: before Python
+                # 3.13 a group tells only what its tasks raised, and some clients raise that they were cut.
+                raise asyncio.CancelledError from error
             lost = self._blame(error)
         finally:
             self.state, self._driver = "offline", None

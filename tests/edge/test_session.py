@@ -16,7 +16,7 @@ from edge.config.bind import BoundConnection
 from edge.poller import Poller
 from edge.session import Session
 from protocols.errors import ConnectionLost
-from protocols.field.base import BoundDevice, BoundPoint, Driver, ReadTask
+from protocols.field.base import BoundDevice, BoundPoint, Driver, ReadTask, Sink
 from protocols.model.device import PeriodClass, PointProfile, Profile, Text
 from protocols.model.quality import Quality
 from protocols.model.reading import Readings
@@ -151,3 +151,36 @@ async def test_the_last_error_is_a_code_and_words() -> None:
         driver.quality = 0
         await until(lambda: session.last_error("a") is None)
         assert session.answered_us["a"] > 0
+
+
+class Torn(Slow):
+    """Its client says that it was disconnected, whoever ended it."""
+
+    async def listen(self, sink: Sink) -> None:
+        try:
+            await super().listen(sink)
+        except asyncio.CancelledError:
+            raise ConnectionLost("disconnected", Quality.BAD_NO_COMMUNICATION) from None
+
+
+class Shut(Torn):
+    """The same while it connects."""
+
+    async def open(self) -> None:
+        await super().open()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise ConnectionLost("refused", Quality.BAD_NO_COMMUNICATION) from None
+
+
+@pytest.mark.parametrize("driver", [Torn, Shut])
+async def test_a_line_that_breaks_as_it_is_ended_ends(driver: type[Slow]) -> None:
+    Slow.built.clear()
+    session = Session(replace(line("a"), driver=driver), lambda _: None)
+    running = asyncio.create_task(session.run(Poller(session, PERIODS).work))
+    await until(lambda: bool(Slow.built) and (driver is Shut or session.state == "online"))
+    running.cancel()
+    await asyncio.wait([running], timeout=5)
+    assert running.cancelled()
+    assert Slow.built[-1].closed
