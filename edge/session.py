@@ -348,18 +348,12 @@ class Session:
         opened: float | None = None
         lost = ConnectionLost(f"{self.key}: the driver stopped", Quality.BAD_NO_COMMUNICATION)
         try:
-            await driver.open()
+            await _together(driver.open())
             opened = loop.time()
             self._driver = driver
             self._up()
-            async with asyncio.TaskGroup() as group:
-                group.create_task(driver.listen(self.put), name=f"listen:{self.key}")
-                group.create_task(work(driver, tasks), name=f"poll:{self.key}")
+            await _together(work(driver, tasks), driver.listen(self.put))
         except Exception as error:
-            if (task := asyncio.current_task()) is not None and task.cancelling():
-                # That we are ended must not be forgotten because the line broke on the way: before Python
-                # 3.13 a group tells only what its tasks raised, and some clients raise that they were cut.
-                raise asyncio.CancelledError from error
             lost = self._blame(error)
         finally:
             self.state, self._driver = "offline", None
@@ -410,6 +404,24 @@ class Session:
 
     def _lost(self, _: RetryCallState) -> None:
         self.state = "connecting"
+
+
+async def _together(*works: Coroutine[Any, Any, None]) -> None:
+    """Do all of it, or until one fails, whose error is raised; the others are then ended.
+
+    Whoever ends us is always obeyed. A `TaskGroup` before Python 3.13 tells only what its tasks raised, and
+    some clients raise that they were disconnected when it was we who ended them.
+    """
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in tasks:
+        if task in done:
+            task.result()
 
 
 def _points(connection: BoundConnection) -> PointIndexes:
