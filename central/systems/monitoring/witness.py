@@ -145,13 +145,19 @@ class Witness:
         """Note which camera witnesses which alarm; return the cameras with the ids of their orders."""
         told = await self._gateways.statuses.list()
         city = await self._registry.city()
-        eyes = await self._eyes(city, told)
+        left = [
+            (alarm, here)
+            for alarm in alarms
+            if (here := place(city.devices.get(alarm.device), city.sites) or place(alarm.site, city.sites))
+            and _left_to_others(alarm, told.get(alarm.gateway), now)
+        ]
+        # Cameras are judged with the whole city's newest values: not where nobody else is asked.
+        eyes = await self._eyes(city, told) if left else []
+        if not eyes:
+            return {}
         room, resting = await _spent(session, now)
         asked: dict[Eye, str] = {}
-        for alarm in alarms:
-            here = place(city.devices.get(alarm.device), city.sites) or place(alarm.site, city.sites)
-            if here is None or not _left_to_others(alarm, told.get(alarm.gateway), now):
-                continue
+        for alarm, here in left:
             eye = nearest(here, alarm.priority, alarm.gateway, eyes)
             if eye is None or eye.camera in resting:
                 continue
