@@ -12,12 +12,15 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import shutil
 import subprocess
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import ConsoleMessage, Page
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge")
 PLAYWRIGHTS_OWN = (
@@ -107,3 +110,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.section("THE CONSOLE WAS NOT TESTED", sep="!", yellow=True, bold=True)
     terminalreporter.line(f"{len(tests)} browser tests were skipped: {REPAIR}", yellow=True)
     terminalreporter.section("", sep="!", yellow=True, bold=True)
+
+
+def note_faults(
+    page: Page, errors: list[str], expected: re.Pattern[str], levels: Collection[str] = ("error",)
+) -> None:
+    """Add to `errors` what the page throws, and what it logs at these levels without being expected."""
+
+    def logged(message: ConsoleMessage) -> None:
+        if message.type in levels and not expected.search(message.text):
+            errors.append(message.text)
+
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", logged)

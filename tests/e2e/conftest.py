@@ -23,7 +23,7 @@ import pytest
 from playwright.async_api import expect as expect_async
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from tests.e2e.browser import launch_options, pytest_terminal_summary, require_browser
+from tests.e2e.browser import launch_options, note_faults, pytest_terminal_summary, require_browser
 from tests.ports import free_port
 
 __all__ = ["pytest_terminal_summary"]
@@ -119,15 +119,7 @@ def visit(
         contexts.append(context)
         context.set_default_timeout(SLOW_MS)
         page = context.new_page()
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on(
-            "console",
-            lambda message: (
-                errors.append(message.text)
-                if message.type == "error" and not EXPECTED_ERRORS.search(message.text)
-                else None
-            ),
-        )
+        note_faults(page, errors, EXPECTED_ERRORS)
         if known is not None:
             page.goto(at or "/")
             if not at:

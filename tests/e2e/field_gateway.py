@@ -18,6 +18,7 @@ from typing import IO, Any
 import httpx2
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 
+from tests.e2e.browser import note_faults
 from tests.e2e.conftest import SLOW_MS
 from tests.ports import free_port
 
@@ -182,15 +183,7 @@ def technician(gateway: FieldGateway, browser: Browser) -> Iterator[Open]:
         contexts.append(context)
         context.set_default_timeout(SLOW_MS)
         page = context.new_page()
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on(
-            "console",
-            lambda message: (
-                errors.append(message.text)
-                if message.type in {"error", "warning"} and not EXPECTED_ERRORS.search(message.text)
-                else None
-            ),
-        )
+        note_faults(page, errors, EXPECTED_ERRORS, ("error", "warning"))
         page.goto(f"/#/sign-in?next={path}")
         page.get_by_test_id(f"language-{language}").click()
         if sign_in:
